@@ -1,0 +1,233 @@
+//! Checked configuration: what [`Engine::new`](crate::engine::Engine::new) takes.
+//!
+//! The gateway crate reads files and reports faults; by the time a value has one of these types, every
+//! reference is an index that exists and every number is within its bounds.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use aoe_keys::{Psk, PublicKey, SecretKey};
+
+use crate::frame::{Address, MacAddr};
+
+/// Index of a segment in [`GatewayConfig::segments`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId(pub u16);
+
+/// Index of a peer in [`GatewayConfig::peers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u16);
+
+/// Index of an export in [`GatewayConfig::exports`]; also its number on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExportId(pub u16);
+
+/// Index of an import in [`GatewayConfig::imports`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImportId(pub u16);
+
+/// One gateway, whole.
+#[derive(Debug)]
+pub struct GatewayConfig {
+    /// Our own name, for logs.
+    pub name: String,
+    /// Our static key.
+    pub secret: SecretKey,
+    /// Local Ethernets we attach to.
+    pub segments: Vec<SegmentConfig>,
+    /// Gateways we talk to.
+    pub peers: Vec<PeerConfig>,
+    /// Targets on our segments that peers may use.
+    pub exports: Vec<ExportConfig>,
+    /// Exports of peers that we present on our segments.
+    pub imports: Vec<ImportConfig>,
+    /// Settings of every tunnel.
+    pub tunnel: TunnelConfig,
+}
+
+/// A local Ethernet.
+#[derive(Clone, Debug)]
+pub struct SegmentConfig {
+    /// The name other parts of the configuration use.
+    pub name: String,
+}
+
+/// Another gateway.
+#[derive(Debug)]
+pub struct PeerConfig {
+    /// The name other parts of the configuration use.
+    pub name: String,
+    /// Its static key: its identity.
+    pub key: PublicKey,
+    /// A secret shared with this peer alone, mixed into every handshake.
+    pub psk: Option<Psk>,
+    /// Whether we can call it.
+    pub endpoint: Endpoint,
+    /// Accepted modes, in order of preference; never empty.
+    pub protection: Vec<Protection>,
+    /// The IP MTU assumed towards this peer, 1280 to 9216 bytes.
+    pub path_mtu: u16,
+}
+
+/// Whether we know where a peer lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The peer must call us.
+    Unknown,
+    /// The gateway resolves a name and hands it in by
+    /// [`Engine::set_endpoint`](crate::engine::Engine::set_endpoint).
+    Known,
+}
+
+/// How a session protects its records. There is no mode without authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// The payload is encrypted and authenticated.
+    Encrypt,
+    /// The payload is readable on the path; every byte is authenticated and replay-proof.
+    Authenticate,
+}
+
+/// The cipher of a session's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cipher {
+    /// AES-256-GCM: the fast one where the CPU has AES instructions.
+    Aes256Gcm,
+    /// ChaCha20-Poly1305: the fast one elsewhere.
+    ChaCha20Poly1305,
+}
+
+/// Settings of every tunnel.
+#[derive(Clone, Debug)]
+pub struct TunnelConfig {
+    /// Ciphers this machine offers, best first; never empty.
+    pub ciphers: Vec<Cipher>,
+    /// Age at which a session is replaced: 5 to 120 s. A session is refused 60 s after that.
+    pub rekey_after: Duration,
+    /// A path idle for this long is probed: 1 to 25 s.
+    pub keepalive: Duration,
+}
+
+impl Default for TunnelConfig {
+    fn default() -> Self {
+        TunnelConfig {
+            ciphers: vec![Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305],
+            rekey_after: Duration::from_secs(120),
+            keepalive: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A target on one of our segments, and who may use it.
+#[derive(Clone, Debug)]
+pub struct ExportConfig {
+    /// The name peers ask for, at most 64 bytes.
+    pub name: String,
+    /// Where the target lives.
+    pub segment: SegmentId,
+    /// Its real address there.
+    pub target: Address,
+    /// If set, only this MAC is believed to be the target.
+    pub target_mac: Option<MacAddr>,
+    /// Who may use it. What no block allows is refused.
+    pub allow: Vec<Allow>,
+}
+
+/// One permission on an export: a peer, at most once per export.
+#[derive(Clone, Debug)]
+pub struct Allow {
+    /// The peer it is for.
+    pub peer: PeerId,
+    /// Reading only, or writing as well.
+    pub access: Access,
+    /// If set, only these initiators behind that peer; at most 64.
+    pub initiators: Option<Vec<MacAddr>>,
+    /// Whether the target's config string may be changed.
+    pub config_string: ConfigString,
+}
+
+/// What a peer may do with an export's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Reads, IDENTIFY and the harmless rest.
+    ReadOnly,
+    /// Writes as well.
+    ReadWrite,
+}
+
+/// What a peer may do with a target's config string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConfigString {
+    /// Read and test it.
+    Read,
+    /// Set and force-set it as well.
+    Set,
+}
+
+/// An export of a peer, presented on one of our segments.
+#[derive(Clone, Debug)]
+pub struct ImportConfig {
+    /// Whose export.
+    pub peer: PeerId,
+    /// Its name there.
+    pub export: String,
+    /// Where we present it.
+    pub segment: SegmentId,
+    /// The address initiators see there; unique on that segment.
+    pub address: Address,
+    /// Buffer count advertised to initiators: 2 to 1024 frames.
+    pub window: u16,
+}
+
+/// A word of the configuration that is none of the words allowed there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{found}\" is not one of {allowed}")]
+pub struct UnknownWord {
+    found: String,
+    allowed: &'static str,
+}
+
+macro_rules! words {
+    ($type:ty, $($variant:path => $word:literal),+) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($variant => $word),+ })
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                match text {
+                    $($word => Ok($variant),)+
+                    _ => Err(UnknownWord {
+                        found: text.chars().take(64).collect(),
+                        allowed: concat!($("\"", $word, "\" "),+),
+                    }),
+                }
+            }
+        }
+    };
+}
+
+words!(Protection, Protection::Encrypt => "encrypt", Protection::Authenticate => "authenticate");
+words!(Cipher, Cipher::Aes256Gcm => "aes-256-gcm", Cipher::ChaCha20Poly1305 => "chacha20-poly1305");
+words!(Access, Access::ReadOnly => "read-only", Access::ReadWrite => "read-write");
+words!(ConfigString, ConfigString::Read => "read", ConfigString::Set => "set");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_a_round_trip_and_others_are_refused() {
+        for word in ["encrypt", "authenticate"] {
+            assert_eq!(word.parse::<Protection>().unwrap().to_string(), word);
+        }
+        assert_eq!("read-write".parse::<Access>().unwrap(), Access::ReadWrite);
+        let fault = "readonly".parse::<Access>().unwrap_err();
+        assert!(fault.to_string().contains("\"read-only\""), "{fault}");
+    }
+}

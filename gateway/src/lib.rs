@@ -1,0 +1,21 @@
+//! The edges of the gateway: everything that touches the operating system.
+//!
+//! The pure core ([`aoe_common`]) decides; this crate moves bytes. Its rooms:
+//!
+//! - [`config`], [`cli`], [`logging`]: what the operator wrote and reads.
+//! - [`daemon`]: the order in which things start and end.
+//! - [`driver`]: the one data-plane loop; it has no opinions about frames.
+//! - [`segment`]: a local Ethernet, by packet socket or TAP device, and the watch over it.
+//! - [`wire`]: the UDP side.
+//! - [`sys`]: safe functions over system calls; the only home of `unsafe`.
+//! - [`clock`]: the only place that asks what time it is.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod driver;
+pub mod logging;
+pub mod segment;
+pub mod sys;
+pub mod wire;
