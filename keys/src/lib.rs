@@ -35,6 +35,8 @@ mod text_error;
 
 #[cfg(feature = "files")]
 mod generate;
+#[cfg(feature = "files")]
+pub mod store;
 
 pub use any::AnyKey;
 pub use encoding::{KEY_LEN, KeyKind};

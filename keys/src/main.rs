@@ -1,4 +1,97 @@
 //! `aoe-keys`: makes, shows and checks the keys of aoe-gateway.
+//!
+//! Secrets come and go by file or by pipe, never on the command line, where every user of the machine sees them.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod cmd;
+mod failure;
+mod streams;
+
+use std::process::ExitCode;
+
+use aoe_keys::KeyKind;
+use clap::{Parser, Subcommand};
+
+use failure::{Exit, Failure};
+use streams::Format;
+
+/// Makes, shows and checks the keys of aoe-gateway
+#[derive(Parser)]
+#[command(
+    name = "aoe-keys",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = false
+)]
+#[command(after_help = "\
+A new pair of gateways:
+  aoe-keys generate --out site-a.key    on site A; prints the public key for site B
+  aoe-keys generate --out site-b.key    on site B; prints the public key for site A
+  aoe-keys psk --out pair.psk           optional, on one of them; copy it to the other over ssh
+  aoe-keys check site-a.key pair.psk
+
+Exit codes (sysexits.h): 0 good, 64 usage, 65 not a good key, 66 cannot read, 71 no randomness,
+73 cannot create, 74 input or output failed, 77 open to others")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Print JSON on standard output instead of text
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Generate(cmd::generate::Args),
+    Public(cmd::public::Args),
+    Psk(cmd::psk::Args),
+    Fingerprint(cmd::fingerprint::Args),
+    Check(cmd::check::Args),
+}
+
+fn main() -> ExitCode {
+    let done = refuse_secret_arguments().and_then(|()| match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(told) => explain(&told),
+    });
+    let exit = done.unwrap_or_else(|failure| {
+        streams::note(format_args!("aoe-keys: {failure}"));
+        failure.exit()
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let format = if cli.json { Format::Json } else { Format::Text };
+    match cli.verb {
+        Verb::Generate(args) => cmd::generate::run(args, format),
+        Verb::Public(args) => cmd::public::run(args, format),
+        Verb::Psk(args) => cmd::psk::run(args, format),
+        Verb::Fingerprint(args) => cmd::fingerprint::run(args, format),
+        Verb::Check(args) => cmd::check::run(args, format),
+    }
+}
+
+/// Before anything else looks at the arguments, lest an error message repeat one of them.
+fn refuse_secret_arguments() -> Result<(), Failure> {
+    let secrets = [KeyKind::Secret, KeyKind::Psk].map(KeyKind::prefix);
+    let found = std::env::args_os().any(|argument| {
+        let argument = argument.to_string_lossy();
+        secrets.iter().any(|prefix| argument.contains(prefix))
+    });
+    if found {
+        Err(Failure::SecretArgument)
+    } else {
+        Ok(())
+    }
+}
+
+/// Help and version go to standard output and are a success; what was wrong in the arguments goes to stderr.
+fn explain(told: &clap::Error) -> Result<Exit, Failure> {
+    told.print().map_err(Failure::StandardOutput)?;
+    Ok(if told.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Good
+    })
+}
