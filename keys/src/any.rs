@@ -46,3 +46,46 @@ impl FromStr for AnyKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KEY_LEN;
+
+    #[test]
+    fn the_text_decides_the_kind() {
+        let secret = SecretKey::from_bytes([7; KEY_LEN]);
+        let texts = [
+            (secret.public().to_string(), KeyKind::Public),
+            (secret.to_text().to_string(), KeyKind::Secret),
+            (Psk::from_bytes([7; KEY_LEN]).to_text().to_string(), KeyKind::Psk),
+        ];
+
+        for (text, kind) in texts {
+            assert_eq!(text.parse::<AnyKey>().unwrap().kind(), kind);
+        }
+    }
+
+    #[test]
+    fn both_halves_of_a_pair_have_one_fingerprint() {
+        let secret = SecretKey::from_bytes([7; KEY_LEN]);
+        let public = AnyKey::Public(secret.public()).fingerprint();
+
+        assert_eq!(AnyKey::Secret(secret).fingerprint(), public);
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_of_all_kinds() {
+        assert_eq!(
+            "x".parse::<AnyKey>().unwrap_err(),
+            KeyTextError::NotAKey { expected: None }
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let key = AnyKey::Secret(SecretKey::from_bytes([7; KEY_LEN]));
+
+        assert_eq!(format!("{key:?}"), "Secret(SecretKey(hidden))");
+    }
+}

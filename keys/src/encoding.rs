@@ -186,3 +186,116 @@ fn first_foreign(body: &str) -> usize {
     let foreign = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
     body.chars().take_while(|c| !foreign(*c)).count() + 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Key bytes 0 to 31; the texts were made with Python's hashlib and base64.
+    const VECTORS: [(KeyKind, &str); 3] = [
+        (
+            KeyKind::Public,
+            "aoe-public-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh_gQUTd",
+        ),
+        (
+            KeyKind::Secret,
+            "aoe-secret-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh99lj40",
+        ),
+        (
+            KeyKind::Psk,
+            "aoe-psk-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8YiBH6",
+        ),
+    ];
+
+    fn counting() -> [u8; KEY_LEN] {
+        std::array::from_fn(|index| u8::try_from(index).unwrap())
+    }
+
+    fn refusal(text: &str) -> KeyTextError {
+        decode(text, KeyKind::Public).unwrap_err()
+    }
+
+    #[test]
+    fn texts_are_those_of_another_implementation() {
+        for (kind, text) in VECTORS {
+            assert_eq!(encode(kind, &counting()).as_str(), text);
+            assert_eq!(*decode(text, kind).unwrap(), counting());
+            assert_eq!(kind_of(text), Ok(kind));
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_named() {
+        for (kind, text) in VECTORS.into_iter().skip(1) {
+            assert_eq!(
+                refusal(text),
+                KeyTextError::WrongType {
+                    found: kind,
+                    expected: KeyKind::Public
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_relabelled_key_fails_its_checksum() {
+        let (_, secret) = VECTORS[1];
+
+        assert_eq!(
+            refusal(&secret.replace("secret", "public")),
+            KeyTextError::Checksum
+        );
+    }
+
+    #[test]
+    fn each_refusal_says_what_is_wrong() {
+        let (_, good) = VECTORS[0];
+        let not_a_key = KeyTextError::NotAKey {
+            expected: Some(KeyKind::Public),
+        };
+        let cases = [
+            (String::new(), KeyTextError::Empty),
+            (format!("{good} "), KeyTextError::WhiteSpace),
+            ("PUBLIC-KEY-TEXT".to_owned(), not_a_key),
+            (good.replace("aoe-", "AOE-"), not_a_key),
+            (good.replace("-1:", "-01:"), not_a_key),
+            (good.replace("-1:", "-x:"), not_a_key),
+            (good.replace("-1:", "-99999999999:"), not_a_key),
+            (good.replace("-1:", "-"), not_a_key),
+            (
+                good.replace("-1:", "-2:"),
+                KeyTextError::UnknownVersion {
+                    kind: KeyKind::Public,
+                    version: 2,
+                },
+            ),
+            (
+                format!("{good}A"),
+                KeyTextError::WrongLength {
+                    found: 49,
+                    expected: 48,
+                },
+            ),
+            (
+                good[..60].to_owned(),
+                KeyTextError::WrongLength {
+                    found: 47,
+                    expected: 48,
+                },
+            ),
+            (
+                good.replace("AAEC", "AA+C"),
+                KeyTextError::NotBase64 { position: 16 },
+            ),
+            (
+                good.replace("AAEC", "ÄAEC"),
+                KeyTextError::NotBase64 { position: 14 },
+            ),
+            (good.replace("AAEC", "AAED"), KeyTextError::Checksum),
+        ];
+
+        for (text, expected) in cases {
+            assert_eq!(refusal(&text), expected, "{text}");
+        }
+    }
+}

@@ -63,3 +63,29 @@ impl fmt::Debug for Psk {
         f.debug_tuple("Psk").field(&self.0).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_byte_of_it() {
+        assert_eq!(format!("{:?}", Psk::from_bytes([7; KEY_LEN])), "Psk(hidden)");
+    }
+
+    #[test]
+    fn a_key_of_zeros_is_refused_as_text() {
+        let text = Psk::from_bytes([0; KEY_LEN]).to_text();
+
+        assert_eq!(text.parse::<Psk>().unwrap_err(), KeyTextError::Zero);
+    }
+
+    #[cfg(feature = "files")]
+    #[test]
+    fn two_new_keys_differ() {
+        let [one, other] = [Psk::generate().unwrap(), Psk::generate().unwrap()];
+
+        assert_ne!(one.expose(), other.expose());
+        assert_ne!(one.fingerprint(), other.fingerprint());
+    }
+}

@@ -73,3 +73,91 @@ impl FromStr for PublicKey {
         Ok(key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SecretKey;
+
+    const P_LOW_BYTE: u8 = 0xed;
+
+    /// The little-endian bytes of 2^255 - 19 with another lowest byte.
+    fn near_p(lowest: u8) -> [u8; KEY_LEN] {
+        let mut bytes = [0xff; KEY_LEN];
+        bytes[0] = lowest;
+        bytes[31] = 0x7f;
+        bytes
+    }
+
+    fn bytes_of(hex: &str) -> [u8; KEY_LEN] {
+        std::array::from_fn(|index| u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap())
+    }
+
+    fn parse(bytes: [u8; KEY_LEN]) -> Result<PublicKey, KeyTextError> {
+        PublicKey::from_bytes(bytes).to_string().parse()
+    }
+
+    #[test]
+    fn it_belongs_to_its_secret_as_openssl_says() {
+        let secret = SecretKey::from_bytes(std::array::from_fn(|index| u8::try_from(index).unwrap()));
+
+        let public = secret.public();
+
+        assert_eq!(
+            public.to_string(),
+            "aoe-public-1:j0DFrbaPJWJK5bIU6nZ6bslNgp09e14a0bpvPiE4KF-Qnmfh"
+        );
+        assert_eq!(public.to_string().parse(), Ok(public));
+    }
+
+    /// The seven points that OpenSSL refuses an exchange with, and two of them with the spare top bit set.
+    #[test]
+    fn every_point_of_low_order_is_refused() {
+        let mut top_bit_and_zero = [0; KEY_LEN];
+        top_bit_and_zero[31] = 0x80;
+        let mut top_bit_and_one = top_bit_and_zero;
+        top_bit_and_one[0] = 1;
+        let mut one = [0; KEY_LEN];
+        one[0] = 1;
+        let points = [
+            [0; KEY_LEN],
+            one,
+            bytes_of("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+            bytes_of("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+            near_p(P_LOW_BYTE - 1),
+            near_p(P_LOW_BYTE),
+            near_p(P_LOW_BYTE + 1),
+            top_bit_and_zero,
+            top_bit_and_one,
+        ];
+
+        for point in points {
+            assert_eq!(parse(point), Err(KeyTextError::LowOrder), "{point:02x?}");
+        }
+    }
+
+    #[test]
+    fn another_spelling_of_a_key_is_refused() {
+        let mut base_point = [0; KEY_LEN];
+        base_point[0] = 9;
+        let mut with_top_bit = base_point;
+        with_top_bit[31] = 0x80;
+
+        assert!(parse(base_point).is_ok());
+        assert_eq!(parse(with_top_bit), Err(KeyTextError::NotCanonical));
+        assert_eq!(parse(near_p(P_LOW_BYTE + 9)), Err(KeyTextError::NotCanonical));
+    }
+
+    #[test]
+    fn the_largest_canonical_number_is_one_below_the_prime() {
+        assert!(PublicKey::from_bytes(near_p(P_LOW_BYTE - 1)).is_canonical());
+        assert!(!PublicKey::from_bytes(near_p(P_LOW_BYTE)).is_canonical());
+    }
+
+    #[test]
+    fn debug_shows_the_text() {
+        let key = PublicKey::from_bytes([9; KEY_LEN]);
+
+        assert_eq!(format!("{key:?}"), format!("PublicKey({key})"));
+    }
+}

@@ -65,3 +65,32 @@ impl fmt::Debug for SecretKey {
         f.debug_tuple("SecretKey").field(&self.0).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_byte_of_it() {
+        assert_eq!(
+            format!("{:?}", SecretKey::from_bytes([7; KEY_LEN])),
+            "SecretKey(hidden)"
+        );
+    }
+
+    #[test]
+    fn a_key_of_zeros_is_refused_as_text() {
+        let text = SecretKey::from_bytes([0; KEY_LEN]).to_text();
+
+        assert_eq!(text.parse::<SecretKey>().unwrap_err(), KeyTextError::Zero);
+    }
+
+    #[cfg(feature = "files")]
+    #[test]
+    fn two_new_keys_differ() {
+        let [one, other] = [SecretKey::generate().unwrap(), SecretKey::generate().unwrap()];
+
+        assert_ne!(one.expose(), other.expose());
+        assert_ne!(one.public(), other.public());
+    }
+}

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     destination: Destination,
 }
 
-/// Public half and secret together need no second reading of the file.
+/// With `file` there is no `key`: what is in a file is not printed as well.
 #[derive(Serialize)]
 struct Report<'a> {
     kind: &'static str,
@@ -38,7 +38,7 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
             store::write_secret(path, &key, args.destination.existing()).map_err(Failure::Output)?;
             streams::note(format_args!(
                 "Wrote the secret key to {} (mode 0600). It stays on this machine.\n\
-                 Next: give the other site the public key below; it belongs into that gateway.toml, in [[peer]], as `key`.\n\
+                 Next: give the other site the public key below; there it goes into gateway.toml, in [[peer]], as `key`.\n\
                  Its fingerprint, to compare when it has arrived: {}",
                 path.display(),
                 public.fingerprint()

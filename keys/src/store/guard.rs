@@ -57,7 +57,8 @@ pub(super) fn faults(path: &Path, found: &Metadata, visibility: Visibility) -> V
 /// Refuses a directory where others could swap the file, unless its sticky bit keeps them from it. One that
 /// cannot be looked at is no fault here: opening the file says what is the matter.
 pub(super) fn directory_fault(path: &Path, directory: &Path) -> Option<StoreError> {
-    let mode = permission_bits(fs::metadata(directory).ok()?.mode());
+    let found = fs::metadata(directory).ok().filter(Metadata::is_dir)?;
+    let mode = permission_bits(found.mode());
     is_open_directory(mode).then(|| StoreError::WideDirectory {
         path: path.to_owned(),
         directory: directory.to_owned(),

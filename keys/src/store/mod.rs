@@ -71,7 +71,7 @@ pub fn read_psk(path: impl AsRef<Path>) -> Result<Psk, StoreError> {
     read(path.as_ref(), Visibility::Secret)
 }
 
-/// Reads a public key. Any mode will do: it is no secret, and [`inspect`] tells when others could change it.
+/// Reads a public key. Any mode will do: it is no secret, and [`inspect()`] tells when others could change it.
 ///
 /// # Errors
 /// [`StoreError`]: the file cannot be read, or it holds no public key.

@@ -1,0 +1,13 @@
+//! The real `aoe-keys` binary, run in directories of its own.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the tools of tests fail by panicking, as tests do"
+)]
+
+mod bench;
+mod exit_codes;
+mod files;
+mod json;
+mod pipes;
+mod secrecy;
