@@ -1,0 +1,75 @@
+//! Socket buffers as large as the kernel lets us have.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+
+/// Sizes of a socket's buffers, in bytes as the application asks for them. The kernel keeps twice that, for
+/// its own bookkeeping (socket(7), SO_RCVBUF).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffers {
+    /// Bytes of queue towards us.
+    pub recv: usize,
+    /// Bytes of queue towards the network.
+    pub send: usize,
+}
+
+impl Buffers {
+    /// Whether either is smaller than in `asked`.
+    pub fn fall_short_of(self, asked: Buffers) -> bool {
+        self.recv < asked.recv || self.send < asked.send
+    }
+}
+
+/// Asks for buffers of these sizes and says what came of it.
+///
+/// With CAP_NET_ADMIN the size is what was asked; without it the kernel stops at `net.core.rmem_max` and
+/// `net.core.wmem_max`. Buffers are never made smaller than they are.
+///
+/// # Errors
+/// Only if the descriptor is not a socket.
+pub fn raise(socket: &impl AsFd, asked: Buffers) -> io::Result<Buffers> {
+    let before = sizes(socket)?;
+    if before.recv < asked.recv && setsockopt(socket, sockopt::RcvBufForce, &asked.recv).is_err() {
+        setsockopt(socket, sockopt::RcvBuf, &asked.recv)?;
+    }
+    if before.send < asked.send && setsockopt(socket, sockopt::SndBufForce, &asked.send).is_err() {
+        setsockopt(socket, sockopt::SndBuf, &asked.send)?;
+    }
+    sizes(socket)
+}
+
+fn sizes(socket: &impl AsFd) -> io::Result<Buffers> {
+    Ok(Buffers {
+        recv: getsockopt(socket, sockopt::RcvBuf)? / 2,
+        send: getsockopt(socket, sockopt::SndBuf)? / 2,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn buffers_grow_and_the_answer_is_what_the_kernel_keeps() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let before = sizes(&socket).unwrap();
+        let asked = Buffers {
+            recv: before.recv + 4096,
+            send: before.send + 4096,
+        };
+        let after = raise(&socket, asked).unwrap();
+        assert_eq!(after, sizes(&socket).unwrap());
+        assert!(!after.fall_short_of(before));
+    }
+
+    #[test]
+    fn buffers_are_never_made_smaller() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let before = sizes(&socket).unwrap();
+        assert_eq!(raise(&socket, Buffers { recv: 1, send: 1 }).unwrap(), before);
+    }
+}
