@@ -5,13 +5,27 @@
 //!
 //! - [`engine`]: one gateway as a state machine; start reading there
 //! - [`frame`]: bytes and meaning of AoE frames
-//! - [`policy`]: who may do what
-//! - [`edge`]: the gateway next to the initiator, a target in its own right
-//! - [`exit`]: the gateway next to the target, an initiator in its own right
-//! - [`tunnel`]: handshake, sessions, records, packing
-//! - [`config`], [`output`], [`event`], [`drop_reason`], [`time`]: what goes in and comes out
+//! - `edge`: the gateway next to the initiator, a target in its own right
+//! - `exit`: the gateway next to the target, an initiator in its own right
+//! - `policy`: who may do what
+//! - `tunnel`: handshakes, sessions, records, packing
+//! - [`config`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`time`]: what goes in and
+//!   comes out
+
+#![forbid(unsafe_code)]
 
 pub mod config;
+pub mod drop_reason;
+pub mod engine;
+pub mod event;
 pub mod frame;
 pub mod output;
+pub mod segment;
+pub mod telemetry;
 pub mod time;
+
+mod edge;
+mod exit;
+mod policy;
+mod random;
+mod tunnel;

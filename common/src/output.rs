@@ -116,7 +116,11 @@ impl<'a> Train<'a> {
 impl TrainBatch {
     /// The trains in the order they were made.
     pub fn iter(&self) -> impl Iterator<Item = Train<'_>> {
-        self.trains.iter().map(|train| Train { path: train.path, stride: train.stride, bytes: &train.bytes })
+        self.trains.iter().map(|train| Train {
+            path: train.path,
+            stride: train.stride,
+            bytes: &train.bytes,
+        })
     }
 
     /// Number of trains.
@@ -131,7 +135,9 @@ impl TrainBatch {
 
     /// An empty buffer to fill and [`push`](Self::push).
     pub fn lend(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(TRAIN_MAX_LEN))
+        self.spare
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(TRAIN_MAX_LEN))
     }
 
     /// Adds a finished train; an empty one goes back to the pool.
@@ -177,14 +183,20 @@ mod tests {
             bytes.extend_from_slice(b"second");
         });
         let frames: Vec<_> = batch.iter().collect();
-        assert_eq!(frames, [(SegmentId(1), &b"one"[..]), (SegmentId(0), &b"second"[..])]);
+        assert_eq!(
+            frames,
+            [(SegmentId(1), &b"one"[..]), (SegmentId(0), &b"second"[..])]
+        );
         batch.clear();
         assert!(batch.is_empty() && batch.iter().next().is_none());
     }
 
     #[test]
     fn a_cleared_train_buffer_is_lent_again_empty() {
-        let path = Path { socket: 0, remote: "127.0.0.1:1".parse().unwrap() };
+        let path = Path {
+            socket: 0,
+            remote: "127.0.0.1:1".parse().unwrap(),
+        };
         let mut batch = TrainBatch::default();
         batch.push_datagram(path, &[7; 100]);
         assert_eq!(batch.iter().next().unwrap().datagrams().count(), 1);

@@ -35,7 +35,10 @@ impl Add<Duration> for Instant {
 
     /// Saturates at [`Instant::NEVER`].
     fn add(self, after: Duration) -> Instant {
-        Instant(self.0.saturating_add(u64::try_from(after.as_micros()).unwrap_or(u64::MAX)))
+        Instant(
+            self.0
+                .saturating_add(u64::try_from(after.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 }
 

@@ -1,0 +1,184 @@
+//! Why a frame, a record or a handshake ended here: every discard has a name and a counter.
+
+use crate::frame::Malformed;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $variant:ident => $name:literal,)+) => {
+        /// The one enum of discards and refusals. Its names are metric labels and never change meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum DropReason { $($(#[$doc])+ $variant,)+ }
+
+        impl DropReason {
+            /// Every reason, in the order of the enum.
+            pub const ALL: &'static [DropReason] = &[$(DropReason::$variant,)+];
+
+            /// The metric label.
+            pub const fn name(self) -> &'static str {
+                match self { $(DropReason::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A captured frame is shorter than its header says or than AoE allows.
+    FrameTooShort => "frame_too_short",
+    /// A captured frame is longer than any frame we carry.
+    FrameTooLong => "frame_too_long",
+    /// A captured frame carries a VLAN tag.
+    FrameVlanTagged => "frame_vlan_tagged",
+    /// A captured frame is not AoE.
+    FrameNotAoe => "frame_not_aoe",
+    /// An AoE argument contradicts itself or the length of the frame.
+    FrameBadArgument => "frame_bad_argument",
+    /// Our own emission came back.
+    FrameOwnEcho => "frame_own_echo",
+    /// A frame for somebody else's MAC.
+    FrameForOthers => "frame_for_others",
+    /// A frame whose source is a group address, which no station has.
+    FrameBadSource => "frame_bad_source",
+    /// A frame does not fit the segment it should leave on.
+    FrameTooBigForSegment => "frame_too_big_for_segment",
+    /// The segment is down.
+    SegmentDown => "segment_down",
+    /// The kernel did not take a frame.
+    SegmentSendFailed => "segment_send_failed",
+    /// The kernel dropped captured frames because we were too slow.
+    SegmentOverflow => "segment_overflow",
+
+    /// A request for an address that no import presents here.
+    RequestUnknownAddress => "request_unknown_address",
+    /// A request for an import that is not alive.
+    RequestImportDown => "request_import_down",
+    /// A request from an initiator the export does not list; it does not learn that the export exists.
+    RequestInitiatorNotAllowed => "request_initiator_not_allowed",
+    /// A broadcast ATA command other than IDENTIFY.
+    RequestBroadcastAta => "request_broadcast_ata",
+    /// A broadcast of an AoE command that only makes sense for one target.
+    RequestBroadcastCommand => "request_broadcast_command",
+    /// Config test or prefix test that the target's string does not pass: silence is the protocol's answer.
+    RequestConfigMismatch => "request_config_mismatch",
+    /// More initiators behind one import than its table holds.
+    RequestTooManyInitiators => "request_too_many_initiators",
+
+    /// Refused: a write on a read-only export.
+    RefusedReadOnly => "refused_read_only",
+    /// Refused: an ATA command that is not on the list.
+    RefusedAtaCommand => "refused_ata_command",
+    /// Refused: more sectors than the path carries.
+    RefusedTooManySectors => "refused_too_many_sectors",
+    /// Refused: AoE command 2, 3, 4 or unknown.
+    RefusedAoeCommand => "refused_aoe_command",
+    /// Refused: setting the config string without the right to.
+    RefusedConfigSet => "refused_config_set",
+
+    /// A peer asked for an export it may not use, or that does not exist.
+    ExportNotAllowed => "export_not_allowed",
+    /// A request waits for a target that is not known yet or gone.
+    TargetDown => "target_down",
+    /// The exit's queue is full.
+    QueueFull => "queue_full",
+    /// A request waited too long at the exit.
+    QueueExpired => "queue_expired",
+    /// Too many requests unanswered.
+    PendingFull => "pending_full",
+    /// The target did not answer in time.
+    PendingExpired => "pending_expired",
+    /// A response that answers no pending request.
+    ResponseUnmatched => "response_unmatched",
+    /// A response whose shelf.slot, command or length does not fit its request.
+    ResponseMismatch => "response_mismatch",
+    /// A response from a MAC that is not the target's.
+    ResponseWrongSource => "response_wrong_source",
+    /// Somebody on our segment answers for an address we import.
+    ForeignResponder => "foreign_responder",
+    /// A second station answers for an export's address.
+    SecondResponder => "second_responder",
+
+    /// A datagram shorter than its header.
+    DatagramTooShort => "datagram_too_short",
+    /// A datagram longer than any record.
+    DatagramTooLong => "datagram_too_long",
+    /// A datagram that is none of ours.
+    DatagramUnknownType => "datagram_unknown_type",
+    /// The kernel did not take a datagram.
+    WireSendFailed => "wire_send_failed",
+    /// A datagram arrived cut off, or the socket failed while receiving.
+    WireReceiveFailed => "wire_receive_failed",
+
+    /// A handshake message without a valid mac1: its sender does not know our key.
+    HandshakeBadMac => "handshake_bad_mac",
+    /// A handshake message answered by a cookie, for too many arrive.
+    HandshakeCookieSent => "handshake_cookie_sent",
+    /// A handshake message over the rate limit although its cookie is right.
+    HandshakeRateLimited => "handshake_rate_limited",
+    /// A handshake message that does not decrypt: wrong key or psk, or damaged.
+    HandshakeUndecryptable => "handshake_undecryptable",
+    /// A handshake with a key that no peer has.
+    HandshakeUnknownPeer => "handshake_unknown_peer",
+    /// A first message that is not newer than the newest seen of this peer.
+    HandshakeReplayed => "handshake_replayed",
+    /// No protection mode, cipher or version in common.
+    HandshakeNoAgreement => "handshake_no_agreement",
+    /// An answer to a handshake we did not start.
+    HandshakeUnsolicited => "handshake_unsolicited",
+
+    /// A record of a session we do not have.
+    RecordUnknownSession => "record_unknown_session",
+    /// A record seen before, or older than the window.
+    RecordReplayed => "record_replayed",
+    /// A record that fails authentication.
+    RecordForged => "record_forged",
+    /// A record of a session past its end.
+    RecordSessionExpired => "record_session_expired",
+    /// An authentic record whose chunks make no sense.
+    RecordMalformed => "record_malformed",
+    /// Reassembly would exceed its bounds.
+    ReassemblyFull => "reassembly_full",
+    /// A message whose fragments did not all arrive in time.
+    ReassemblyExpired => "reassembly_expired",
+    /// A message whose fragments contradict each other.
+    ReassemblyMalformed => "reassembly_malformed",
+    /// An authentic message we cannot read.
+    MessageMalformed => "message_malformed",
+    /// A reply for an import or an initiator that we do not know.
+    ReplyUnknown => "reply_unknown",
+    /// There is no session with the peer.
+    NoSession => "no_session",
+    /// A session has used up its counters.
+    SessionExhausted => "session_exhausted",
+}
+
+impl DropReason {
+    /// How many reasons there are.
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+impl From<Malformed> for DropReason {
+    fn from(fault: Malformed) -> Self {
+        match fault {
+            Malformed::FrameTooShort => DropReason::FrameTooShort,
+            Malformed::FrameTooLong => DropReason::FrameTooLong,
+            Malformed::VlanTagged => DropReason::FrameVlanTagged,
+            Malformed::NotAoe => DropReason::FrameNotAoe,
+            _ => DropReason::FrameBadArgument,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_in_the_order_of_the_enum() {
+        let mut names: Vec<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), DropReason::COUNT);
+        for (index, reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, index);
+        }
+    }
+}

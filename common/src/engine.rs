@@ -1,0 +1,349 @@
+//! One gateway as a state machine.
+//!
+//! Inputs are [`handle_frame`](Engine::handle_frame), [`handle_datagram`](Engine::handle_datagram),
+//! [`handle_segment`](Engine::handle_segment), [`set_endpoint`](Engine::set_endpoint) and
+//! [`handle_timeout`](Engine::handle_timeout); each carries `now` and fills the lent [`Output`]. The law for the
+//! caller: feed a batch, [`flush`](Engine::flush), send the output, drain [`poll_event`](Engine::poll_event),
+//! clear the output, wait for input or until [`deadline`](Engine::deadline).
+
+use std::time::Duration;
+
+use crate::config::{GatewayConfig, PeerId, SegmentId};
+use crate::drop_reason::DropReason;
+use crate::edge::{Captured, Edge};
+use crate::event::Event;
+use crate::exit::{Exit, Response};
+use crate::frame::aoe::AoeCommand;
+use crate::frame::{Frame, Pdu};
+use crate::output::{Output, Path};
+use crate::random::Random;
+use crate::segment::SegmentState;
+use crate::telemetry::{Count, Counters, Telemetry};
+use crate::time::Instant;
+use crate::tunnel::links::{Change, Io, Links};
+use crate::tunnel::message::{Chunk, Kind, chunks};
+use crate::tunnel::update;
+
+/// One gateway.
+pub struct Engine {
+    segments: Vec<SegmentState>,
+    links: Links,
+    edge: Edge,
+    exit: Exit,
+    telemetry: Telemetry,
+    foreign_told: Option<Instant>,
+}
+
+/// When to come back, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// The moment; [`Instant::NEVER`] if nothing is due.
+    pub at: Instant,
+    /// What for.
+    pub why: &'static str,
+}
+
+/// A station that answers for an address we present is told of at most this often.
+const FOREIGN_EVENT_EVERY: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// A gateway at rest: every segment down, every peer unknown.
+    ///
+    /// `seed` must come from the operating system's generator (or from a test); `unix_time` is the wall clock at
+    /// `now` and is used for nothing but the stamps of handshakes.
+    ///
+    /// # Panics
+    /// If the cryptographic library refuses its own fixed parameters.
+    #[allow(
+        clippy::expect_used,
+        reason = "fixed key lengths and algorithms; nothing a user can configure"
+    )]
+    pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant, unix_time: Duration) -> Engine {
+        let random = Random::new(seed);
+        let links = Links::new(config.secret, config.peers, config.tunnel, random, now, unix_time)
+            .expect("keys of 32 bytes suit every algorithm in use");
+        let mut telemetry = Telemetry::default();
+        links
+            .callable()
+            .for_each(|peer| telemetry.event(Event::EndpointNeeded(peer)));
+        Engine {
+            segments: vec![SegmentState::Down; config.segments.len()],
+            links,
+            edge: Edge::new(config.imports),
+            exit: Exit::new(config.exports, now),
+            telemetry,
+            foreign_told: None,
+        }
+    }
+
+    /// A segment came, went, or changed.
+    pub fn handle_segment(
+        &mut self,
+        segment: SegmentId,
+        state: SegmentState,
+        now: Instant,
+        out: &mut Output,
+    ) {
+        let Some(known) = self.segments.get_mut(usize::from(segment.0)) else {
+            return;
+        };
+        *known = state;
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        self.exit.handle_segment(segment, state, &mut io);
+        for peer in self.edge.peers_on(segment) {
+            self.edge.present(peer, &self.segments, &self.links, &mut io);
+        }
+        self.settle(now, out);
+    }
+
+    /// One captured frame, without FCS.
+    pub fn handle_frame(&mut self, segment: SegmentId, frame: &[u8], now: Instant, out: &mut Output) {
+        self.telemetry.count(Count::FramesReceived);
+        if let Err(reason) = self.route_frame(segment, frame, now, out) {
+            self.telemetry.drop(reason);
+        }
+        self.settle(now, out);
+    }
+
+    /// One datagram, opened in place.
+    pub fn handle_datagram(&mut self, path: Path, datagram: &mut [u8], now: Instant, out: &mut Output) {
+        self.telemetry.count(Count::DatagramsReceived);
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        match self.links.handle_datagram(path, datagram, &mut io) {
+            Ok(Some((peer, payload))) => {
+                // A change of session goes first: what follows in this record belongs to the new one.
+                self.settle(now, out);
+                self.handle_chunks(peer, payload, now, out);
+            }
+            Ok(None) => {}
+            Err(reason) => self.telemetry.drop(reason),
+        }
+        self.settle(now, out);
+    }
+
+    /// A peer's address, resolved.
+    pub fn set_endpoint(&mut self, peer: PeerId, path: Path, now: Instant, out: &mut Output) {
+        self.links.set_endpoint(
+            peer,
+            path,
+            &mut Io {
+                now,
+                out,
+                telemetry: &mut self.telemetry,
+            },
+        );
+        self.settle(now, out);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Output) {
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        self.links.handle_timeout(&mut io);
+        self.exit.handle_timeout(&self.segments, &mut io);
+        self.settle(now, out);
+    }
+
+    /// Seals what this batch packed. Call once after each batch, before sending.
+    pub fn flush(&mut self, now: Instant, out: &mut Output) {
+        self.links.flush(&mut Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        });
+    }
+
+    /// Tells peers that we go. Send the output, then end.
+    pub fn shutdown(&mut self, now: Instant, out: &mut Output) {
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        self.links.close_all(&mut io);
+        self.links.flush(&mut io);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub fn deadline(&self) -> Deadline {
+        let (links, exit) = (self.links.deadline(), self.exit.deadline());
+        if links <= exit {
+            Deadline {
+                at: links,
+                why: "peers",
+            }
+        } else {
+            Deadline {
+                at: exit,
+                why: "targets",
+            }
+        }
+    }
+
+    /// The oldest event not yet asked for.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.telemetry.poll_event()
+    }
+
+    /// The numbers since the start.
+    pub fn counters(&self) -> &Counters {
+        self.telemetry.counters()
+    }
+
+    /// Counts a discard that an edge of the gateway made.
+    pub fn count_drop(&mut self, reason: DropReason, n: u64) {
+        self.telemetry.drops(reason, n);
+    }
+
+    /// One frame's way from a segment: parse, then the edge (requests) or the exit (responses).
+    fn route_frame(
+        &mut self,
+        segment: SegmentId,
+        frame: &[u8],
+        now: Instant,
+        out: &mut Output,
+    ) -> Result<(), DropReason> {
+        let state = self
+            .segments
+            .get(usize::from(segment.0))
+            .copied()
+            .unwrap_or_default();
+        let own = state.mac().ok_or(DropReason::SegmentDown)?;
+        let frame = Frame::parse(frame)?;
+        let (source, destination) = (frame.source(), frame.destination());
+        if source == own {
+            return Err(DropReason::FrameOwnEcho);
+        }
+        if source.is_multicast() {
+            return Err(DropReason::FrameBadSource);
+        }
+        if destination != own && !destination.is_broadcast() {
+            return Err(DropReason::FrameForOthers);
+        }
+        let pdu = Pdu::parse(frame.payload())?;
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        if !pdu.is_response() {
+            let captured = Captured {
+                segment,
+                initiator: source,
+                pdu,
+            };
+            return self
+                .edge
+                .handle_request(captured, &self.segments, &mut self.links, &mut io);
+        }
+        if pdu.command() == AoeCommand::Query && self.edge.find(segment, pdu.address()).is_some() {
+            let quiet = |told: Instant| now.saturating_since(told) >= FOREIGN_EVENT_EVERY;
+            if self.foreign_told.is_none_or(quiet) {
+                self.foreign_told = Some(now);
+                self.telemetry.event(Event::ForeignResponder {
+                    address: pdu.address(),
+                    mac: source,
+                });
+            }
+            return Err(DropReason::ForeignResponder);
+        }
+        let response = Response { segment, source, pdu };
+        self.exit
+            .handle_response(response, &self.segments, &mut self.links, &mut io)
+    }
+
+    /// One frame's way from the wire: chunks, messages, then the exit (requests) or the edge (replies).
+    fn handle_chunks(&mut self, peer: PeerId, payload: &[u8], now: Instant, out: &mut Output) {
+        for chunk in chunks(payload) {
+            let Ok(Chunk {
+                kind,
+                position,
+                bytes,
+            }) = chunk
+            else {
+                self.telemetry.drop(DropReason::RecordMalformed);
+                return;
+            };
+            let Some(position) = position else {
+                self.handle_message(peer, kind, bytes, now, out);
+                continue;
+            };
+            let mut io = Io {
+                now,
+                out,
+                telemetry: &mut self.telemetry,
+            };
+            if let Some(whole) = self.links.reassemble(peer, position, bytes, &mut io) {
+                self.handle_message(peer, kind, whole.bytes(), now, out);
+                self.links.recycle(peer, whole);
+            }
+        }
+    }
+
+    fn handle_message(&mut self, peer: PeerId, kind: Kind, message: &[u8], now: Instant, out: &mut Output) {
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        let result = match kind {
+            Kind::Request => {
+                self.exit
+                    .handle_request(peer, message, &self.segments, &mut self.links, &mut io)
+            }
+            Kind::Reply => self.edge.handle_reply(peer, message, &self.segments, &mut io),
+            Kind::Update => match update::parse(message) {
+                Some((serial, entries)) => {
+                    if self.links.accept_update(peer, serial, &mut io) {
+                        self.edge
+                            .handle_update(peer, entries, &self.segments, &self.links, &mut io);
+                    }
+                    Ok(())
+                }
+                None => Err(DropReason::MessageMalformed),
+            },
+            Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close => {
+                self.links.handle_control(peer, kind, message, &mut io);
+                Ok(())
+            }
+        };
+        if let Err(reason) = result {
+            self.telemetry.drop(reason);
+        }
+    }
+
+    /// Lets a change of one part reach the others.
+    fn settle(&mut self, now: Instant, out: &mut Output) {
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        while let Some((peer, change)) = self.links.poll_change() {
+            match change {
+                Change::UpdateAcked => self.exit.update_acked(),
+                Change::Up => self.exit.inform(peer),
+                Change::Restarted => {
+                    self.edge.forget(peer);
+                    self.exit.inform(peer);
+                }
+                Change::Lost => {}
+            }
+            if change != Change::UpdateAcked {
+                self.edge.present(peer, &self.segments, &self.links, &mut io);
+            }
+        }
+        self.exit.send_news(&self.segments, &mut self.links, &mut io);
+    }
+}

@@ -1,0 +1,204 @@
+//! What an operator should read in the log.
+
+use std::fmt;
+
+use crate::config::{Cipher, PeerId, Protection};
+use crate::frame::{Address, MacAddr};
+
+/// How loud an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Somebody should look.
+    Warn,
+    /// A change of state.
+    Info,
+    /// A reason, for those who ask.
+    Debug,
+}
+
+/// A change of state, with the names an operator knows. Addresses of peers are not in here: they are logged at
+/// DEBUG by the edges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The driver should resolve this peer's endpoint (again) and call
+    /// [`Engine::set_endpoint`](crate::engine::Engine::set_endpoint).
+    EndpointNeeded(PeerId),
+    /// A session with a peer that had none.
+    SessionUp {
+        /// The peer.
+        peer: String,
+        /// Agreed mode.
+        protection: Protection,
+        /// Agreed cipher.
+        cipher: Cipher,
+    },
+    /// A session was replaced by a younger one.
+    SessionRekeyed {
+        /// The peer.
+        peer: String,
+    },
+    /// The peer is gone.
+    SessionLost {
+        /// The peer.
+        peer: String,
+        /// Why we think so.
+        why: &'static str,
+    },
+    /// The peer's address changed.
+    PeerMoved {
+        /// The peer.
+        peer: String,
+    },
+    /// Both sides' lists of modes, ciphers or versions have nothing in common.
+    NoAgreement {
+        /// The peer.
+        peer: String,
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// A handshake failed although its sender knows our public key.
+    HandshakeRefused {
+        /// The peer, where it is known.
+        peer: Option<String>,
+        /// What to look at.
+        why: &'static str,
+    },
+    /// An export's target answers.
+    TargetUp {
+        /// The export.
+        export: String,
+        /// The target's address on its segment.
+        target: Address,
+        /// The MAC that answered.
+        mac: MacAddr,
+        /// Frames the target takes at a time.
+        buffer_count: u16,
+        /// Sectors per frame, as the segment allows.
+        sectors: u8,
+    },
+    /// An export's target does not answer any more.
+    TargetDown {
+        /// The export.
+        export: String,
+        /// The target's address on its segment.
+        target: Address,
+    },
+    /// A second station answers for an export's address.
+    SecondResponder {
+        /// The export.
+        export: String,
+        /// The station that is not believed.
+        mac: MacAddr,
+    },
+    /// An import can be used.
+    ImportUp {
+        /// The peer.
+        peer: String,
+        /// The export's name there.
+        export: String,
+        /// The address here.
+        address: Address,
+    },
+    /// An import cannot be used any more.
+    ImportDown {
+        /// The peer.
+        peer: String,
+        /// The export's name there.
+        export: String,
+        /// The address here.
+        address: Address,
+    },
+    /// A station on our segment answers for an address that we present.
+    ForeignResponder {
+        /// The address.
+        address: Address,
+        /// The station.
+        mac: MacAddr,
+    },
+}
+
+impl Event {
+    /// How loud this is.
+    pub fn level(&self) -> Level {
+        match self {
+            Event::NoAgreement { .. }
+            | Event::HandshakeRefused { .. }
+            | Event::SecondResponder { .. }
+            | Event::ForeignResponder { .. }
+            | Event::SessionLost { .. }
+            | Event::TargetDown { .. } => Level::Warn,
+            Event::SessionUp { .. }
+            | Event::PeerMoved { .. }
+            | Event::TargetUp { .. }
+            | Event::ImportUp { .. }
+            | Event::ImportDown { .. } => Level::Info,
+            Event::EndpointNeeded(_) | Event::SessionRekeyed { .. } => Level::Debug,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::EndpointNeeded(PeerId(peer)) => write!(f, "peer number {peer} needs an address"),
+            Event::SessionUp {
+                peer,
+                protection,
+                cipher,
+            } => {
+                write!(f, "session with {peer} is up ({protection}, {cipher})")
+            }
+            Event::SessionRekeyed { peer } => write!(f, "session with {peer} has new keys"),
+            Event::SessionLost { peer, why } => write!(f, "session with {peer} is lost: {why}"),
+            Event::PeerMoved { peer } => write!(f, "{peer} moved to another address"),
+            Event::NoAgreement { peer, what } => write!(f, "no session with {peer}: {what}"),
+            Event::HandshakeRefused {
+                peer: Some(peer),
+                why,
+            } => {
+                write!(f, "handshake with {peer} refused: {why}")
+            }
+            Event::HandshakeRefused { peer: None, why } => write!(f, "handshake refused: {why}"),
+            Event::TargetUp {
+                export,
+                target,
+                mac,
+                buffer_count,
+                sectors,
+            } => write!(
+                f,
+                "export {export}: target {target} is up at {mac} (buffers {buffer_count}, {sectors} sectors a frame)"
+            ),
+            Event::TargetDown { export, target } => {
+                write!(f, "export {export}: target {target} does not answer")
+            }
+            Event::SecondResponder { export, mac } => {
+                write!(
+                    f,
+                    "export {export}: a second station, {mac}, answers for its target and is not believed"
+                )
+            }
+            Event::ImportUp {
+                peer,
+                export,
+                address,
+            } => {
+                write!(f, "import {address} is up ({export} of {peer})")
+            }
+            Event::ImportDown {
+                peer,
+                export,
+                address,
+            } => {
+                write!(f, "import {address} is down ({export} of {peer})")
+            }
+            Event::ForeignResponder { address, mac } => {
+                write!(
+                    f,
+                    "{mac} on our segment answers for {address}, which we present: two disks may mix"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Who may do what: one verdict per request, no state, no logging.
+//!
+//! The edge asks first, because it can refuse at once; the exit asks again and decides, because a peer may lie.
+
+use crate::config::{Access, ConfigString};
+use crate::drop_reason::DropReason;
+use crate::frame::{Ata, AtaOpcode, QueryCommand};
+use crate::tunnel::update::Rights;
+
+/// Whether a request goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may go to the target.
+    Admit,
+    /// The initiator is told no, for this reason.
+    Refuse(DropReason),
+}
+
+/// Judges an ATA request from an initiator the export covers. `max_sectors` is what one frame can carry on the
+/// whole way.
+///
+/// Allowed are the commands that initiators need for a disk; everything else (passwords, firmware, erasing,
+/// sleeping, …) is refused by not being on the list.
+pub(crate) fn judge_ata(rights: &Rights, ata: &Ata<'_>, max_sectors: u8) -> Verdict {
+    let moves_sectors = match ata.command() {
+        AtaOpcode::Read | AtaOpcode::ReadExt => true,
+        AtaOpcode::Write | AtaOpcode::WriteExt if rights.access == Access::ReadOnly => {
+            return Verdict::Refuse(DropReason::RefusedReadOnly);
+        }
+        AtaOpcode::Write | AtaOpcode::WriteExt => true,
+        AtaOpcode::Identify | AtaOpcode::Flush | AtaOpcode::FlushExt | AtaOpcode::CheckPower => false,
+        AtaOpcode::Other(_) => return Verdict::Refuse(DropReason::RefusedAtaCommand),
+    };
+    if ata.is_lba_disputed() {
+        return Verdict::Refuse(DropReason::RefusedAtaCommand);
+    }
+    if moves_sectors && ata.sectors() > max_sectors {
+        return Verdict::Refuse(DropReason::RefusedTooManySectors);
+    }
+    Verdict::Admit
+}
+
+/// Judges a Config query that is not answered by the edge itself.
+pub(crate) fn judge_query(rights: &Rights, command: QueryCommand) -> Verdict {
+    match command {
+        QueryCommand::Read | QueryCommand::Test | QueryCommand::Prefix => Verdict::Admit,
+        QueryCommand::SetIfEmpty | QueryCommand::ForceSet if rights.config_string == ConfigString::Set => {
+            Verdict::Admit
+        }
+        QueryCommand::SetIfEmpty | QueryCommand::ForceSet | QueryCommand::Unknown(_) => {
+            Verdict::Refuse(DropReason::RefusedConfigSet)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rights(access: Access, config_string: ConfigString) -> Rights {
+        Rights {
+            access,
+            config_string,
+            initiators: None,
+        }
+    }
+
+    fn ata(opcode: u8, sectors: u8) -> Vec<u8> {
+        vec![0x40, 0, sectors, opcode, 1, 0, 0, 0, 0, 0, 0, 0]
+    }
+
+    /// A naive model: the verdict for every opcode, spelled out from the documentation.
+    #[test]
+    fn every_opcode_is_judged_as_documented() {
+        for access in [Access::ReadOnly, Access::ReadWrite] {
+            for opcode in 0..=255 {
+                let expected = match opcode {
+                    0x20 | 0x24 | 0xec | 0xe7 | 0xea | 0xe5 => Verdict::Admit,
+                    0x30 | 0x34 if access == Access::ReadWrite => Verdict::Admit,
+                    0x30 | 0x34 => Verdict::Refuse(DropReason::RefusedReadOnly),
+                    _ => Verdict::Refuse(DropReason::RefusedAtaCommand),
+                };
+                let bytes = ata(opcode, 2);
+                let request = Ata::parse(&bytes).unwrap();
+                assert_eq!(
+                    judge_ata(&rights(access, ConfigString::Read), &request, 2),
+                    expected,
+                    "{opcode:#x}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn more_sectors_than_the_way_carries_are_refused() {
+        let bytes = ata(0x24, 3);
+        let verdict = judge_ata(
+            &rights(Access::ReadOnly, ConfigString::Read),
+            &Ata::parse(&bytes).unwrap(),
+            2,
+        );
+        assert_eq!(verdict, Verdict::Refuse(DropReason::RefusedTooManySectors));
+    }
+
+    #[test]
+    fn setting_the_config_string_is_a_right_of_its_own() {
+        let may_write = rights(Access::ReadWrite, ConfigString::Read);
+        let may_set = rights(Access::ReadOnly, ConfigString::Set);
+        for bits in 0..16 {
+            let command = QueryCommand::from_bits(bits);
+            let refusal = Verdict::Refuse(DropReason::RefusedConfigSet);
+            assert_eq!(
+                judge_query(&may_write, command),
+                if bits < 3 { Verdict::Admit } else { refusal }
+            );
+            assert_eq!(
+                judge_query(&may_set, command),
+                if bits < 5 { Verdict::Admit } else { refusal }
+            );
+        }
+    }
+}

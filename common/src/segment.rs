@@ -1,0 +1,120 @@
+//! What the engine knows of a local Ethernet, and how frames leave on it.
+
+use crate::config::SegmentId;
+use crate::drop_reason::DropReason;
+use crate::frame::{ETHERNET_HEADER_LEN, MacAddr, SECTOR_LEN, ata, ethernet, pad_to_min};
+use crate::output::Output;
+use crate::telemetry::{Count, Telemetry};
+
+/// Whether a segment can be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SegmentState {
+    /// It is not there, or has no link.
+    #[default]
+    Down,
+    /// It works.
+    Up {
+        /// The address our frames leave with.
+        mac: MacAddr,
+        /// Its MTU in bytes, without the Ethernet header.
+        mtu: u16,
+    },
+}
+
+impl SegmentState {
+    /// Sectors that fit one frame here, as the Linux driver and vblade compute it: (MTU − 36) / 512, although
+    /// the 36 bytes include the Ethernet header and the MTU does not. At most 255.
+    pub(crate) fn max_sectors(self) -> u8 {
+        let overhead = ETHERNET_HEADER_LEN + ata::PDU_LEN;
+        match self {
+            SegmentState::Down => 0,
+            SegmentState::Up { mtu, .. } => {
+                u8::try_from(usize::from(mtu).saturating_sub(overhead) / SECTOR_LEN).unwrap_or(u8::MAX)
+            }
+        }
+    }
+
+    pub(crate) fn mac(self) -> Option<MacAddr> {
+        match self {
+            SegmentState::Down => None,
+            SegmentState::Up { mac, .. } => Some(mac),
+        }
+    }
+}
+
+/// Emits one frame: our own address as source, `write` appends the PDU (`len` bytes), zeros pad it to 60 bytes.
+///
+/// # Errors
+/// The frame is lost if the segment is down or smaller than the frame.
+pub(crate) fn emit(
+    (segment, state): (SegmentId, SegmentState),
+    destination: MacAddr,
+    len: usize,
+    out: &mut Output,
+    telemetry: &mut Telemetry,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), DropReason> {
+    let SegmentState::Up { mac, mtu } = state else {
+        return Err(DropReason::SegmentDown);
+    };
+    if len > usize::from(mtu) {
+        return Err(DropReason::FrameTooBigForSegment);
+    }
+    out.frames.push(segment, |bytes, start| {
+        bytes.extend_from_slice(&ethernet::header_bytes(destination, mac));
+        write(bytes);
+        pad_to_min(bytes, start);
+    });
+    telemetry.count(Count::FramesSent);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sectors_per_frame_are_those_of_the_linux_driver() {
+        // The table of MTUs and sectors that the driver (`aoecmd.c`) and vblade agree on.
+        for (mtu, sectors) in [
+            (547, 0),
+            (548, 1),
+            (1060, 2),
+            (1500, 2),
+            (4132, 8),
+            (8228, 16),
+            (9000, 17),
+            (9216, 17),
+        ] {
+            assert_eq!(
+                SegmentState::Up {
+                    mac: MacAddr::ZERO,
+                    mtu
+                }
+                .max_sectors(),
+                sectors,
+                "MTU {mtu}"
+            );
+        }
+        assert_eq!(SegmentState::Down.max_sectors(), 0);
+    }
+
+    #[test]
+    fn frames_are_padded_with_zeros_and_never_longer_than_the_segment() {
+        let up = SegmentState::Up {
+            mac: MacAddr([2; 6]),
+            mtu: 100,
+        };
+        let (mut out, mut telemetry) = (Output::default(), Telemetry::default());
+        let write = |len: usize| move |bytes: &mut Vec<u8>| bytes.resize(bytes.len() + len, 0xaa);
+        let there = (SegmentId(0), up);
+        assert!(emit(there, MacAddr([1; 6]), 10, &mut out, &mut telemetry, write(10)).is_ok());
+        assert!(emit(there, MacAddr([1; 6]), 100, &mut out, &mut telemetry, write(100)).is_ok());
+        let too_big = emit(there, MacAddr([1; 6]), 101, &mut out, &mut telemetry, write(101));
+        assert_eq!(too_big, Err(DropReason::FrameTooBigForSegment));
+        let frames: Vec<_> = out.frames.iter().map(|(_, frame)| frame.to_vec()).collect();
+        assert_eq!(frames.len(), 2);
+        assert_eq!((frames[0].len(), frames[1].len()), (60, 114));
+        assert!(frames[0][24..].iter().all(|byte| *byte == 0));
+    }
+}

@@ -1,0 +1,168 @@
+//! Counters and events: what the core says about itself.
+
+use std::collections::VecDeque;
+
+use crate::drop_reason::DropReason;
+use crate::event::Event;
+
+/// Events kept until the driver asks; older ones are let go and counted.
+const MAX_EVENTS: usize = 1024;
+
+macro_rules! counts {
+    ($($(#[$doc:meta])+ $variant:ident => $name:literal,)+) => {
+        /// Things that go well.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Count { $($(#[$doc])+ $variant,)+ }
+
+        impl Count {
+            /// Every count, in the order of the enum.
+            pub const ALL: &'static [Count] = &[$(Count::$variant,)+];
+
+            /// The metric name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Count::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+counts! {
+    /// Frames captured on segments.
+    FramesReceived => "frames_received",
+    /// Frames emitted on segments.
+    FramesSent => "frames_sent",
+    /// Requests sent to an exit.
+    RequestsToWire => "requests_to_wire",
+    /// Requests sent to a target.
+    RequestsToTarget => "requests_to_target",
+    /// Requests that waited at the exit for room at the target.
+    RequestsQueued => "requests_queued",
+    /// Replies sent to an edge.
+    RepliesToWire => "replies_to_wire",
+    /// Replies sent to an initiator.
+    RepliesToInitiator => "replies_to_initiator",
+    /// Config queries answered by the edge itself.
+    QueriesAnswered => "queries_answered",
+    /// Refusals sent to initiators.
+    Refusals => "refusals",
+    /// Datagrams received.
+    DatagramsReceived => "datagrams_received",
+    /// Records opened.
+    RecordsOpened => "records_opened",
+    /// Records sealed.
+    RecordsSealed => "records_sealed",
+    /// Handshakes completed.
+    Handshakes => "handshakes",
+    /// Events let go because nobody asked for them.
+    EventsLost => "events_lost",
+}
+
+/// Numbers since the start, local to one engine: plain additions, no atomics.
+#[derive(Debug)]
+pub struct Counters {
+    counts: [u64; Count::ALL.len()],
+    drops: [u64; DropReason::COUNT],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters {
+            counts: [0; Count::ALL.len()],
+            drops: [0; DropReason::COUNT],
+        }
+    }
+}
+
+impl Counters {
+    /// One number of things that went well.
+    pub fn count(&self, count: Count) -> u64 {
+        self.counts.get(count as usize).copied().unwrap_or_default()
+    }
+
+    /// How often something ended for this reason.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops.get(reason as usize).copied().unwrap_or_default()
+    }
+
+    /// Every number with its name: counts first, then drops, each in the order of its enum.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = Count::ALL.iter().map(|count| (count.name(), self.count(*count)));
+        counts.chain(
+            DropReason::ALL
+                .iter()
+                .map(|reason| (reason.name(), self.dropped(*reason))),
+        )
+    }
+}
+
+/// Where the core's parts report to.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    counters: Counters,
+    events: VecDeque<Event>,
+}
+
+impl Telemetry {
+    /// The numbers.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// One more of these.
+    pub fn count(&mut self, count: Count) {
+        self.add(count, 1);
+    }
+
+    /// `n` more of these.
+    pub fn add(&mut self, count: Count, n: u64) {
+        if let Some(slot) = self.counters.counts.get_mut(count as usize) {
+            *slot += n;
+        }
+    }
+
+    /// Something ended here.
+    pub fn drop(&mut self, reason: DropReason) {
+        self.drops(reason, 1);
+    }
+
+    /// `n` things ended here.
+    pub fn drops(&mut self, reason: DropReason, n: u64) {
+        if let Some(slot) = self.counters.drops.get_mut(reason as usize) {
+            *slot += n;
+        }
+    }
+
+    /// Something an operator may want to know.
+    pub fn event(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+            self.count(Count::EventsLost);
+        }
+        self.events.push_back(event);
+    }
+
+    /// The oldest event not yet asked for.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_a_distinct_name_and_counts_its_own() {
+        let mut telemetry = Telemetry::default();
+        telemetry.count(Count::Refusals);
+        telemetry.drops(DropReason::QueueFull, 3);
+        let mut named: Vec<_> = telemetry.counters().iter().collect();
+        assert_eq!(named.iter().filter(|(_, n)| *n > 0).count(), 2);
+        assert!(named.contains(&("refusals", 1)) && named.contains(&("queue_full", 3)));
+        let all = named.len();
+        named.sort_unstable();
+        named.dedup_by_key(|(name, _)| *name);
+        assert_eq!(named.len(), all);
+    }
+}

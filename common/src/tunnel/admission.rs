@@ -1,0 +1,441 @@
+//! The gate in front of every curve operation: mac1, cookies, rate limits (after WireGuard).
+//!
+//! mac1 shows that the sender knows our public key. When one source, or all together, send more first messages
+//! than we want to compute, the answer is a cookie: a MAC over the sender's address and port, which only comes
+//! back (as mac2) if that address is real. A cookie reply is shorter than the message it answers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use aoe_keys::PublicKey;
+use governor::clock::FakeRelativeClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::HashMapStateStore;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use ring::{aead, digest, hmac};
+use subtle::ConstantTimeEq;
+
+use super::handshake::MACS_LEN;
+use super::record::TYPE_COOKIE;
+use crate::drop_reason::DropReason;
+use crate::random::Random;
+use crate::time::Instant;
+
+const MAC_LEN: usize = 16;
+const COOKIE_LEN: usize = 16;
+const COOKIE_NONCE_LEN: usize = 16;
+const COOKIE_REPLY_HEAD_LEN: usize = 8;
+/// Length of a cookie reply.
+pub(crate) const COOKIE_REPLY_LEN: usize = COOKIE_REPLY_HEAD_LEN + COOKIE_NONCE_LEN + COOKIE_LEN + 16;
+
+/// First messages per second we compute without asking for a cookie, from everybody together.
+const ALL_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
+/// The same, from one IP address.
+const SOURCE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Messages with a right cookie that one IP address may send per second.
+const COOKIE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Source addresses remembered.
+const MAX_SOURCES: usize = 4096;
+/// How long a cookie is good, and a secret is used to make them.
+const COOKIE_LIFE: Duration = Duration::from_secs(120);
+
+type SourceLimiter = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, FakeRelativeClock, NoOpMiddleware<Nanos>>;
+type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>;
+
+/// Makes and checks the two macs of messages from us to one holder of a key, or from anybody to us.
+struct MacKeys {
+    mac1: hmac::Key,
+    cookie: hmac::Key,
+}
+
+/// The listening side's gate.
+pub(crate) struct Gate {
+    ours: MacKeys,
+    secret: hmac::Key,
+    old_secret: hmac::Key,
+    secret_since: Instant,
+    clock: FakeRelativeClock,
+    clock_at: Instant,
+    all: Limiter,
+    sources: SourceLimiter,
+    with_cookie: SourceLimiter,
+}
+
+/// What the gate says to a first message.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Compute it.
+    Admit,
+    /// Send this datagram back instead.
+    Cookie(Vec<u8>),
+    /// Say nothing.
+    Refuse(DropReason),
+}
+
+impl Gate {
+    pub(crate) fn new(our_key: PublicKey, now: Instant, random: &mut Random) -> Option<Gate> {
+        let clock = FakeRelativeClock::default();
+        let sources = |rate| RateLimiter::hashmap_with_clock(Quota::per_second(rate), clock.clone());
+        Some(Gate {
+            ours: MacKeys::new(our_key)?,
+            secret: hmac_key(&random.bytes::<32>()),
+            old_secret: hmac_key(&random.bytes::<32>()),
+            secret_since: now,
+            clock_at: now,
+            all: RateLimiter::direct_with_clock(Quota::per_second(ALL_PER_SECOND), clock.clone()),
+            sources: sources(SOURCE_PER_SECOND),
+            with_cookie: sources(COOKIE_PER_SECOND),
+            clock,
+        })
+    }
+
+    /// Judges a first message that claims to be for us.
+    pub(crate) fn admit(
+        &mut self,
+        message: &[u8],
+        from: SocketAddr,
+        now: Instant,
+        random: &mut Random,
+    ) -> Admission {
+        let Some((body, mac1, mac2)) = split_macs(message) else {
+            return Admission::Refuse(DropReason::DatagramTooShort);
+        };
+        if !self.ours.mac1_is_right(body, mac1) {
+            return Admission::Refuse(DropReason::HandshakeBadMac);
+        }
+        self.advance(now, random);
+        let source = from.ip();
+        if self.sources.check_key(&source).is_ok() && self.all.check().is_ok() {
+            return Admission::Admit;
+        }
+        let cookies = [&self.secret, &self.old_secret].map(|secret| cookie(secret, from));
+        let proven = cookies
+            .iter()
+            .any(|cookie| bool::from(mac2_of(cookie, body, mac1).ct_eq(mac2)));
+        if !proven {
+            let [fresh, _] = cookies;
+            return match self.ours.cookie_reply(body, mac1, &fresh, random) {
+                Some(reply) => Admission::Cookie(reply),
+                None => Admission::Refuse(DropReason::HandshakeRateLimited),
+            };
+        }
+        match self.with_cookie.check_key(&source) {
+            Ok(()) => Admission::Admit,
+            Err(_) => Admission::Refuse(DropReason::HandshakeRateLimited),
+        }
+    }
+
+    /// Checks mac1 of an answer to us; answers need no rate limit, for only one per dial is computed.
+    pub(crate) fn mac1_is_right(&self, message: &[u8]) -> bool {
+        split_macs(message).is_some_and(|(body, mac1, _)| self.ours.mac1_is_right(body, mac1))
+    }
+
+    fn advance(&mut self, now: Instant, random: &mut Random) {
+        self.clock.advance(now.saturating_since(self.clock_at));
+        self.clock_at = self.clock_at.max(now);
+        if now.saturating_since(self.secret_since) >= COOKIE_LIFE {
+            self.old_secret = std::mem::replace(&mut self.secret, hmac_key(&random.bytes::<32>()));
+            self.secret_since = now;
+        }
+        for limiter in [&self.sources, &self.with_cookie] {
+            if limiter.len() > MAX_SOURCES {
+                limiter.retain_recent();
+            }
+        }
+        // Spoofed sources by the thousand: forget them all; the limit over all of them still stands.
+        if self.sources.len() > MAX_SOURCES {
+            self.sources =
+                RateLimiter::hashmap_with_clock(Quota::per_second(SOURCE_PER_SECOND), self.clock.clone());
+        }
+    }
+}
+
+/// The calling side's end of the gate: adds macs to what we send one peer.
+pub(crate) struct Stamp {
+    theirs: MacKeys,
+    last_mac1: [u8; MAC_LEN],
+    cookie: Option<([u8; COOKIE_LEN], Instant)>,
+}
+
+impl Stamp {
+    pub(crate) fn new(their_key: PublicKey) -> Option<Stamp> {
+        Some(Stamp {
+            theirs: MacKeys::new(their_key)?,
+            last_mac1: [0; MAC_LEN],
+            cookie: None,
+        })
+    }
+
+    /// Appends mac1, and mac2 if we hold a cookie.
+    pub(crate) fn append(&mut self, message: &mut Vec<u8>, now: Instant) {
+        self.last_mac1 = self.theirs.mac1(message);
+        let mac2 = match self.cookie {
+            Some((cookie, since)) if now.saturating_since(since) < COOKIE_LIFE => {
+                mac2_of(&cookie, message, &self.last_mac1)
+            }
+            _ => [0; MAC_LEN],
+        };
+        message.extend_from_slice(&self.last_mac1);
+        message.extend_from_slice(&mac2);
+    }
+
+    /// Takes the cookie out of a reply to our last message; false if it is not one.
+    pub(crate) fn accept_cookie(&mut self, reply: &[u8], now: Instant) -> bool {
+        let Some(cookie) = self.theirs.open_cookie(reply, &self.last_mac1) else {
+            return false;
+        };
+        self.cookie = Some((cookie, now));
+        true
+    }
+}
+
+/// The receiver index of a cookie reply: our index in the message it answers.
+pub(crate) fn cookie_receiver(reply: &[u8]) -> u32 {
+    reply
+        .get(4..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u32::from_be_bytes(*chunk))
+}
+
+impl MacKeys {
+    fn new(key: PublicKey) -> Option<MacKeys> {
+        let derive = |label: &[u8]| {
+            let mut context = digest::Context::new(&digest::SHA256);
+            context.update(label);
+            context.update(key.as_bytes());
+            <[u8; 32]>::try_from(context.finish().as_ref()).ok()
+        };
+        Some(MacKeys {
+            mac1: hmac_key(&derive(b"aoe-gateway mac1 1")?),
+            cookie: hmac_key(&derive(b"aoe-gateway cookie 1")?),
+        })
+    }
+
+    fn mac1(&self, body: &[u8]) -> [u8; MAC_LEN] {
+        truncated(&hmac::sign(&self.mac1, body))
+    }
+
+    fn mac1_is_right(&self, body: &[u8], mac1: &[u8; MAC_LEN]) -> bool {
+        self.mac1(body).ct_eq(mac1).into()
+    }
+
+    /// The key of one cookie reply: a fresh one for every random nonce, so that the AEAD's own nonce can stay
+    /// zero.
+    fn reply_key(&self, nonce: &[u8]) -> Option<aead::LessSafeKey> {
+        let derived = hmac::sign(&self.cookie, nonce);
+        let key = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, derived.as_ref()).ok()?;
+        Some(aead::LessSafeKey::new(key))
+    }
+
+    fn cookie_reply(
+        &self,
+        body: &[u8],
+        mac1: &[u8; MAC_LEN],
+        cookie: &[u8; COOKIE_LEN],
+        random: &mut Random,
+    ) -> Option<Vec<u8>> {
+        let nonce: [u8; COOKIE_NONCE_LEN] = random.bytes();
+        let mut sealed = *cookie;
+        let tag = self
+            .reply_key(&nonce)?
+            .seal_in_place_separate_tag(
+                aead::Nonce::assume_unique_for_key([0; 12]),
+                aead::Aad::from(mac1),
+                &mut sealed,
+            )
+            .ok()?;
+        let mut reply = vec![TYPE_COOKIE, 0, 0, 0];
+        reply.extend_from_slice(body.get(4..8)?);
+        reply.extend_from_slice(&nonce);
+        reply.extend_from_slice(&sealed);
+        reply.extend_from_slice(tag.as_ref());
+        Some(reply)
+    }
+
+    fn open_cookie(&self, reply: &[u8], mac1: &[u8; MAC_LEN]) -> Option<[u8; COOKIE_LEN]> {
+        if reply.len() != COOKIE_REPLY_LEN {
+            return None;
+        }
+        let (nonce, sealed) = reply
+            .get(COOKIE_REPLY_HEAD_LEN..)?
+            .split_at_checked(COOKIE_NONCE_LEN)?;
+        let mut sealed = sealed.to_vec();
+        let key = self.reply_key(nonce)?;
+        let zero = aead::Nonce::assume_unique_for_key([0; 12]);
+        let cookie = key.open_in_place(zero, aead::Aad::from(mac1), &mut sealed).ok()?;
+        (&*cookie).try_into().ok()
+    }
+}
+
+/// Body, mac1 and mac2 of a handshake message.
+fn split_macs(message: &[u8]) -> Option<(&[u8], &[u8; MAC_LEN], &[u8; MAC_LEN])> {
+    let (rest, mac2) = message.split_last_chunk()?;
+    let (body, mac1) = rest.split_last_chunk()?;
+    Some((body, mac1, mac2))
+}
+
+/// A handshake message without its macs.
+pub(crate) fn body(message: &[u8]) -> &[u8] {
+    message
+        .get(..message.len().saturating_sub(MACS_LEN))
+        .unwrap_or_default()
+}
+
+fn cookie(secret: &hmac::Key, from: SocketAddr) -> [u8; COOKIE_LEN] {
+    let mut context = hmac::Context::with_key(secret);
+    match from.ip() {
+        IpAddr::V4(ip) => context.update(&ip.octets()),
+        IpAddr::V6(ip) => context.update(&ip.octets()),
+    }
+    context.update(&from.port().to_be_bytes());
+    truncated(&context.sign())
+}
+
+fn mac2_of(cookie: &[u8; COOKIE_LEN], body: &[u8], mac1: &[u8; MAC_LEN]) -> [u8; MAC_LEN] {
+    let mut context = hmac::Context::with_key(&hmac_key(cookie));
+    context.update(body);
+    context.update(mac1);
+    truncated(&context.sign())
+}
+
+fn hmac_key(secret: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret)
+}
+
+fn truncated(tag: &hmac::Tag) -> [u8; MAC_LEN] {
+    tag.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use aoe_keys::SecretKey;
+
+    use super::*;
+
+    struct World {
+        gate: Gate,
+        stamp: Stamp,
+        random: Random,
+    }
+
+    fn world() -> World {
+        let key = SecretKey::from_bytes([9; 32]).public();
+        let mut random = Random::new([1; 32]);
+        let gate = Gate::new(key, Instant::default(), &mut random).unwrap();
+        World {
+            gate,
+            stamp: Stamp::new(key).unwrap(),
+            random,
+        }
+    }
+
+    impl World {
+        fn message(&mut self, now: Instant) -> Vec<u8> {
+            let mut message = vec![1, 0, 0, 0, 0, 0, 0, 42];
+            message.extend_from_slice(&[7; 100]);
+            self.stamp.append(&mut message, now);
+            message
+        }
+
+        fn admit(&mut self, message: &[u8], from: &str, now: Instant) -> Admission {
+            self.gate
+                .admit(message, from.parse().unwrap(), now, &mut self.random)
+        }
+
+        fn flood(&mut self, from: &str, now: Instant) -> Vec<u8> {
+            for _ in 0..1000 {
+                let message = self.message(now);
+                if let Admission::Cookie(reply) = self.admit(&message, from, now) {
+                    assert!(
+                        reply.len() <= message.len(),
+                        "never answer with more than was asked"
+                    );
+                    return reply;
+                }
+            }
+            panic!("a thousand messages at once were all admitted")
+        }
+    }
+
+    #[test]
+    fn without_our_key_nothing_is_computed() {
+        let mut world = world();
+        let good = world.message(Instant::default());
+        for at in 0..good.len() - 16 {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            let verdict = world.admit(&bad, "192.0.2.1:1", Instant::default());
+            assert_eq!(
+                verdict,
+                Admission::Refuse(DropReason::HandshakeBadMac),
+                "byte {at}"
+            );
+        }
+        assert_eq!(
+            world.admit(&good[..20], "192.0.2.1:1", Instant::default()),
+            Admission::Refuse(DropReason::DatagramTooShort)
+        );
+    }
+
+    #[test]
+    fn a_flood_from_one_source_does_not_cost_another_a_cookie() {
+        let mut world = world();
+        let now = Instant::default();
+        world.flood("192.0.2.1:1", now);
+        let message = world.message(now);
+        assert_eq!(world.admit(&message, "192.0.2.2:1", now), Admission::Admit);
+    }
+
+    #[test]
+    fn a_cookie_admits_its_own_address_and_port_only() {
+        let mut world = world();
+        let now = Instant::default();
+        let reply = world.flood("192.0.2.1:1", now);
+        let mut damaged = reply.clone();
+        damaged[30] ^= 1;
+        assert!(!world.stamp.accept_cookie(&damaged, now));
+        let fresh = world.message(now);
+        assert!(
+            !world.stamp.accept_cookie(&reply, now) || fresh.is_empty(),
+            "a reply to another message"
+        );
+        let from = "192.0.2.1:1";
+        let message = world.message(now);
+        let Admission::Cookie(reply) = world.admit(&message, from, now) else {
+            panic!("still under load")
+        };
+        assert_eq!(cookie_receiver(&reply), 42);
+        assert!(world.stamp.accept_cookie(&reply, now));
+        let message = world.message(now);
+        assert!(
+            matches!(world.admit(&message, "192.0.2.1:2", now), Admission::Cookie(_)),
+            "other port"
+        );
+        assert_eq!(world.admit(&message, from, now), Admission::Admit);
+        let later = now + COOKIE_LIFE + COOKIE_LIFE;
+        world.flood(from, later);
+        assert!(
+            matches!(world.admit(&message, from, later), Admission::Cookie(_)),
+            "an old cookie"
+        );
+    }
+
+    #[test]
+    fn spoofed_sources_neither_fill_memory_nor_pass_the_limit_of_all() {
+        let mut world = world();
+        let now = Instant::default();
+        let mut admitted = 0;
+        for n in 0..20_000u32 {
+            let message = world.message(now);
+            let from = SocketAddr::new(IpAddr::V4(n.into()), 1);
+            if world.gate.admit(&message, from, now, &mut world.random) == Admission::Admit {
+                admitted += 1;
+            }
+            assert!(world.gate.sources.len() <= MAX_SOURCES + 1);
+        }
+        assert_eq!(admitted, ALL_PER_SECOND.get());
+    }
+}

@@ -1,0 +1,521 @@
+//! The Noise handshake, through `snow`: `Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s`.
+//!
+//! Two messages. The first proves who calls and lists what it accepts; the second chooses. Both payloads are
+//! under Noise's AEAD, so nobody on the path can change an offer or a choice. The layout of both messages is in
+//! `docs/protocol.md`; mac1 and mac2, the last 32 bytes of each, belong to [`admission`](super::admission).
+
+use aoe_keys::{Psk, PublicKey, SecretKey};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::{Builder, HandshakeState};
+use zeroize::Zeroize;
+
+use super::cipher::RecordKey;
+use super::record::{TYPE_INIT, TYPE_RESPONSE};
+use super::session::{Agreed, Role};
+use crate::config::{Cipher, Protection};
+use crate::random::Random;
+
+/// Version of this protocol, in both payloads. Another version is no agreement.
+const VERSION: u8 = 1;
+/// Bound into every handshake: a recording of another protocol is worth nothing here.
+const PROLOGUE: &[u8] = b"aoe-gateway noise 1";
+const PATTERN: &str = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
+
+const INIT_PAYLOAD_LEN: usize = 24;
+const RESPONSE_PAYLOAD_LEN: usize = 12;
+const KEY_LEN: usize = 32;
+const NOISE_TAG_LEN: usize = 16;
+const INIT_HEAD_LEN: usize = 8;
+const RESPONSE_HEAD_LEN: usize = 12;
+const INIT_NOISE_LEN: usize = KEY_LEN + KEY_LEN + NOISE_TAG_LEN + INIT_PAYLOAD_LEN + NOISE_TAG_LEN;
+const RESPONSE_NOISE_LEN: usize = KEY_LEN + RESPONSE_PAYLOAD_LEN + NOISE_TAG_LEN;
+
+/// Both macs at the end of a handshake message.
+pub(crate) const MACS_LEN: usize = 32;
+/// Length of a first message.
+pub(crate) const INIT_LEN: usize = INIT_HEAD_LEN + INIT_NOISE_LEN + MACS_LEN;
+/// Length of an answer; shorter than what it answers.
+pub(crate) const RESPONSE_LEN: usize = RESPONSE_HEAD_LEN + RESPONSE_NOISE_LEN + MACS_LEN;
+
+/// What one side brings to every handshake.
+pub(crate) struct Identity<'a> {
+    /// Our static key.
+    pub(crate) secret: &'a SecretKey,
+    /// Drawn when this process started.
+    pub(crate) boot: u64,
+    /// Ciphers we offer, best first.
+    pub(crate) ciphers: &'a [Cipher],
+}
+
+/// Why a handshake message led to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Not made for this pair of keys, or damaged.
+    Undecryptable,
+    /// Decrypted, but the two sides' lists have nothing in common.
+    NoAgreement(&'static str),
+}
+
+/// A handshake we started.
+pub(crate) struct Dial {
+    noise: HandshakeState,
+    /// Our index of the session to be.
+    pub(crate) local_index: u32,
+}
+
+/// A first message, decrypted: the caller is known, but nothing is agreed yet.
+pub(crate) struct Call {
+    noise: HandshakeState,
+    remote_index: u32,
+    /// Who calls.
+    pub(crate) caller: PublicKey,
+    /// Microseconds since 1970 by the caller's clock, growing with every first message it makes.
+    pub(crate) stamp: u64,
+    offer: [u8; INIT_PAYLOAD_LEN],
+}
+
+impl Dial {
+    /// Starts a handshake; the message still lacks its macs.
+    pub(crate) fn start(
+        identity: &Identity<'_>,
+        peer: PublicKey,
+        psk: Option<&Psk>,
+        protection: &[Protection],
+        stamp: u64,
+        local_index: u32,
+        random: &mut Random,
+    ) -> Option<(Dial, Vec<u8>)> {
+        let none = [0; 32];
+        let mut noise = builder(identity, random)?
+            .remote_public_key(peer.as_bytes())
+            .ok()?
+            .psk(2, psk.map_or(&none, |psk| psk.expose()))
+            .ok()?
+            .build_initiator()
+            .ok()?;
+        let mut payload = Vec::with_capacity(INIT_PAYLOAD_LEN);
+        payload.push(VERSION);
+        payload.extend_from_slice(&stamp.to_be_bytes());
+        payload.extend_from_slice(&identity.boot.to_be_bytes());
+        payload.extend(padded(protection.iter().map(|mode| protection_code(*mode))));
+        payload.extend(padded(identity.ciphers.iter().map(|cipher| cipher_code(*cipher))));
+        payload.resize(INIT_PAYLOAD_LEN, 0);
+        let mut message = head(TYPE_INIT);
+        message.extend_from_slice(&local_index.to_be_bytes());
+        append_noise(&mut noise, &payload, INIT_NOISE_LEN, &mut message)?;
+        Some((Dial { noise, local_index }, message))
+    }
+
+    /// Reads the answer, macs already checked and cut off. A damaged answer leaves the dial as it was, to be
+    /// finished by the genuine one.
+    pub(crate) fn finish(
+        mut self,
+        body: &[u8],
+        protection: &[Protection],
+        ciphers: &[Cipher],
+    ) -> Result<Agreed, (Option<Dial>, Failure)> {
+        let Some(message) = body.get(RESPONSE_HEAD_LEN..) else {
+            return Err((Some(self), Failure::Undecryptable));
+        };
+        let mut payload = [0; RESPONSE_PAYLOAD_LEN];
+        if self.noise.read_message(message, &mut payload) != Ok(RESPONSE_PAYLOAD_LEN) {
+            return Err((Some(self), Failure::Undecryptable));
+        }
+        let [version, status, mode, cipher, boot @ ..] = payload;
+        if status != STATUS_AGREED {
+            return Err((None, Failure::NoAgreement(refusal_text(status))));
+        }
+        let mode = decode_protection(mode).filter(|mode| protection.contains(mode));
+        let cipher = decode_cipher(cipher).filter(|cipher| ciphers.contains(cipher));
+        let (VERSION, Some(mode), Some(cipher)) = (version, mode, cipher) else {
+            return Err((None, Failure::NoAgreement("the peer chose what we did not offer")));
+        };
+        let remote_index = u32_at(body, 4);
+        agreed(
+            self.noise,
+            Role::Dialer,
+            (self.local_index, remote_index),
+            (mode, cipher),
+            u64::from_be_bytes(boot),
+        )
+        .map_err(|failure| (None, failure))
+    }
+}
+
+impl Call {
+    /// Decrypts a first message, macs already checked and cut off.
+    pub(crate) fn read(identity: &Identity<'_>, body: &[u8], random: &mut Random) -> Result<Call, Failure> {
+        let mut noise = builder(identity, random)
+            .and_then(|builder| builder.build_responder().ok())
+            .ok_or(Failure::Undecryptable)?;
+        let message = body.get(INIT_HEAD_LEN..).ok_or(Failure::Undecryptable)?;
+        let mut offer = [0; INIT_PAYLOAD_LEN];
+        if noise.read_message(message, &mut offer) != Ok(INIT_PAYLOAD_LEN) {
+            return Err(Failure::Undecryptable);
+        }
+        let caller = noise
+            .get_remote_static()
+            .and_then(|key| <[u8; 32]>::try_from(key).ok())
+            .map(PublicKey::from_bytes)
+            .ok_or(Failure::Undecryptable)?;
+        Ok(Call {
+            noise,
+            remote_index: u32_at(body, 4),
+            caller,
+            stamp: u64_at(&offer, 1),
+            offer,
+        })
+    }
+
+    /// Chooses and answers; the message still lacks its macs. Without an agreement the answer says so, under
+    /// authentication, and there are no keys.
+    pub(crate) fn answer(
+        mut self,
+        identity: &Identity<'_>,
+        psk: Option<&Psk>,
+        protection: &[Protection],
+        local_index: u32,
+    ) -> Result<(Vec<u8>, Result<Agreed, Failure>), Failure> {
+        let none = [0; 32];
+        self.noise
+            .set_psk(2, psk.map_or(&none, |psk| psk.expose()))
+            .map_err(|_| Failure::Undecryptable)?;
+        let [version, ..] = self.offer;
+        let offered = |at: usize| self.offer.get(at..at + 2).unwrap_or_default();
+        let mode = protection
+            .iter()
+            .find(|mode| offered(17).contains(&protection_code(**mode)));
+        let cipher = identity
+            .ciphers
+            .iter()
+            .find(|cipher| offered(19).contains(&cipher_code(**cipher)));
+        let choice = match (version, mode, cipher) {
+            (VERSION, Some(mode), Some(cipher)) => Ok((*mode, *cipher)),
+            (VERSION, None, _) => Err(STATUS_NO_PROTECTION),
+            (VERSION, _, None) => Err(STATUS_NO_CIPHER),
+            _ => Err(STATUS_NO_VERSION),
+        };
+        let mut payload = match choice {
+            Ok((mode, cipher)) => vec![VERSION, STATUS_AGREED, protection_code(mode), cipher_code(cipher)],
+            Err(status) => vec![VERSION, status, 0, 0],
+        };
+        payload.extend_from_slice(&identity.boot.to_be_bytes());
+        let mut message = head(TYPE_RESPONSE);
+        message.extend_from_slice(&local_index.to_be_bytes());
+        message.extend_from_slice(&self.remote_index.to_be_bytes());
+        append_noise(&mut self.noise, &payload, RESPONSE_NOISE_LEN, &mut message)
+            .ok_or(Failure::Undecryptable)?;
+        let outcome = match choice {
+            Ok(choice) => agreed(
+                self.noise,
+                Role::Listener,
+                (local_index, self.remote_index),
+                choice,
+                u64_at(&self.offer, 9),
+            ),
+            Err(status) => Err(Failure::NoAgreement(refusal_text(status))),
+        };
+        Ok((message, outcome))
+    }
+}
+
+/// The receiver index of an answer.
+pub(crate) fn response_receiver(body: &[u8]) -> u32 {
+    u32_at(body, 8)
+}
+
+const STATUS_AGREED: u8 = 0;
+const STATUS_NO_PROTECTION: u8 = 1;
+const STATUS_NO_CIPHER: u8 = 2;
+const STATUS_NO_VERSION: u8 = 3;
+
+fn refusal_text(status: u8) -> &'static str {
+    match status {
+        STATUS_NO_PROTECTION => {
+            "the two sides accept no common protection mode; compare `protection` of the peer on both"
+        }
+        STATUS_NO_CIPHER => "the two sides offer no common cipher",
+        STATUS_NO_VERSION => "the two sides speak different versions of the protocol",
+        _ => "the peer refused for a reason this version does not know",
+    }
+}
+
+fn agreed(
+    mut noise: HandshakeState,
+    role: Role,
+    (local_index, remote_index): (u32, u32),
+    (protection, cipher): (Protection, Cipher),
+    peer_boot: u64,
+) -> Result<Agreed, Failure> {
+    let (mut to_listener, mut to_dialer) = noise.dangerously_get_raw_split();
+    let (send, receive) = match role {
+        Role::Dialer => (&to_listener, &to_dialer),
+        Role::Listener => (&to_dialer, &to_listener),
+    };
+    let keys = RecordKey::new(cipher, protection, send).zip(RecordKey::new(cipher, protection, receive));
+    to_listener.zeroize();
+    to_dialer.zeroize();
+    let (send_key, receive_key) = keys.ok_or(Failure::Undecryptable)?;
+    Ok(Agreed {
+        role,
+        local_index,
+        remote_index,
+        send_key,
+        receive_key,
+        protection,
+        cipher,
+        peer_boot,
+    })
+}
+
+fn builder<'a>(identity: &Identity<'a>, random: &mut Random) -> Option<Builder<'a>> {
+    let resolver = SeededResolver { seed: random.bytes() };
+    Builder::with_resolver(PATTERN.parse().ok()?, Box::new(resolver))
+        .local_private_key(identity.secret.expose())
+        .ok()?
+        .prologue(PROLOGUE)
+        .ok()
+}
+
+fn head(message_type: u8) -> Vec<u8> {
+    let mut message = Vec::with_capacity(INIT_LEN);
+    message.extend_from_slice(&[message_type, 0, 0, 0]);
+    message
+}
+
+fn append_noise(noise: &mut HandshakeState, payload: &[u8], len: usize, message: &mut Vec<u8>) -> Option<()> {
+    let start = message.len();
+    message.resize(start + len, 0);
+    let written = noise.write_message(payload, message.get_mut(start..)?).ok()?;
+    (written == len).then_some(())
+}
+
+fn padded(codes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
+    codes.chain(std::iter::repeat(0)).take(2)
+}
+
+fn protection_code(protection: Protection) -> u8 {
+    match protection {
+        Protection::Encrypt => 1,
+        Protection::Authenticate => 2,
+    }
+}
+
+fn decode_protection(code: u8) -> Option<Protection> {
+    [Protection::Encrypt, Protection::Authenticate]
+        .into_iter()
+        .find(|mode| protection_code(*mode) == code)
+}
+
+fn cipher_code(cipher: Cipher) -> u8 {
+    match cipher {
+        Cipher::Aes256Gcm => 1,
+        Cipher::ChaCha20Poly1305 => 2,
+    }
+}
+
+fn decode_cipher(code: u8) -> Option<Cipher> {
+    [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305]
+        .into_iter()
+        .find(|cipher| cipher_code(*cipher) == code)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u32::from_be_bytes(*chunk))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u64::from_be_bytes(*chunk))
+}
+
+/// snow's own primitives, with ephemeral keys from our seed.
+struct SeededResolver {
+    seed: [u8; 32],
+}
+
+struct SeededRandom(Random);
+
+impl snow::types::Random for SeededRandom {
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
+        for chunk in dest.chunks_mut(32) {
+            let bytes: [u8; 32] = self.0.bytes();
+            chunk.copy_from_slice(bytes.get(..chunk.len()).unwrap_or_default());
+        }
+        Ok(())
+    }
+}
+
+impl CryptoResolver for SeededResolver {
+    fn resolve_rng(&self) -> Option<Box<dyn snow::types::Random>> {
+        Some(Box::new(SeededRandom(Random::new(self.seed))))
+    }
+
+    fn resolve_dh(&self, choice: &snow::params::DHChoice) -> Option<Box<dyn snow::types::Dh>> {
+        DefaultResolver.resolve_dh(choice)
+    }
+
+    fn resolve_hash(&self, choice: &snow::params::HashChoice) -> Option<Box<dyn snow::types::Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &snow::params::CipherChoice) -> Option<Box<dyn snow::types::Cipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
+}
+
+impl Drop for SeededResolver {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: [Cipher; 2] = [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305];
+
+    fn dial(us: &Identity<'_>, them: PublicKey, psk: Option<&Psk>, modes: &[Protection]) -> (Dial, Vec<u8>) {
+        let (dial, message) = Dial::start(us, them, psk, modes, 7, 1, &mut Random::new([3; 32])).unwrap();
+        assert_eq!(message.len() + MACS_LEN, INIT_LEN);
+        (dial, message)
+    }
+
+    fn keys() -> (SecretKey, SecretKey) {
+        (SecretKey::from_bytes([1; 32]), SecretKey::from_bytes([2; 32]))
+    }
+
+    fn listen(
+        them: &Identity<'_>,
+        message: &[u8],
+        psk: Option<&Psk>,
+        modes: &[Protection],
+    ) -> (Call1, Vec<u8>, Result<Agreed, Failure>) {
+        let call = Call::read(them, message, &mut Random::new([4; 32])).unwrap();
+        let seen = Call1 {
+            caller: call.caller,
+            stamp: call.stamp,
+        };
+        let (answer, outcome) = call.answer(them, psk, modes, 2).unwrap();
+        assert_eq!(answer.len() + MACS_LEN, RESPONSE_LEN);
+        (seen, answer, outcome)
+    }
+
+    struct Call1 {
+        caller: PublicKey,
+        stamp: u64,
+    }
+
+    #[test]
+    fn both_sides_agree_on_keys_and_choice() {
+        let (a, b) = keys();
+        let us = Identity {
+            secret: &a,
+            boot: 11,
+            ciphers: &BOTH,
+        };
+        let them = Identity {
+            secret: &b,
+            boot: 22,
+            ciphers: &[Cipher::ChaCha20Poly1305],
+        };
+        let modes = [Protection::Authenticate, Protection::Encrypt];
+        let (dial, message) = dial(&us, b.public(), None, &modes);
+        let (call, answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
+        assert_eq!((call.caller, call.stamp), (a.public(), 7));
+        let mut listener = outcome.ok().unwrap();
+        let mut dialer = dial.finish(&answer, &modes, &BOTH).ok().unwrap();
+        assert_eq!(
+            (dialer.protection, dialer.cipher),
+            (Protection::Encrypt, Cipher::ChaCha20Poly1305)
+        );
+        assert_eq!((dialer.peer_boot, listener.peer_boot), (22, 11));
+        let mut payload = b"hello".to_vec();
+        let tag = dialer.send_key.seal(0, &[0; 16], &mut payload).unwrap();
+        payload.extend_from_slice(&tag);
+        assert_eq!(
+            listener.receive_key.open(0, &[0; 16], &mut payload).unwrap(),
+            b"hello"
+        );
+    }
+
+    #[test]
+    fn a_wrong_psk_fails_at_the_answer_and_the_dial_survives_it() {
+        let (a, b) = keys();
+        let us = Identity {
+            secret: &a,
+            boot: 1,
+            ciphers: &BOTH,
+        };
+        let them = Identity {
+            secret: &b,
+            boot: 2,
+            ciphers: &BOTH,
+        };
+        let (right, wrong) = (Psk::from_bytes([5; 32]), Psk::from_bytes([6; 32]));
+        let modes = [Protection::Encrypt];
+        let (dial, message) = dial(&us, b.public(), Some(&right), &modes);
+        let (_, answer, _) = listen(&them, &message, Some(&wrong), &modes);
+        let Err((Some(dial), Failure::Undecryptable)) = dial.finish(&answer, &modes, &BOTH) else {
+            panic!("a wrong psk must not make a session")
+        };
+        let (_, answer, _) = listen(&them, &message, Some(&right), &modes);
+        assert!(dial.finish(&answer, &modes, &BOTH).is_ok());
+    }
+
+    #[test]
+    fn without_a_common_mode_both_sides_learn_it_and_have_no_keys() {
+        let (a, b) = keys();
+        let us = Identity {
+            secret: &a,
+            boot: 1,
+            ciphers: &BOTH,
+        };
+        let them = Identity {
+            secret: &b,
+            boot: 2,
+            ciphers: &BOTH,
+        };
+        let (dial, message) = dial(&us, b.public(), None, &[Protection::Authenticate]);
+        let (_, answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
+        assert!(matches!(outcome, Err(Failure::NoAgreement(_))));
+        let finished = dial.finish(&answer, &[Protection::Authenticate], &BOTH);
+        assert!(matches!(finished, Err((None, Failure::NoAgreement(_)))));
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_truncation_is_refused() {
+        let (a, b) = keys();
+        let us = Identity {
+            secret: &a,
+            boot: 1,
+            ciphers: &BOTH,
+        };
+        let them = Identity {
+            secret: &b,
+            boot: 2,
+            ciphers: &BOTH,
+        };
+        let (_, message) = dial(&us, b.public(), None, &[Protection::Encrypt]);
+        for at in INIT_HEAD_LEN..message.len() {
+            let mut damaged = message.clone();
+            damaged[at] ^= 1;
+            assert!(
+                Call::read(&them, &damaged, &mut Random::new([0; 32])).is_err(),
+                "byte {at}"
+            );
+        }
+        for len in 0..message.len() {
+            assert!(
+                Call::read(&them, &message[..len], &mut Random::new([0; 32])).is_err(),
+                "length {len}"
+            );
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! One peer: its address, its sessions, its timers, and what is being packed for it.
+
+use std::time::Duration;
+
+use aoe_keys::{Psk, PublicKey};
+
+use super::admission::Stamp;
+use super::handshake::Dial;
+use super::pack::Packer;
+use super::reassembly::Reassembly;
+use super::session::Session;
+use crate::config::{Endpoint, PeerConfig, Protection};
+use crate::output::Path;
+use crate::time::Instant;
+
+/// A peer that owes us an answer this long is asked by a ping.
+pub(crate) const ASK_AFTER: Duration = Duration::from_secs(1);
+/// A peer that owes us an answer this long is called anew: perhaps it was restarted.
+pub(crate) const REDIAL_AFTER: Duration = Duration::from_secs(3);
+/// A peer that owes us an answer this long is gone.
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(10);
+/// First wait between two calls; doubles up to [`DIAL_LONGEST`].
+const DIAL_FIRST: Duration = Duration::from_secs(1);
+const DIAL_LONGEST: Duration = Duration::from_secs(5);
+/// How long an update waits for its ack before it is sent again.
+pub(crate) const UPDATE_RETRY: Duration = Duration::from_millis(250);
+/// How long a session may wait for its first record.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+/// IPv4 (20) or IPv6 (40) and UDP (8) headers.
+const UDP4_OVERHEAD: usize = 28;
+const UDP6_OVERHEAD: usize = 48;
+
+/// One peer.
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) key: PublicKey,
+    pub(crate) psk: Option<Psk>,
+    pub(crate) protection: Vec<Protection>,
+    pub(crate) endpoint: Endpoint,
+    path_mtu: u16,
+    /// Where it lives, if we know.
+    pub(crate) path: Option<Path>,
+    pub(crate) stamp: Stamp,
+    pub(crate) sessions: Sessions,
+    pub(crate) dialing: Option<Dialing>,
+    /// The newest first message it ever sent.
+    pub(crate) newest_call: u64,
+    /// Calls in a row that we answered and it did not confirm.
+    pub(crate) unconfirmed: u32,
+    pub(crate) packer: Packer,
+    pub(crate) reassembly: Reassembly,
+    pub(crate) last_received: Instant,
+    pub(crate) last_ping: Instant,
+    /// Since when it owes us an answer.
+    pub(crate) owes_since: Option<Instant>,
+    pub(crate) outgoing: Option<OutgoingUpdate>,
+    pub(crate) next_serial: u32,
+    pub(crate) seen_serial: u32,
+}
+
+/// Sessions of one peer. Records are sealed with `current`; all three open.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    pub(crate) current: Option<Session>,
+    /// Replaced; opens what was under way.
+    pub(crate) previous: Option<Session>,
+    /// Answered, not confirmed: the first record that opens under it makes it current.
+    pub(crate) next: Option<(Session, Instant)>,
+    /// The peer process that we know; a restarted one numbers everything anew.
+    pub(crate) peer_boot: Option<u64>,
+}
+
+/// A call under way.
+pub(crate) struct Dialing {
+    /// `None` after an answer without agreement: nothing more is expected for this call.
+    pub(crate) dial: Option<Dial>,
+    pub(crate) attempt: u32,
+    pub(crate) again_at: Instant,
+}
+
+/// An update sent and not acknowledged.
+pub(crate) struct OutgoingUpdate {
+    pub(crate) message: Vec<u8>,
+    pub(crate) serial: u32,
+    pub(crate) again_at: Instant,
+}
+
+/// Which of a peer's sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Current,
+    Previous,
+    Next,
+}
+
+/// What a new current session means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promotion {
+    /// There was none.
+    Up,
+    /// The peer process is another one.
+    Restarted,
+    /// Just new keys.
+    Rekeyed,
+}
+
+impl Link {
+    pub(crate) fn new(config: PeerConfig, now: Instant) -> Option<Link> {
+        Some(Link {
+            stamp: Stamp::new(config.key)?,
+            name: config.name,
+            key: config.key,
+            psk: config.psk,
+            protection: config.protection,
+            endpoint: config.endpoint,
+            path_mtu: config.path_mtu,
+            path: None,
+            sessions: Sessions::default(),
+            dialing: None,
+            newest_call: 0,
+            unconfirmed: 0,
+            packer: Packer::default(),
+            reassembly: Reassembly::default(),
+            last_received: now,
+            last_ping: now,
+            owes_since: None,
+            outgoing: None,
+            next_serial: 1,
+            seen_serial: 0,
+        })
+    }
+
+    /// Longest datagram towards the peer.
+    pub(crate) fn datagram_len(&self) -> usize {
+        let overhead = match self.path {
+            Some(path) if path.remote.is_ipv6() => UDP6_OVERHEAD,
+            _ => UDP4_OVERHEAD,
+        };
+        usize::from(self.path_mtu).saturating_sub(overhead)
+    }
+
+    /// Whether records can be sealed.
+    pub(crate) fn is_up(&self, now: Instant) -> bool {
+        self.path.is_some()
+            && self
+                .sessions
+                .current
+                .as_ref()
+                .is_some_and(|session| session.is_usable(now))
+    }
+
+    /// Whether a call should be started now.
+    pub(crate) fn wants_dial(&self, now: Instant) -> bool {
+        if self.path.is_none() || self.dialing.is_some() {
+            return false;
+        }
+        match &self.sessions.current {
+            None => self.endpoint == Endpoint::Known,
+            Some(session) => {
+                now >= session.rekey_at()
+                    || session.is_worn()
+                    || self
+                        .owes_since
+                        .is_some_and(|since| now.saturating_since(since) >= REDIAL_AFTER)
+            }
+        }
+    }
+
+    /// How long to wait for the answer to call number `attempt`.
+    pub(crate) fn dial_wait(attempt: u32) -> Duration {
+        (DIAL_FIRST * 2u32.saturating_pow(attempt.min(4))).min(DIAL_LONGEST)
+    }
+
+    /// The next moment at which something is due.
+    pub(crate) fn deadline(&self, keepalive: Duration) -> Instant {
+        let mut at = self.reassembly.deadline();
+        if let Some(dialing) = &self.dialing {
+            at = at.min(dialing.again_at);
+        }
+        if let Some((_, since)) = &self.sessions.next {
+            at = at.min(*since + CONFIRM_WITHIN);
+        }
+        if let Some(previous) = &self.sessions.previous {
+            at = at.min(previous.ends_at());
+        }
+        let Some(current) = &self.sessions.current else {
+            return at;
+        };
+        at = at
+            .min(current.ends_at())
+            .min(self.last_received.max(self.last_ping) + keepalive);
+        if self.dialing.is_none() {
+            at = at.min(current.rekey_at());
+        }
+        if let Some(since) = self.owes_since {
+            at = at
+                .min(since.max(self.last_ping) + ASK_AFTER)
+                .min(since + LOST_AFTER);
+            if self.dialing.is_none() {
+                at = at.min(since + REDIAL_AFTER);
+            }
+        }
+        if let Some(update) = &self.outgoing {
+            at = at.min(update.again_at);
+        }
+        at
+    }
+}
+
+impl Sessions {
+    /// The session with this index of ours.
+    pub(crate) fn find(&mut self, local_index: u32) -> Option<(Slot, &mut Session)> {
+        let next = self.next.as_mut().map(|(session, _)| session);
+        [
+            (Slot::Current, self.current.as_mut()),
+            (Slot::Previous, self.previous.as_mut()),
+            (Slot::Next, next),
+        ]
+        .into_iter()
+        .find_map(|(slot, session)| {
+            session
+                .filter(|session| session.local_index == local_index)
+                .map(|session| (slot, session))
+        })
+    }
+
+    /// Makes `session` the current one.
+    pub(crate) fn promote(&mut self, session: Session) -> Promotion {
+        let boot = session.peer_boot;
+        let replaced = self.current.replace(session);
+        match (replaced, self.peer_boot.replace(boot)) {
+            (Some(replaced), Some(known)) if known == boot => {
+                self.previous = Some(replaced);
+                Promotion::Rekeyed
+            }
+            (None, Some(known)) if known == boot => Promotion::Up,
+            (None, None) => Promotion::Up,
+            _ => {
+                // What the old process sealed must never be opened again.
+                self.previous = None;
+                Promotion::Restarted
+            }
+        }
+    }
+
+    /// Lets go of what has ended; false if the current session has.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        if self
+            .previous
+            .as_ref()
+            .is_some_and(|session| now >= session.ends_at())
+        {
+            self.previous = None;
+        }
+        if self
+            .next
+            .as_ref()
+            .is_some_and(|(_, since)| now >= *since + CONFIRM_WITHIN)
+        {
+            self.next = None;
+        }
+        self.current
+            .as_ref()
+            .is_none_or(|session| now < session.ends_at())
+    }
+}

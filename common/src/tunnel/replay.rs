@@ -1,0 +1,125 @@
+//! The sliding window that lets every record in once.
+
+/// Counters remembered behind the newest one.
+pub(crate) const WINDOW: u64 = 8192;
+
+const WORDS: usize = 129;
+
+/// Which counters have been seen: a ring of bits, one word wider than the window so that moving forward can
+/// clear whole words (RFC 6479).
+#[derive(Debug)]
+pub(crate) struct ReplayWindow {
+    /// One more than the newest counter seen; zero before the first.
+    next: u64,
+    bits: Box<[u64; WORDS]>,
+}
+
+impl Default for ReplayWindow {
+    fn default() -> Self {
+        ReplayWindow {
+            next: 0,
+            bits: Box::new([0; WORDS]),
+        }
+    }
+}
+
+impl ReplayWindow {
+    /// Whether `counter` may still be accepted. Cheap, changes nothing; ask before the AEAD and again, through
+    /// [`mark`](Self::mark), after it.
+    pub(crate) fn would_accept(&self, counter: u64) -> bool {
+        if counter >= self.next {
+            return counter != u64::MAX;
+        }
+        self.next - counter <= WINDOW && self.word(counter) & bit(counter) == 0
+    }
+
+    /// Marks `counter`; false if it was seen before or is too old. Call only for authentic records.
+    #[must_use]
+    pub(crate) fn mark(&mut self, counter: u64) -> bool {
+        if !self.would_accept(counter) {
+            return false;
+        }
+        if counter >= self.next {
+            let newest_word = self.next.saturating_sub(1) / 64;
+            let steps = (counter / 64 - newest_word).min(WORDS as u64);
+            for step in 1..=steps {
+                *self.word_mut((newest_word + step) * 64) = 0;
+            }
+            self.next = counter + 1;
+        }
+        *self.word_mut(counter) |= bit(counter);
+        true
+    }
+
+    /// Whether `counter` would be the newest of all: only such a record may move the peer's address.
+    pub(crate) fn is_newest(&self, counter: u64) -> bool {
+        counter >= self.next
+    }
+
+    fn word(&self, counter: u64) -> u64 {
+        self.bits.get(index(counter)).copied().unwrap_or(u64::MAX)
+    }
+
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "index() is a remainder by the length of the array"
+    )]
+    fn word_mut(&mut self, counter: u64) -> &mut u64 {
+        &mut self.bits[index(counter)]
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a remainder below 129")]
+fn index(counter: u64) -> usize {
+    (counter / 64 % WORDS as u64) as usize
+}
+
+fn bit(counter: u64) -> u64 {
+    1 << (counter % 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn each_counter_passes_once_in_any_order() {
+        let mut window = ReplayWindow::default();
+        for counter in [0, 1, 5, 3, 4, 2, 9000, 8999, 1000] {
+            assert!(window.mark(counter), "{counter}");
+            assert!(!window.mark(counter), "{counter} twice");
+        }
+    }
+
+    #[test]
+    fn edges_of_the_window_and_long_jumps() {
+        let mut window = ReplayWindow::default();
+        assert!(window.mark(WINDOW));
+        assert!(!window.would_accept(0), "8192 behind the newest is outside");
+        assert!(window.mark(1));
+        assert!(window.mark(u64::from(u32::MAX) + 7), "counters cross 2^32");
+        assert!(!window.mark(WINDOW));
+        assert!(window.mark(u64::MAX - 1));
+        assert!(!window.would_accept(u64::MAX), "the last counter is never used");
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_set(steps in prop::collection::vec((0u64..30_000, prop::bool::ANY), 1..400)) {
+            let mut window = ReplayWindow::default();
+            let (mut seen, mut newest, mut base) = (BTreeSet::new(), None::<u64>, 0u64);
+            for (step, jump) in steps {
+                if jump { base += step }
+                let counter = base.saturating_sub(step % 9000);
+                let in_window = newest.is_none_or(|newest| counter > newest || newest - counter < WINDOW);
+                let expected = in_window && seen.insert(counter);
+                prop_assert_eq!(window.mark(counter), expected);
+                if expected { newest = newest.max(Some(counter)) }
+            }
+        }
+    }
+}

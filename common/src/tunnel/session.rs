@@ -1,0 +1,284 @@
+//! One set of keys with a peer: counters, limits, sealing and opening.
+//!
+//! A counter belongs to a session object that is never cloned and never persisted; every handshake makes a new
+//! one. That is the whole nonce discipline.
+
+use std::time::Duration;
+
+use super::cipher::RecordKey;
+use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
+use super::replay::ReplayWindow;
+use crate::config::{Cipher, Protection};
+use crate::drop_reason::DropReason;
+use crate::time::Instant;
+
+/// Records after which a session should be replaced.
+const REKEY_RECORDS: u64 = 1 << 32;
+/// Records after which a session refuses.
+const REFUSE_RECORDS: u64 = 1 << 33;
+/// How long a session outlives the age at which it should have been replaced.
+pub(crate) const GRACE: Duration = Duration::from_secs(60);
+
+/// Who started the handshake. Not called initiator and responder: an initiator is an AoE end here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// We called.
+    Dialer,
+    /// The peer called.
+    Listener,
+}
+
+/// What a handshake agreed on; becomes a [`Session`].
+pub(crate) struct Agreed {
+    pub(crate) role: Role,
+    pub(crate) local_index: u32,
+    pub(crate) remote_index: u32,
+    pub(crate) send_key: RecordKey,
+    pub(crate) receive_key: RecordKey,
+    pub(crate) protection: Protection,
+    pub(crate) cipher: Cipher,
+    /// A number the peer drew when it started: tells a rekey from a restart.
+    pub(crate) peer_boot: u64,
+}
+
+/// One set of keys.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) role: Role,
+    pub(crate) local_index: u32,
+    pub(crate) protection: Protection,
+    pub(crate) cipher: Cipher,
+    pub(crate) peer_boot: u64,
+    remote_index: u32,
+    send_key: RecordKey,
+    receive_key: RecordKey,
+    next_counter: u64,
+    replay: ReplayWindow,
+    since: Instant,
+    rekey_after: Duration,
+}
+
+/// Whether an opened record is the newest of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// Newer than every other: its source address may become the peer's.
+    Newest,
+    /// Overtaken on the way.
+    Late,
+}
+
+impl Session {
+    pub(crate) fn new(agreed: Agreed, now: Instant, rekey_after: Duration) -> Session {
+        Session {
+            role: agreed.role,
+            local_index: agreed.local_index,
+            protection: agreed.protection,
+            cipher: agreed.cipher,
+            peer_boot: agreed.peer_boot,
+            remote_index: agreed.remote_index,
+            send_key: agreed.send_key,
+            receive_key: agreed.receive_key,
+            next_counter: 0,
+            replay: ReplayWindow::default(),
+            since: now,
+            rekey_after,
+        }
+    }
+
+    /// When this side should start to replace it. The listener waits a little longer, so that normally only the
+    /// dialer of a session renews it.
+    pub(crate) fn rekey_at(&self) -> Instant {
+        match self.role {
+            Role::Dialer => self.since + self.rekey_after,
+            Role::Listener => self.since + self.rekey_after + Duration::from_secs(10),
+        }
+    }
+
+    /// When it refuses.
+    pub(crate) fn ends_at(&self) -> Instant {
+        self.since + self.rekey_after + GRACE
+    }
+
+    /// Whether so many records were sealed that it should be replaced.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.next_counter >= REKEY_RECORDS
+    }
+
+    /// Whether it may seal at `now`.
+    pub(crate) fn is_usable(&self, now: Instant) -> bool {
+        now < self.ends_at() && self.next_counter < REFUSE_RECORDS
+    }
+
+    /// Seals the record that starts at `start` of `buffer`: [`HEADER_LEN`] bytes to be overwritten, then the
+    /// payload up to the end. Appends the authentication tag.
+    ///
+    /// # Errors
+    /// Refuses, leaving the payload unsent, when the counters are used up.
+    pub(crate) fn seal(&mut self, buffer: &mut Vec<u8>, start: usize) -> Result<(), DropReason> {
+        if self.next_counter >= REFUSE_RECORDS {
+            return Err(DropReason::SessionExhausted);
+        }
+        let counter = self.next_counter;
+        let header = RecordHeader {
+            receiver: self.remote_index,
+            counter,
+        }
+        .emit();
+        let record = buffer
+            .get_mut(start..)
+            .and_then(|record| record.split_first_chunk_mut::<HEADER_LEN>());
+        let Some((head, payload)) = record else {
+            return Err(DropReason::SessionExhausted);
+        };
+        *head = header;
+        let tag = self
+            .send_key
+            .seal(counter, &header, payload)
+            .map_err(|_| DropReason::SessionExhausted)?;
+        buffer.extend_from_slice(&tag);
+        self.next_counter += 1;
+        Ok(())
+    }
+
+    /// Opens a record in place: window, then AEAD, then window again and mark.
+    pub(crate) fn open<'a>(
+        &mut self,
+        header: RecordHeader,
+        datagram: &'a mut [u8],
+        now: Instant,
+    ) -> Result<(&'a mut [u8], Freshness), DropReason> {
+        if now >= self.ends_at() || header.counter >= REFUSE_RECORDS {
+            return Err(DropReason::RecordSessionExpired);
+        }
+        if !self.replay.would_accept(header.counter) {
+            return Err(DropReason::RecordReplayed);
+        }
+        let (head, sealed) = datagram
+            .split_first_chunk_mut::<HEADER_LEN>()
+            .ok_or(DropReason::DatagramTooShort)?;
+        if sealed.len() < AUTH_TAG_LEN {
+            return Err(DropReason::DatagramTooShort);
+        }
+        let payload = self
+            .receive_key
+            .open(header.counter, head, sealed)
+            .ok_or(DropReason::RecordForged)?;
+        let freshness = if self.replay.is_newest(header.counter) {
+            Freshness::Newest
+        } else {
+            Freshness::Late
+        };
+        if !self.replay.mark(header.counter) {
+            return Err(DropReason::RecordReplayed);
+        }
+        Ok((payload, freshness))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Both ends of a session, without a handshake.
+    pub(crate) fn pair(now: Instant) -> (Session, Session) {
+        let key = |byte| RecordKey::new(Cipher::Aes256Gcm, Protection::Encrypt, &[byte; 32]).unwrap();
+        let make = |role, send, receive, local_index, remote_index| {
+            let agreed = Agreed {
+                role,
+                local_index,
+                remote_index,
+                send_key: key(send),
+                receive_key: key(receive),
+                protection: Protection::Encrypt,
+                cipher: Cipher::Aes256Gcm,
+                peer_boot: 1,
+            };
+            Session::new(agreed, now, Duration::from_secs(120))
+        };
+        (
+            make(Role::Dialer, 1, 2, 10, 20),
+            make(Role::Listener, 2, 1, 20, 10),
+        )
+    }
+
+    fn sealed(session: &mut Session, payload: &[u8]) -> Vec<u8> {
+        let mut record = vec![0; HEADER_LEN];
+        record.extend_from_slice(payload);
+        session.seal(&mut record, 0).unwrap();
+        record
+    }
+
+    fn open(session: &mut Session, record: &[u8], now: Instant) -> Result<Vec<u8>, DropReason> {
+        let mut record = record.to_vec();
+        let header = RecordHeader::parse(*record.first_chunk().unwrap()).unwrap();
+        session
+            .open(header, &mut record, now)
+            .map(|(payload, _)| payload.to_vec())
+    }
+
+    #[test]
+    fn a_million_forged_records_do_not_keep_the_genuine_one_out() {
+        let now = Instant::default();
+        let (mut dialer, mut listener) = pair(now);
+        let genuine = sealed(&mut dialer, b"payload");
+        let mut forged = genuine.clone();
+        for n in 0..1_000_000u64 {
+            let end = forged.len() - 8;
+            forged[end..].copy_from_slice(&n.to_be_bytes());
+            forged[8..16].copy_from_slice(&(n % 9000).to_be_bytes());
+            assert_eq!(open(&mut listener, &forged, now), Err(DropReason::RecordForged));
+        }
+        assert_eq!(open(&mut listener, &genuine, now).unwrap(), b"payload");
+        assert_eq!(
+            open(&mut listener, &genuine, now),
+            Err(DropReason::RecordReplayed)
+        );
+    }
+
+    #[test]
+    fn counters_cross_32_bits_and_stop_at_the_limit() {
+        let now = Instant::default();
+        let (mut dialer, mut listener) = pair(now);
+        dialer.next_counter = u64::from(u32::MAX);
+        assert!(!dialer.is_worn());
+        for _ in 0..3 {
+            let record = sealed(&mut dialer, b"x");
+            assert!(open(&mut listener, &record, now).is_ok());
+        }
+        assert!(dialer.is_worn() && dialer.is_usable(now));
+        dialer.next_counter = REFUSE_RECORDS - 1;
+        sealed(&mut dialer, b"the last one");
+        assert!(!dialer.is_usable(now));
+        assert_eq!(
+            dialer.seal(&mut vec![0; HEADER_LEN], 0),
+            Err(DropReason::SessionExhausted)
+        );
+    }
+
+    #[test]
+    fn a_session_past_its_end_neither_seals_nor_opens() {
+        let start = Instant::default();
+        let (mut dialer, mut listener) = pair(start);
+        let record = sealed(&mut dialer, b"x");
+        let end = start + Duration::from_secs(180);
+        assert!(!dialer.is_usable(end));
+        assert_eq!(
+            open(&mut listener, &record, end),
+            Err(DropReason::RecordSessionExpired)
+        );
+    }
+
+    #[test]
+    fn an_overtaken_record_is_not_the_newest() {
+        let now = Instant::default();
+        let (mut dialer, mut listener) = pair(now);
+        let mut early = sealed(&mut dialer, b"early");
+        let mut late = sealed(&mut dialer, b"late");
+        let mut freshness = |record: &mut Vec<u8>| {
+            let header = RecordHeader::parse(*record.first_chunk().unwrap()).unwrap();
+            listener.open(header, record, now).unwrap().1
+        };
+        assert_eq!(freshness(&mut late), Freshness::Newest);
+        assert_eq!(freshness(&mut early), Freshness::Late);
+    }
+}
