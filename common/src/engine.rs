@@ -206,6 +206,14 @@ impl Engine {
         self.telemetry.drops(reason, n);
     }
 
+    /// The plaintext of a record as if `peer` had sealed it: what an authenticated but broken or lying peer can
+    /// do. For fuzzing and for tests of the exit's own judgement.
+    #[cfg(feature = "fuzzing")]
+    pub fn handle_authentic_payload(&mut self, peer: PeerId, payload: &[u8], now: Instant, out: &mut Output) {
+        self.handle_chunks(peer, payload, now, out);
+        self.settle(now, out);
+    }
+
     /// One frame's way from a segment: parse, then the edge (requests) or the exit (responses).
     fn route_frame(
         &mut self,

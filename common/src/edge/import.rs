@@ -114,7 +114,10 @@ mod tests {
     #[test]
     fn numbers_grow_per_initiator_even_across_being_forgotten() {
         let mut import = import();
-        let mac = |n: u16| MacAddr([2, 0, 0, 0, (n >> 8) as u8, n as u8]);
+        let mac = |n: u16| {
+            let [high, low] = n.to_be_bytes();
+            MacAddr([2, 0, 0, 0, high, low])
+        };
         let first = import.next_number(mac(0), Instant::from_micros(1));
         assert_eq!(import.next_number(mac(0), Instant::from_micros(2)), first + 1);
         for n in 1..=256 {

@@ -109,36 +109,33 @@ impl Dial {
     /// Reads the answer, macs already checked and cut off. A damaged answer leaves the dial as it was, to be
     /// finished by the genuine one.
     pub(crate) fn finish(
-        mut self,
+        &mut self,
         body: &[u8],
         protection: &[Protection],
         ciphers: &[Cipher],
-    ) -> Result<Agreed, (Option<Dial>, Failure)> {
-        let Some(message) = body.get(RESPONSE_HEAD_LEN..) else {
-            return Err((Some(self), Failure::Undecryptable));
-        };
+    ) -> Result<Agreed, Failure> {
+        let message = body.get(RESPONSE_HEAD_LEN..).ok_or(Failure::Undecryptable)?;
         let mut payload = [0; RESPONSE_PAYLOAD_LEN];
         if self.noise.read_message(message, &mut payload) != Ok(RESPONSE_PAYLOAD_LEN) {
-            return Err((Some(self), Failure::Undecryptable));
+            return Err(Failure::Undecryptable);
         }
         let [version, status, mode, cipher, boot @ ..] = payload;
         if status != STATUS_AGREED {
-            return Err((None, Failure::NoAgreement(refusal_text(status))));
+            return Err(Failure::NoAgreement(refusal_text(status)));
         }
         let mode = decode_protection(mode).filter(|mode| protection.contains(mode));
         let cipher = decode_cipher(cipher).filter(|cipher| ciphers.contains(cipher));
         let (VERSION, Some(mode), Some(cipher)) = (version, mode, cipher) else {
-            return Err((None, Failure::NoAgreement("the peer chose what we did not offer")));
+            return Err(Failure::NoAgreement("the peer chose what we did not offer"));
         };
-        let remote_index = u32_at(body, 4);
+        let indices = (self.local_index, u32_at(body, 4));
         agreed(
-            self.noise,
+            &mut self.noise,
             Role::Dialer,
-            (self.local_index, remote_index),
+            indices,
             (mode, cipher),
             u64::from_be_bytes(boot),
         )
-        .map_err(|failure| (None, failure))
     }
 }
 
@@ -207,7 +204,7 @@ impl Call {
             .ok_or(Failure::Undecryptable)?;
         let outcome = match choice {
             Ok(choice) => agreed(
-                self.noise,
+                &mut self.noise,
                 Role::Listener,
                 (local_index, self.remote_index),
                 choice,
@@ -241,7 +238,7 @@ fn refusal_text(status: u8) -> &'static str {
 }
 
 fn agreed(
-    mut noise: HandshakeState,
+    noise: &mut HandshakeState,
     role: Role,
     (local_index, remote_index): (u32, u32),
     (protection, cipher): (Protection, Cipher),
@@ -396,20 +393,12 @@ mod tests {
         message: &[u8],
         psk: Option<&Psk>,
         modes: &[Protection],
-    ) -> (Call1, Vec<u8>, Result<Agreed, Failure>) {
+    ) -> ((PublicKey, u64), Vec<u8>, Result<Agreed, Failure>) {
         let call = Call::read(them, message, &mut Random::new([4; 32])).unwrap();
-        let seen = Call1 {
-            caller: call.caller,
-            stamp: call.stamp,
-        };
+        let seen = (call.caller, call.stamp);
         let (answer, outcome) = call.answer(them, psk, modes, 2).unwrap();
         assert_eq!(answer.len() + MACS_LEN, RESPONSE_LEN);
         (seen, answer, outcome)
-    }
-
-    struct Call1 {
-        caller: PublicKey,
-        stamp: u64,
     }
 
     #[test]
@@ -426,9 +415,9 @@ mod tests {
             ciphers: &[Cipher::ChaCha20Poly1305],
         };
         let modes = [Protection::Authenticate, Protection::Encrypt];
-        let (dial, message) = dial(&us, b.public(), None, &modes);
-        let (call, answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
-        assert_eq!((call.caller, call.stamp), (a.public(), 7));
+        let (mut dial, message) = dial(&us, b.public(), None, &modes);
+        let ((caller, stamp), answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
+        assert_eq!((caller, stamp), (a.public(), 7));
         let mut listener = outcome.ok().unwrap();
         let mut dialer = dial.finish(&answer, &modes, &BOTH).ok().unwrap();
         assert_eq!(
@@ -460,11 +449,12 @@ mod tests {
         };
         let (right, wrong) = (Psk::from_bytes([5; 32]), Psk::from_bytes([6; 32]));
         let modes = [Protection::Encrypt];
-        let (dial, message) = dial(&us, b.public(), Some(&right), &modes);
+        let (mut dial, message) = dial(&us, b.public(), Some(&right), &modes);
         let (_, answer, _) = listen(&them, &message, Some(&wrong), &modes);
-        let Err((Some(dial), Failure::Undecryptable)) = dial.finish(&answer, &modes, &BOTH) else {
-            panic!("a wrong psk must not make a session")
-        };
+        assert_eq!(
+            dial.finish(&answer, &modes, &BOTH).err(),
+            Some(Failure::Undecryptable)
+        );
         let (_, answer, _) = listen(&them, &message, Some(&right), &modes);
         assert!(dial.finish(&answer, &modes, &BOTH).is_ok());
     }
@@ -482,11 +472,11 @@ mod tests {
             boot: 2,
             ciphers: &BOTH,
         };
-        let (dial, message) = dial(&us, b.public(), None, &[Protection::Authenticate]);
+        let (mut dial, message) = dial(&us, b.public(), None, &[Protection::Authenticate]);
         let (_, answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
         assert!(matches!(outcome, Err(Failure::NoAgreement(_))));
         let finished = dial.finish(&answer, &[Protection::Authenticate], &BOTH);
-        assert!(matches!(finished, Err((None, Failure::NoAgreement(_)))));
+        assert!(matches!(finished, Err(Failure::NoAgreement(_))));
     }
 
     #[test]

@@ -490,20 +490,18 @@ impl Links {
             .links
             .get_mut(usize::from(peer.0))
             .ok_or(DropReason::HandshakeUnsolicited)?;
-        let dialing = link.dialing.as_mut().ok_or(DropReason::HandshakeUnsolicited)?;
-        let dial = dialing.dial.take_if(|dial| dial.local_index == receiver);
-        match dial
-            .ok_or(DropReason::HandshakeUnsolicited)?
-            .finish(body, &link.protection, &self.ciphers)
-        {
+        let dial = link.dialing.as_mut().and_then(|dialing| dialing.dial.as_mut());
+        let dial = dial
+            .filter(|dial| dial.local_index == receiver)
+            .ok_or(DropReason::HandshakeUnsolicited)?;
+        match dial.finish(body, &link.protection, &self.ciphers) {
             Ok(agreed) => {
                 link.dialing = None;
                 link.path = Some(path);
                 self.begin(peer, agreed, io);
                 Ok(())
             }
-            Err((dial, Failure::Undecryptable)) => {
-                dialing.dial = dial;
+            Err(Failure::Undecryptable) => {
                 self.refused(
                     Some(peer),
                     "its answer does not decrypt; compare the psk of both sides",
@@ -511,7 +509,10 @@ impl Links {
                 );
                 Err(DropReason::HandshakeUndecryptable)
             }
-            Err((_, failure)) => {
+            Err(failure) => {
+                if let Some(dialing) = link.dialing.as_mut() {
+                    dialing.dial = None;
+                }
                 self.no_agreement(peer, failure, io);
                 Err(DropReason::HandshakeNoAgreement)
             }
@@ -565,10 +566,8 @@ impl Links {
         io.telemetry.count(Count::RecordsOpened);
         link.last_received = io.now;
         link.owes_since = None;
-        if slot == Slot::Next {
-            if let Some((session, _)) = link.sessions.next.take() {
-                self.promote(peer, session, io);
-            }
+        if let (Slot::Next, Some((session, _))) = (slot, link.sessions.next.take_if(|_| slot == Slot::Next)) {
+            self.promote(peer, session, io);
         }
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
             return Ok((peer, payload));

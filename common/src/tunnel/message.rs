@@ -153,7 +153,7 @@ pub(crate) fn emit_chunk_head(kind: Kind, len: u16, out: &mut Vec<u8>) {
 /// Appends the head of a chunk with a part of `len` bytes.
 pub(crate) fn emit_fragment_head(kind: Kind, position: Position, len: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(&[kind.code(), 1]);
-    out.extend_from_slice(&len.saturating_add(POSITION_LEN as u16).to_be_bytes());
+    out.extend_from_slice(&(len + 8).to_be_bytes());
     out.extend_from_slice(&position.message.to_be_bytes());
     out.extend_from_slice(&position.offset.to_be_bytes());
     out.extend_from_slice(&position.total.to_be_bytes());
