@@ -1,0 +1,35 @@
+//! What the fuzz targets do with their input, as plain functions.
+//!
+//! A body takes any bytes and panics if the code under test breaks a promise; whatever else it sees is fine. The
+//! same function runs under libFuzzer (`fuzz_targets/`) and, on the stable compiler, over the files of
+//! `corpus/<name>/` in the normal test run (`tests/replay.rs`).
+//!
+//! To add one: a module here with a function of the target's name, its line in [`TARGETS`], a file of that name in
+//! `fuzz_targets/` with its `[[bin]]`, and at least one file in `corpus/<name>/`. The replay test says what is
+//! missing.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a body reports by panicking"
+)]
+
+mod frame;
+
+pub use frame::frame;
+
+/// A fuzz target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, which is also that of its corpus and of its file in `fuzz_targets/`.
+    pub name: &'static str,
+    /// What it does with its input.
+    pub body: fn(&[u8]),
+}
+
+/// Every target, by name.
+pub const TARGETS: &[Target] = &[Target {
+    name: "frame",
+    body: frame,
+}];
