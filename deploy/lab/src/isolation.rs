@@ -1,0 +1,155 @@
+//! Namespaces of our own for a whole command: whatever it starts ends with it.
+//!
+//! Three processes take part, all of the same binary:
+//!
+//! ```text
+//! outside   unshares user (unless root), pid, network and mount namespaces, forwards signals, waits
+//!  └ init   process 1 of the new pid namespace: starts the command, reaps orphans; its end is everybody's end
+//!     └ inside   the command itself
+//! ```
+//!
+//! Init reads its standard input, a pipe only the outside process writes to. When the outside process dies, even by
+//! SIGKILL, the pipe ends, init exits, and the kernel ends every process and every interface left inside.
+//!
+//! `/proc` stays the one of the host, because a masked `/proc` (as in containers) forbids mounting a new one. So a
+//! number below `/proc` is a host process id; [`crate::host_pid`] translates.
+
+mod explain;
+mod init;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::{Pid, getegid, geteuid};
+use thiserror::Error;
+
+pub use explain::{KernelSettings, explain};
+pub use init::run_as_init_if_asked;
+
+/// Environment variable that tells a re-executed process which of the three it is.
+const STAGE: &str = "AOE_LAB_STAGE";
+
+/// Environment variable with a directory that init removes when the outside process vanished.
+pub const SCRATCH: &str = "AOE_LAB_SCRATCH";
+
+/// Why a command could not be run in namespaces of its own.
+#[derive(Debug, Error)]
+pub enum IsolationError {
+    /// The kernel refused to make the namespaces; the text says why and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// Something else failed while starting or waiting.
+    #[error("cannot {what}: {source}")]
+    Failed {
+        /// What was being done.
+        what: &'static str,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+/// Whether this process runs in namespaces made by [`run`].
+pub fn is_inside() -> bool {
+    std::env::var_os(STAGE).is_some_and(|stage| stage == "inside")
+}
+
+/// Runs `program` in new namespaces, waits until it and all it started are gone, and returns its exit code
+/// (128 + signal number when a signal ended it).
+///
+/// Must be called while the process has a single thread: the kernel refuses a new user namespace otherwise.
+/// `init` is the binary that becomes process 1; its `main` has to begin with [`run_as_init_if_asked`]. The calling
+/// process itself moves into the new network and mount namespaces.
+///
+/// # Errors
+/// [`IsolationError::Refused`] when neither root nor user namespaces are available.
+pub fn run(init: &Path, program: &Path, args: &[OsString]) -> Result<u8, IsolationError> {
+    let as_failed = |what| move |source| IsolationError::Failed { what, source };
+    enter_namespaces()?;
+
+    let signals = forwarded_signals();
+    signals
+        .thread_block()
+        .map_err(io::Error::from)
+        .map_err(as_failed("block signals"))?;
+    let (watched, alive) = io::pipe().map_err(as_failed("make a pipe"))?;
+    let mut child = Command::new(init)
+        .arg(program)
+        .args(args)
+        .env(STAGE, "init")
+        .stdin(Stdio::from(watched))
+        .spawn()
+        .map_err(as_failed("start process 1 of the new namespaces"))?;
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    let status = loop {
+        let signal = signals
+            .wait()
+            .map_err(io::Error::from)
+            .map_err(as_failed("wait for a signal"))?;
+        if signal != Signal::SIGCHLD {
+            // It may have ended in the meantime; then there is nobody to tell.
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+        if let Some(status) = child
+            .try_wait()
+            .map_err(as_failed("wait for the namespaces to end"))?
+        {
+            break status;
+        }
+    };
+    drop(alive);
+    Ok(exit_code(status))
+}
+
+/// Signals that the outside process and init take themselves, instead of dying of them.
+fn forwarded_signals() -> SigSet {
+    [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
+        .into_iter()
+        .collect()
+}
+
+/// What a shell would report for `status`.
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
+
+fn enter_namespaces() -> Result<(), IsolationError> {
+    let rooms = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
+    let (uid, gid) = (geteuid(), getegid());
+    // Root in a container may lack CAP_SYS_ADMIN and still be allowed a user namespace, so root tries both.
+    let plain = if uid.is_root() {
+        unshare(rooms)
+    } else {
+        Err(Errno::EPERM)
+    };
+    if plain.is_err() {
+        let refused = |errno| IsolationError::Refused(explain(errno, uid.as_raw(), &KernelSettings::read()));
+        unshare(CloneFlags::CLONE_NEWUSER | rooms).map_err(refused)?;
+        let map = |path: &str, text: String| {
+            let refused = |error: io::Error| {
+                let errno = error.raw_os_error().map_or(Errno::EPERM, Errno::from_raw);
+                IsolationError::Refused(explain(errno, uid.as_raw(), &KernelSettings::read()))
+            };
+            std::fs::write(path, text).map_err(refused)
+        };
+        // The kernel demands this order: an unprivileged group map only after setgroups is denied.
+        map("/proc/self/setgroups", "deny".to_owned())?;
+        map("/proc/self/uid_map", format!("0 {uid} 1"))?;
+        map("/proc/self/gid_map", format!("0 {gid} 1"))?;
+    }
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(|errno| IsolationError::Failed {
+        what: "make mounts private",
+        source: errno.into(),
+    })
+}
