@@ -1,0 +1,221 @@
+//! An AoE target without sockets: frames and time in, frames out.
+//!
+//! It follows vblade where initiators can tell (see `aoe.c` and `ata.c` there), with the differences a careful target
+//! would show: exact lengths, zero padding, no write by broadcast, an explicit limit of frames it queues.
+//!
+//! [`server::TargetServer`] runs it on a device; a simulation calls it directly.
+
+mod backing;
+mod blade;
+pub mod server;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use aoe_common::frame::{Address, Frame, MacAddr, Pdu};
+use aoe_common::time::Instant;
+
+use crate::frames::Frames;
+
+pub use backing::Backing;
+pub use blade::{Blade, BladeSettings};
+
+/// Whether a blade takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BladeAccess {
+    /// Writes are aborted, as by `vblade -r`.
+    ReadOnly,
+    /// Reads and writes.
+    ReadWrite,
+}
+
+/// Whether a target reacts to requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answering {
+    /// It does.
+    Normally,
+    /// It drops every frame, like a host that hangs.
+    Never,
+}
+
+/// What a target has seen, since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetCounters {
+    /// Requests addressed to one of its blades.
+    pub requests: u64,
+    /// Replies sent.
+    pub replies: u64,
+    /// Requests beyond the advertised buffer count, dropped.
+    pub overflows: u64,
+    /// Sectors read.
+    pub sectors_read: u64,
+    /// Sectors written.
+    pub sectors_written: u64,
+    /// ATA commands answered with an error status.
+    pub refused: u64,
+    /// Frames that were not understood, responses, and requests for others.
+    pub ignored: u64,
+}
+
+/// One host with blades on one segment.
+#[derive(Debug)]
+pub struct Target {
+    mac: MacAddr,
+    mtu: u32,
+    blades: Vec<Shelved>,
+    service_time: Duration,
+    answering: Answering,
+    counters: TargetCounters,
+}
+
+#[derive(Debug)]
+struct Shelved {
+    blade: Blade,
+    /// Requests of the current batch, which were all waiting at one moment.
+    in_batch: usize,
+    /// Requests being worked on, with the moment each is done.
+    queue: VecDeque<(Instant, Vec<u8>)>,
+}
+
+impl Target {
+    /// A target without blades. `mtu` (IP-style) decides how many sectors it offers per frame.
+    pub fn new(mac: MacAddr, mtu: u32) -> Self {
+        Target {
+            mac,
+            mtu,
+            blades: Vec::new(),
+            service_time: Duration::ZERO,
+            answering: Answering::Normally,
+            counters: TargetCounters::default(),
+        }
+    }
+
+    /// Adds a blade.
+    pub fn add(&mut self, blade: Blade) {
+        self.blades.push(Shelved {
+            blade,
+            in_batch: 0,
+            queue: VecDeque::new(),
+        });
+    }
+
+    /// Time every request takes, one after the other per blade; zero answers at once.
+    pub fn set_service_time(&mut self, service_time: Duration) {
+        self.service_time = service_time;
+    }
+
+    /// Makes it hang, or brings it back; what arrives while it hangs is lost.
+    pub fn set_answering(&mut self, answering: Answering) {
+        self.answering = answering;
+    }
+
+    /// Tells it about the device it is on.
+    pub fn set_link(&mut self, mac: MacAddr, mtu: u32) {
+        self.mac = mac;
+        self.mtu = mtu;
+    }
+
+    /// What it has seen.
+    pub fn counters(&self) -> TargetCounters {
+        self.counters
+    }
+
+    /// The blade at `address`.
+    pub fn blade(&self, address: Address) -> Option<&Blade> {
+        self.blades
+            .iter()
+            .map(|shelved| &shelved.blade)
+            .find(|blade| blade.address() == address)
+    }
+
+    /// The blade at `address`, to be changed behind the back of its initiators.
+    pub fn blade_mut(&mut self, address: Address) -> Option<&mut Blade> {
+        self.blades
+            .iter_mut()
+            .map(|shelved| &mut shelved.blade)
+            .find(|blade| blade.address() == address)
+    }
+
+    /// Announces every blade by an unsolicited response, as targets do when they start.
+    pub fn advertise(&mut self, out: &mut Frames) {
+        for shelved in &self.blades {
+            shelved.blade.advertise(self.mac, self.mtu, out);
+            self.counters.replies += 1;
+        }
+    }
+
+    /// Says that the frames that follow were all waiting at the same moment.
+    ///
+    /// More of them for one blade than its buffer count is what an initiator must not do; a target drops the rest.
+    pub fn begin_batch(&mut self) {
+        for shelved in &mut self.blades {
+            shelved.in_batch = 0;
+        }
+    }
+
+    /// Takes one frame from the segment.
+    pub fn handle_frame(&mut self, bytes: &[u8], now: Instant, out: &mut Frames) {
+        let parsed = Frame::parse(bytes).and_then(|frame| Ok((frame, Pdu::parse(frame.payload())?)));
+        let Ok((frame, pdu)) = parsed else {
+            self.counters.ignored += 1;
+            return;
+        };
+        let is_for_us = frame.destination() == self.mac || frame.destination().is_multicast();
+        if !is_for_us || pdu.is_response() || self.answering == Answering::Never {
+            self.counters.ignored += 1;
+            return;
+        }
+        let mut reached = false;
+        for shelved in &mut self.blades {
+            if !shelved.blade.address().matches(pdu.address()) {
+                continue;
+            }
+            reached = true;
+            self.counters.requests += 1;
+            let room = usize::from(shelved.blade.buffer_count());
+            if self.service_time.is_zero() {
+                shelved.in_batch += 1;
+                if shelved.in_batch > room {
+                    self.counters.overflows += 1;
+                    continue;
+                }
+                shelved
+                    .blade
+                    .answer(&frame, &pdu, (self.mac, self.mtu), out, &mut self.counters);
+            } else if shelved.queue.len() >= room {
+                self.counters.overflows += 1;
+            } else {
+                let start = shelved.queue.back().map_or(now, |(done, _)| (*done).max(now));
+                shelved
+                    .queue
+                    .push_back((start + self.service_time, bytes.to_vec()));
+            }
+        }
+        if !reached {
+            self.counters.ignored += 1;
+        }
+    }
+
+    /// Answers the requests whose service time is over. Call it when [`Target::deadline`] has come.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Frames) {
+        for shelved in &mut self.blades {
+            while let Some((_, bytes)) = shelved.queue.pop_front_if(|(done, _)| *done <= now) {
+                let parsed = Frame::parse(&bytes).and_then(|frame| Ok((frame, Pdu::parse(frame.payload())?)));
+                if let Ok((frame, pdu)) = parsed {
+                    shelved
+                        .blade
+                        .answer(&frame, &pdu, (self.mac, self.mtu), out, &mut self.counters);
+                }
+            }
+        }
+    }
+
+    /// When the next answer is due; [`Instant::NEVER`] if nothing is being worked on.
+    pub fn deadline(&self) -> Instant {
+        let fronts = self.blades.iter().filter_map(|shelved| shelved.queue.front());
+        fronts.map(|(done, _)| *done).min().unwrap_or(Instant::NEVER)
+    }
+}
+
+#[cfg(test)]
+mod tests;
