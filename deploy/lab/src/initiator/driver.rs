@@ -1,0 +1,288 @@
+//! A model of the Linux AoE initiator (drivers/block/aoe, v85) without sockets: frames and time in, frames and
+//! completions out.
+//!
+//! It reproduces what gateways have to live with: the window, the round trip estimator that begins at 16.5 s, the
+//! 100 ms timer, a new tag for every copy, and what the driver does not check. Left out are path probing and taint:
+//! they matter only where one device has several paths of which some fail.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use aoe_common::frame::{
+    Address, AoeCommand, Ata, Flags, Frame, Header, MacAddr, Pdu, Query, QueryCommand, QueryHeader, Tag,
+};
+use aoe_common::time::Instant;
+
+use crate::frames::{Frames, sectors_per_frame};
+
+use super::device::{Context, Device, Openness};
+use super::disk::DiskFacts;
+use super::request::{Action, Completion, RequestId};
+
+/// Period of the retransmission timer (`TIMERTICK`).
+const TICK: Duration = Duration::from_millis(100);
+/// The shelf the driver ignores with a warning.
+const IGNORED_SHELF: u16 = 0xfff;
+
+/// What the driver has done, since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriverCounters {
+    /// ATA frames sent, copies included.
+    pub frames_sent: u64,
+    /// Copies sent.
+    pub retransmits: u64,
+    /// Frames that were not answered in time.
+    pub timeouts: u64,
+    /// ATA responses that no frame in flight waited for.
+    pub unexpected: u64,
+    /// Responses with the AoE error flag, which the driver drops.
+    pub error_responses: u64,
+    /// Frames that were not understood, requests of others, and answers to userland tools.
+    pub ignored: u64,
+}
+
+/// A config response, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Who it is about.
+    pub address: Address,
+    /// Who sent it.
+    pub mac: MacAddr,
+    /// Frames it can queue.
+    pub buffer_count: u16,
+    /// Sectors per frame it takes, as it says.
+    pub sectors: u8,
+    /// Its config string.
+    pub string: Vec<u8>,
+    /// The tag: 0 if nobody asked, or if the driver asked.
+    pub tag: Tag,
+}
+
+/// One host's AoE initiator on one segment.
+#[derive(Debug)]
+pub struct Driver {
+    mac: MacAddr,
+    mtu: u32,
+    devices: BTreeMap<Address, Device>,
+    next_id: u64,
+    next_tick: Instant,
+    counters: DriverCounters,
+    completions: VecDeque<Completion>,
+    found: Vec<Found>,
+}
+
+impl Driver {
+    /// A driver on a device with this address and MTU (IP-style).
+    pub fn new(mac: MacAddr, mtu: u32) -> Self {
+        Driver {
+            mac,
+            mtu,
+            devices: BTreeMap::new(),
+            next_id: 0,
+            next_tick: Instant::from_micros(0),
+            counters: DriverCounters::default(),
+            completions: VecDeque::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Tells it about its network device; the MTU counts from the next config response on.
+    pub fn set_link(&mut self, mac: MacAddr, mtu: u32) {
+        self.mac = mac;
+        self.mtu = mtu;
+    }
+
+    /// Broadcasts a Config query for `address`, which may be [`Address::BROADCAST`].
+    pub fn query(&self, address: Address, out: &mut Frames) {
+        let header = Header {
+            version: 1,
+            flags: Flags::REQUEST,
+            error: 0,
+            address,
+            command: AoeCommand::Query,
+            tag: Tag(0),
+        };
+        let query = QueryHeader {
+            buffer_count: 0,
+            firmware: 0,
+            sectors: 0,
+            version: 0,
+            command: QueryCommand::Read,
+        };
+        out.push_query((MacAddr::BROADCAST, self.mac), &header, &query, &[]);
+    }
+
+    /// Opens a device: queries it, and from now on config responses do not make it identify again.
+    pub fn open(&mut self, address: Address, out: &mut Frames) {
+        self.query(address, out);
+        self.device(address).set_openness(Openness::Open);
+    }
+
+    /// Closes a device.
+    pub fn close(&mut self, address: Address) {
+        self.device(address).set_openness(Openness::Closed);
+    }
+
+    /// Submits a request; its end is a [`Completion`], perhaps at once.
+    pub fn submit(&mut self, address: Address, action: Action, now: Instant, out: &mut Frames) -> RequestId {
+        let id = RequestId(self.next_id);
+        self.next_id += 1;
+        self.arm(now);
+        self.with_device(address, now, out, |device, cx| device.submit(id, action, cx));
+        id
+    }
+
+    /// Takes one frame from the segment (`aoenet_rcv`).
+    pub fn handle_frame(&mut self, bytes: &[u8], now: Instant, out: &mut Frames) {
+        if self.understand(bytes, now, out).is_none() {
+            self.counters.ignored += 1;
+        }
+    }
+
+    /// Runs the timer. Call it when [`Driver::deadline`] has come.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Frames) {
+        if now < self.next_tick {
+            return;
+        }
+        let waiting: Vec<Address> = self.waiting().collect();
+        for address in waiting {
+            self.with_device(address, now, out, Device::on_tick);
+        }
+        self.next_tick = now + TICK;
+    }
+
+    /// When [`Driver::handle_timeout`] wants to be called; [`Instant::NEVER`] while nothing is in flight.
+    pub fn deadline(&self) -> Instant {
+        if self.waiting().next().is_some() {
+            self.next_tick
+        } else {
+            Instant::NEVER
+        }
+    }
+
+    /// The next request that has ended.
+    pub fn poll_completion(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
+    }
+
+    /// All config responses since the last call.
+    pub fn take_found(&mut self) -> Vec<Found> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// What is known of a device: `None` until IDENTIFY was answered, and when it is down.
+    pub fn disk(&self, address: Address) -> Option<&DiskFacts> {
+        self.devices.get(&address)?.disk()
+    }
+
+    /// Sectors per frame the device is used with.
+    pub fn sectors_per_frame(&self, address: Address) -> Option<u8> {
+        self.devices.get(&address).map(Device::sectors_per_frame)
+    }
+
+    /// The device's retransmission timeout.
+    pub fn retransmit_timeout(&self, address: Address) -> Option<Duration> {
+        self.devices.get(&address).map(Device::timeout)
+    }
+
+    /// Frames that may be in flight to the device now, and those that are.
+    pub fn window(&self, address: Address) -> Option<(u32, u32)> {
+        self.devices.get(&address).map(Device::window)
+    }
+
+    /// What it has done.
+    pub fn counters(&self) -> DriverCounters {
+        self.counters
+    }
+
+    fn understand(&mut self, bytes: &[u8], now: Instant, out: &mut Frames) -> Option<()> {
+        let frame = Frame::parse(bytes).ok()?;
+        let pdu = Pdu::parse(frame.payload()).ok()?;
+        let header = pdu.header();
+        // Bit 31 of a tag marks the requests of userland tools.
+        if !header.flags.is_response() || header.tag.0 >> 31 != 0 {
+            return None;
+        }
+        if header.flags.is_error() {
+            self.counters.error_responses += 1;
+            return Some(());
+        }
+        let is_named = header.address.shelf != u16::MAX && header.address.slot != u8::MAX;
+        match header.command {
+            AoeCommand::Query if is_named && header.address.shelf != IGNORED_SHELF => {
+                let query = Query::parse(pdu.argument()).ok()?;
+                self.found.push(Found {
+                    address: header.address,
+                    mac: frame.source(),
+                    buffer_count: query.buffer_count(),
+                    sectors: query.sectors(),
+                    string: query.string().to_vec(),
+                    tag: header.tag,
+                });
+                let sectors = query.sectors().min(sectors_per_frame(self.mtu));
+                let (mac, count) = (frame.source(), query.buffer_count());
+                self.arm(now);
+                self.device(header.address);
+                self.with_device(header.address, now, out, |device, cx| {
+                    device.on_query_response(mac, count, sectors, cx);
+                });
+                Some(())
+            }
+            AoeCommand::Ata => {
+                let ata = Ata::parse(pdu.argument()).ok()?;
+                if !self.devices.contains_key(&header.address) {
+                    return None;
+                }
+                self.with_device(header.address, now, out, |device, cx| {
+                    device.on_ata_response(header.tag, &ata, cx)
+                });
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn device(&mut self, address: Address) -> &mut Device {
+        self.devices
+            .entry(address)
+            .or_insert_with(|| Device::new(address))
+    }
+
+    fn with_device(
+        &mut self,
+        address: Address,
+        now: Instant,
+        out: &mut Frames,
+        act: impl FnOnce(&mut Device, &mut Context<'_>),
+    ) {
+        let device = self
+            .devices
+            .entry(address)
+            .or_insert_with(|| Device::new(address));
+        let mut cx = Context {
+            mac: self.mac,
+            now,
+            out,
+            counters: &mut self.counters,
+            completions: &mut self.completions,
+        };
+        act(device, &mut cx);
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = Address> {
+        self.devices
+            .iter()
+            .filter(|(_, device)| device.is_waiting())
+            .map(|(address, _)| *address)
+    }
+
+    /// Begins ticking when something is about to wait for the first time in a while.
+    fn arm(&mut self, now: Instant) {
+        if self.next_tick <= now && self.waiting().next().is_none() {
+            self.next_tick = now + TICK;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
