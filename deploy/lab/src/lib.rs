@@ -1,1 +1,18 @@
-//! aoe-lab
+//! Two sites on one machine: the parts that the demonstration, the end-to-end tests and the benches are built of.
+//!
+//! - [`isolation`], [`netns`]: namespaces that leave nothing behind, processes inside them
+//! - [`target`], [`initiator`]: the two AoE ends, as models without sockets and as loops on a device
+//! - [`port`], [`frames`], [`clock`], [`random`]: what both are made of
+//! - [`workload`]: verified reads and writes with figures
+//!
+//! Nothing in here is part of the gateway binary.
+
+pub mod clock;
+pub mod frames;
+pub mod initiator;
+pub mod isolation;
+pub mod netns;
+pub mod port;
+pub mod random;
+pub mod target;
+pub mod workload;
