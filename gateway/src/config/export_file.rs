@@ -1,0 +1,73 @@
+//! One file of the exports directory as written.
+
+use std::path::Path;
+
+use aoe_common::config::{Access, ConfigString};
+use aoe_common::frame::{Address, MacAddr};
+
+use super::fault::Faults;
+use super::gateway_file::parse_toml;
+use super::net;
+use super::section::Section;
+use super::shape::{ALLOW, EXPORT_FILE};
+use super::source::{Located, Place};
+use super::value;
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct ExportFile {
+    /// The beginning of the file.
+    pub(super) place: Place,
+    pub(super) name: Option<Located<String>>,
+    pub(super) segment: Option<Located<String>>,
+    pub(super) target: Option<Located<Address>>,
+    pub(super) target_mac: Option<Located<MacAddr>>,
+    pub(super) allow: Vec<AllowEntry>,
+}
+
+/// `[[allow]]`.
+#[derive(Debug)]
+pub(super) struct AllowEntry {
+    pub(super) peer: Option<Located<String>>,
+    pub(super) access: Option<Located<Access>>,
+    pub(super) initiators: Option<Vec<Located<MacAddr>>>,
+    pub(super) config_string: Option<Located<ConfigString>>,
+}
+
+/// Reads the text of an export file. `None` if it is not TOML.
+pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<ExportFile> {
+    let place = Place {
+        source: faults.add_source(path, text),
+        span: 0..0,
+        field: String::new(),
+    };
+    let table = parse_toml(text, &place, faults)?;
+    let file = Section::open(&table, &EXPORT_FILE, place.clone(), faults);
+    // Nothing acts on a description yet; it is for whoever reads the file, and still must be one.
+    file.optional("description", faults, value::description);
+    Some(ExportFile {
+        name: file.required("name", faults, value::name),
+        segment: file.required("segment", faults, value::name),
+        target: file.required("target", faults, net::address),
+        target_mac: file.optional("target_mac", faults, net::mac),
+        allow: file
+            .sections("allow", &ALLOW, faults)
+            .iter()
+            .map(|section| read_allow(section, faults))
+            .collect(),
+        place,
+    })
+}
+
+fn read_allow(section: &Section<'_, '_>, faults: &mut Faults) -> AllowEntry {
+    AllowEntry {
+        peer: section.required("peer", faults, value::name),
+        access: section.required("access", faults, |text| {
+            value::word(text, &["read-only", "read-write"])
+        }),
+        initiators: section.list("initiators", faults, net::mac),
+        config_string: section.optional("config_string", faults, |text| {
+            value::word(text, &["read", "set"])
+        }),
+    }
+}

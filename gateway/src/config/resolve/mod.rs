@@ -1,0 +1,117 @@
+//! Compares everything with everything and, if nothing is wrong, makes the checked configuration.
+//!
+//! Each step reports all it finds and gives `None` for what cannot be made; the next step goes on with what
+//! there is. A `None` at the end always comes with a fault.
+
+mod exports;
+mod imports;
+mod local;
+mod names;
+mod peers;
+mod unused;
+
+use aoe_common::config::{Cipher, GatewayConfig, SegmentConfig, TunnelConfig};
+use aoe_keys::{Psk, SecretKey};
+
+use self::names::Names;
+use super::Loaded;
+use super::export_file::ExportFile;
+use super::fault::Faults;
+use super::gateway_file::GatewayFile;
+
+/// The contents of the files of secrets; absent where there is none or it was reported.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    pub(super) own: Option<SecretKey>,
+    /// One per peer, in their order.
+    pub(super) psks: Vec<Option<Psk>>,
+}
+
+/// Checks the files against each other. `gateway` is `None` if `gateway.toml` is not TOML.
+pub(super) fn resolve(
+    gateway: Option<&GatewayFile>,
+    export_files: &[ExportFile],
+    secrets: Secrets,
+    faults: &mut Faults,
+) -> Option<Loaded> {
+    let segment_names = Names::declare(
+        "segment",
+        gateway.map(|file| file.segments.iter().map(|segment| &segment.name)),
+        faults,
+    );
+    let peer_names = Names::declare(
+        "peer",
+        gateway.map(|file| file.peers.iter().map(|peer| &peer.name)),
+        faults,
+    );
+
+    let exports = exports::resolve(export_files, &segment_names, &peer_names, faults);
+    let file = gateway?;
+    let imports = imports::resolve(
+        &file.imports,
+        &segment_names,
+        &peer_names,
+        &exports.targets,
+        faults,
+    );
+    let devices = local::devices(file, faults);
+    let listen = local::listen(file, faults);
+    let own = secrets.own.as_ref().map(SecretKey::public);
+    let (peers, endpoints) = peers::resolve(file, own, secrets.psks, faults);
+
+    // Where something is broken, something else only seems to be unused.
+    if !faults.is_fatal() {
+        unused::warn(file, export_files, faults);
+    }
+    let entry = file.gateway.as_ref()?;
+    let defaults = TunnelConfig::default();
+    let segment_config = |name: &Option<_>| {
+        name.as_ref()
+            .map(|name: &super::source::Located<String>| SegmentConfig {
+                name: name.value.clone(),
+            })
+    };
+    Some(Loaded {
+        core: GatewayConfig {
+            name: entry.name.as_ref()?.value.clone(),
+            secret: secrets.own?,
+            segments: file
+                .segments
+                .iter()
+                .map(|segment| segment_config(&segment.name))
+                .collect::<Option<_>>()?,
+            peers: peers?,
+            exports: exports.list?,
+            imports: imports?,
+            tunnel: TunnelConfig {
+                ciphers: ciphers(),
+                rekey_after: entry.rekey_after.unwrap_or(defaults.rekey_after),
+                keepalive: entry.keepalive.unwrap_or(defaults.keepalive),
+            },
+        },
+        listen,
+        endpoints,
+        devices: devices?,
+    })
+}
+
+/// Both ciphers, the one this CPU is faster at first.
+fn ciphers() -> Vec<Cipher> {
+    if has_aes() {
+        vec![Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305]
+    } else {
+        vec![Cipher::ChaCha20Poly1305, Cipher::Aes256Gcm]
+    }
+}
+
+/// Instructions for AES and for the multiplication GCM needs.
+fn has_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = std::is_x86_feature_detected!("aes") && std::is_x86_feature_detected!("pclmulqdq");
+    #[cfg(target_arch = "aarch64")]
+    let has =
+        std::arch::is_aarch64_feature_detected!("aes") && std::arch::is_aarch64_feature_detected!("pmull");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let has = false;
+    has
+}

@@ -1,0 +1,139 @@
+//! The other gateways.
+
+use std::net::SocketAddr;
+
+use aoe_common::config::{Endpoint, PeerConfig, Protection};
+use aoe_keys::{Psk, PublicKey};
+
+use super::names::Once;
+use crate::config::fault::{Faults, Kind};
+use crate::config::gateway_file::{GatewayFile, PeerEntry};
+use crate::config::source::Located;
+use crate::config::value::quote;
+
+/// The smallest MTU every IPv6 path has (RFC 8200 section 5); IPv4 paths that carry tunnels have it too.
+const SMALLEST_PATH_MTU: u16 = 1280;
+
+/// All peers, and the endpoint of each as it was written. `own` is our own public key, if it could be read.
+pub(super) fn resolve(
+    file: &GatewayFile,
+    own: Option<PublicKey>,
+    psks: Vec<Option<Psk>>,
+    faults: &mut Faults,
+) -> (Option<Vec<PeerConfig>>, Vec<Option<String>>) {
+    if file.peers.is_empty() {
+        faults.fault(
+            Kind::MissingKey,
+            &file.place,
+            "there is no [[peer]], so there is nobody to carry frames to or from",
+            "add [[peer]] with the name and the public key of the other gateway",
+        );
+    }
+    let mut keys = Once::default();
+    let mut peers = Vec::new();
+    let mut psks = psks.into_iter();
+    for peer in &file.peers {
+        check_key(peer, own, &mut keys, faults);
+        check_name(file, peer, faults);
+        check_endpoint(file, peer, faults);
+        let protection = protection(peer, faults);
+        peers.push(build(peer, protection, psks.next().flatten()));
+    }
+    let written = |endpoint: &Located<String>| endpoint.value.clone();
+    let endpoints = file
+        .peers
+        .iter()
+        .map(|peer| peer.endpoint.as_ref().map(written))
+        .collect();
+    (peers.into_iter().collect(), endpoints)
+}
+
+fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Option<PeerConfig> {
+    Some(PeerConfig {
+        name: peer.name.as_ref()?.value.clone(),
+        key: peer.key.as_ref()?.value,
+        psk,
+        endpoint: if peer.endpoint.is_some() {
+            Endpoint::Known
+        } else {
+            Endpoint::Unknown
+        },
+        protection,
+        path_mtu: peer.path_mtu.as_ref().map_or(SMALLEST_PATH_MTU, |mtu| mtu.value),
+    })
+}
+
+fn check_key(peer: &PeerEntry, own: Option<PublicKey>, keys: &mut Once<PublicKey>, faults: &mut Faults) {
+    let Some(key) = &peer.key else { return };
+    if own == Some(key.value) {
+        faults.fault(
+            Kind::Conflict,
+            &key.place,
+            "this is the public key of this very gateway",
+            "write the key of the peer: what `aoe-keys public FILE` prints there",
+        );
+    }
+    keys.claim(key.value, &key.place, faults, |_| {
+        (
+            String::from("another peer has the same key, so the two could not be told apart"),
+            String::from("write each peer once, with its own key"),
+        )
+    });
+}
+
+fn check_name(file: &GatewayFile, peer: &PeerEntry, faults: &mut Faults) {
+    let own = file.gateway.as_ref().and_then(|gateway| gateway.name.as_ref());
+    if let (Some(own), Some(name)) = (own, &peer.name)
+        && own.value == name.value
+    {
+        let found = format!("this peer and this gateway are both called {}", quote(&own.value));
+        faults.warn(
+            &name.place,
+            found,
+            "give them two names, or logs will confuse them",
+        );
+    }
+}
+
+/// A literal address of a family no socket of ours has cannot be called.
+fn check_endpoint(file: &GatewayFile, peer: &PeerEntry, faults: &mut Faults) {
+    let (Some(endpoint), Some(gateway)) = (&peer.endpoint, &file.gateway) else {
+        return;
+    };
+    let Ok(address) = endpoint.value.parse::<SocketAddr>() else {
+        return;
+    };
+    if !gateway.listen.is_empty()
+        && !gateway
+            .listen
+            .iter()
+            .any(|l| l.value.is_ipv4() == address.is_ipv4())
+    {
+        let (family, any) = if address.is_ipv4() {
+            ("IPv4", "0.0.0.0")
+        } else {
+            ("IPv6", "[::]")
+        };
+        faults.warn(
+            &endpoint.place,
+            format!("the endpoint is an {family} address, and `listen` has none"),
+            format!("add one to `listen`, such as \"{any}:34978\""),
+        );
+    }
+}
+
+fn protection(peer: &PeerEntry, faults: &mut Faults) -> Vec<Protection> {
+    let Some(modes) = &peer.protection else {
+        return vec![Protection::Encrypt];
+    };
+    let mut once = Once::default();
+    for mode in modes {
+        once.claim(mode.value, &mode.place, faults, |mode| {
+            (
+                format!("\"{mode}\" is listed twice"),
+                String::from("list each mode once, the preferred one first"),
+            )
+        });
+    }
+    modes.iter().map(|mode| mode.value).collect()
+}

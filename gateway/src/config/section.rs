@@ -1,0 +1,435 @@
+//! Reads one TOML table key by key, and goes on after every fault.
+
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::fault::{Faults, Kind};
+use super::shape::Shape;
+use super::source::{Located, Place};
+use super::suggest::nearest;
+use super::value::{Refusal, quote};
+
+/// Most tables under one repeated heading: far more than anybody has, and few enough to be numbered by a `u16`.
+const MOST_SECTIONS: usize = 4096;
+
+/// A table of a file, held against its shape.
+#[derive(Debug)]
+pub(super) struct Section<'t, 'i> {
+    table: &'t DeTable<'i>,
+    shape: &'static Shape,
+    /// The heading; for a whole file its very beginning.
+    place: Place,
+}
+
+impl<'t, 'i> Section<'t, 'i> {
+    /// Takes a table and reports every key in it that its shape does not know.
+    pub(super) fn open(
+        table: &'t DeTable<'i>,
+        shape: &'static Shape,
+        place: Place,
+        faults: &mut Faults,
+    ) -> Section<'t, 'i> {
+        let section = Section { table, shape, place };
+        for (key, _) in table {
+            section.refuse_unknown(key, faults);
+        }
+        section
+    }
+
+    /// Where the section starts.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// A table that must be there, such as `[gateway]`.
+    pub(super) fn required_section(
+        &self,
+        key: &'static str,
+        shape: &'static Shape,
+        faults: &mut Faults,
+    ) -> Option<Section<'t, 'i>> {
+        let Some((value, place)) = self.value(key) else {
+            self.report_missing(key, faults);
+            return None;
+        };
+        match value {
+            DeValue::Table(table) => Some(Section::open(table, shape, place, faults)),
+            other => {
+                self.report_type(key, other, &place, faults);
+                None
+            }
+        }
+    }
+
+    /// The tables of a repeated heading, such as `[[peer]]`, in the order of the file.
+    pub(super) fn sections(
+        &self,
+        key: &'static str,
+        shape: &'static Shape,
+        faults: &mut Faults,
+    ) -> Vec<Section<'t, 'i>> {
+        let Some((value, place)) = self.value(key) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = value else {
+            self.report_type(key, value, &place, faults);
+            return Vec::new();
+        };
+        if let Some(first_too_many) = items.get(MOST_SECTIONS) {
+            let place = Place {
+                span: first_too_many.span(),
+                ..place.clone()
+            };
+            let found = format!("there are {} of [[{key}]]", items.len());
+            faults.fault(
+                Kind::BadValue,
+                &place,
+                found,
+                format!("write at most {MOST_SECTIONS}"),
+            );
+        }
+        let mut sections = Vec::new();
+        for (index, item) in items.iter().take(MOST_SECTIONS).enumerate() {
+            let place = Place {
+                span: item.span(),
+                field: format!("{}[{index}]", place.field),
+                ..place
+            };
+            match item.get_ref() {
+                DeValue::Table(table) => sections.push(Section::open(table, shape, place, faults)),
+                other => self.report_type(key, other, &place, faults),
+            }
+        }
+        sections
+    }
+
+    /// A string that may be absent, made into a value.
+    pub(super) fn optional<T>(
+        &self,
+        key: &'static str,
+        faults: &mut Faults,
+        parse: impl FnOnce(&str) -> Result<T, Refusal>,
+    ) -> Option<Located<T>> {
+        let (value, place) = self.value(key)?;
+        match value {
+            DeValue::String(text) => admit(parse(text), place, faults),
+            other => {
+                self.report_type(key, other, &place, faults);
+                None
+            }
+        }
+    }
+
+    /// A string that must be there, made into a value.
+    pub(super) fn required<T>(
+        &self,
+        key: &'static str,
+        faults: &mut Faults,
+        parse: impl FnOnce(&str) -> Result<T, Refusal>,
+    ) -> Option<Located<T>> {
+        if self.value(key).is_none() {
+            self.report_missing(key, faults);
+        }
+        self.optional(key, faults, parse)
+    }
+
+    /// A list of strings that may be absent but not empty. Items that will not do are left out.
+    pub(super) fn list<T>(
+        &self,
+        key: &'static str,
+        faults: &mut Faults,
+        parse: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Option<Vec<Located<T>>> {
+        let (value, place) = self.value(key)?;
+        let DeValue::Array(items) = value else {
+            self.report_type(key, value, &place, faults);
+            return None;
+        };
+        if items.is_empty() {
+            let example = self.shape.example(key);
+            faults.fault(
+                Kind::BadValue,
+                &place,
+                "the list is empty",
+                format!("write it as in {example}"),
+            );
+        }
+        let mut values = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let place = Place {
+                span: item.span(),
+                field: format!("{}[{index}]", place.field),
+                ..place
+            };
+            match item.get_ref() {
+                DeValue::String(text) => values.extend(admit(parse(text), place, faults)),
+                other => self.report_type(key, other, &place, faults),
+            }
+        }
+        Some(values)
+    }
+
+    /// A list of strings that must be there.
+    pub(super) fn required_list<T>(
+        &self,
+        key: &'static str,
+        faults: &mut Faults,
+        parse: impl Fn(&str) -> Result<T, Refusal>,
+    ) -> Option<Vec<Located<T>>> {
+        if self.value(key).is_none() {
+            self.report_missing(key, faults);
+        }
+        self.list(key, faults, parse)
+    }
+
+    /// A whole number between two bounds that may be absent.
+    pub(super) fn number(
+        &self,
+        key: &'static str,
+        faults: &mut Faults,
+        bounds: RangeInclusive<u16>,
+    ) -> Option<Located<u16>> {
+        let (value, place) = self.value(key)?;
+        let DeValue::Integer(number) = value else {
+            self.report_type(key, value, &place, faults);
+            return None;
+        };
+        match u16::from_str_radix(number.as_str(), number.radix()) {
+            Ok(value) if bounds.contains(&value) => Some(Located { value, place }),
+            _ => {
+                let found = format!("{} is out of bounds", clip(number.as_str()));
+                let instead = format!("write a number from {} to {}", bounds.start(), bounds.end());
+                faults.fault(Kind::BadValue, &place, found, instead);
+                None
+            }
+        }
+    }
+
+    /// Whether the key is there at all, right or wrong.
+    pub(super) fn has(&self, key: &'static str) -> bool {
+        self.value(key).is_some()
+    }
+
+    fn value(&self, key: &'static str) -> Option<(&'t DeValue<'i>, Place)> {
+        let value = self.table.get(key)?;
+        Some((value.get_ref(), self.place_of(key, value.span())))
+    }
+
+    fn place_of(&self, key: &str, span: std::ops::Range<usize>) -> Place {
+        let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let key = if !key.is_empty() && key.len() <= 64 && key.chars().all(bare) {
+            key.to_owned()
+        } else {
+            quote(key)
+        };
+        let field = if self.place.field.is_empty() {
+            key
+        } else {
+            format!("{}.{key}", self.place.field)
+        };
+        Place {
+            source: self.place.source,
+            span,
+            field,
+        }
+    }
+
+    fn refuse_unknown(&self, key: &Spanned<DeString<'i>>, faults: &mut Faults) {
+        let name: &str = key.get_ref();
+        let known = || self.shape.keys.iter().map(|key| key.name);
+        if known().any(|known| known == name) {
+            return;
+        }
+        let elsewhere = self
+            .shape
+            .elsewhere
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, hint)| *hint);
+        let instead = match (elsewhere, nearest(name, known())) {
+            (Some(hint), _) => hint.to_owned(),
+            (None, Some(meant)) => format!("did you mean `{meant}`?"),
+            (None, None) => {
+                let list = known()
+                    .map(|key| format!("`{key}`"))
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                format!("{} may have {list}", self.shape.heading)
+            }
+        };
+        let place = self.place_of(name, key.span());
+        faults.fault(
+            Kind::UnknownKey,
+            &place,
+            format!("{} has no key {}", self.shape.heading, quote(name)),
+            instead,
+        );
+    }
+
+    fn report_missing(&self, key: &'static str, faults: &mut Faults) {
+        let place = self.place_of(key, self.place.span.clone());
+        let found = format!("{} has no `{key}`", self.shape.heading);
+        faults.fault(
+            Kind::MissingKey,
+            &place,
+            found,
+            format!("add {}", self.shape.example(key)),
+        );
+    }
+
+    fn report_type(&self, key: &'static str, value: &DeValue<'_>, place: &Place, faults: &mut Faults) {
+        let found = format!("{} is not what belongs here", describe(value));
+        faults.fault(
+            Kind::WrongType,
+            place,
+            found,
+            format!("write it as in {}", self.shape.example(key)),
+        );
+    }
+}
+
+fn admit<T>(parsed: Result<T, Refusal>, place: Place, faults: &mut Faults) -> Option<Located<T>> {
+    match parsed {
+        Ok(value) => Some(Located { value, place }),
+        Err(refusal) => {
+            faults.fault(Kind::BadValue, &place, refusal.found, refusal.instead);
+            None
+        }
+    }
+}
+
+fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("the string {}", quote(text)),
+        DeValue::Integer(number) => format!("the number {}", clip(number.as_str())),
+        DeValue::Float(number) => format!("the number {}", clip(number.as_str())),
+        DeValue::Boolean(value) => format!("the word {value}"),
+        DeValue::Datetime(_) => String::from("a date"),
+        DeValue::Array(_) => String::from("a list"),
+        DeValue::Table(_) => String::from("a table"),
+    }
+}
+
+/// A number may have a million digits.
+fn clip(digits: &str) -> String {
+    digits.chars().take(24).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::net;
+    use crate::config::shape::{ALLOW, EXPORT_FILE, GATEWAY, GATEWAY_FILE, IMPORT, PEER, SEGMENT};
+
+    /// Reads `text` as a table of one shape and says what was wrong.
+    fn faults_of(
+        text: &str,
+        shape: &'static Shape,
+        read: impl Fn(&Section<'_, '_>, &mut Faults),
+    ) -> Vec<(Kind, String, String)> {
+        let mut faults = Faults::default();
+        let source = faults.add_source(Path::new("x"), text);
+        let table = DeTable::parse(text).unwrap();
+        let place = Place {
+            source,
+            span: 0..0,
+            field: String::new(),
+        };
+        read(
+            &Section::open(table.get_ref(), shape, place, &mut faults),
+            &mut faults,
+        );
+        faults
+            .iter()
+            .map(|fault| (fault.kind, fault.field.clone(), fault.instead.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn unknown_keys_are_met_with_the_key_that_was_meant() {
+        for (text, field, instead) in [
+            ("lisen = 1", "lisen", "did you mean `listen`?"),
+            (
+                "psk = 1",
+                "psk",
+                "it belongs into [[peer]]: each pair of gateways has its own",
+            ),
+            ("\"a b\" = 1", "\"a b\"", "[gateway] may have `name`"),
+        ] {
+            let faults = faults_of(text, &GATEWAY, |_, _| ());
+            assert_eq!((faults[0].0, faults[0].1.as_str()), (Kind::UnknownKey, field));
+            assert!(faults[0].2.starts_with(instead), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn each_item_of_a_list_is_judged_for_itself() {
+        let faults = faults_of(
+            "listen = ['0.0.0.0:1', 5, 'x', '::']",
+            &GATEWAY,
+            |section, faults| {
+                assert_eq!(section.list("listen", faults, net::listen).unwrap().len(), 1);
+            },
+        );
+        let fields: Vec<_> = faults
+            .iter()
+            .map(|(kind, field, _)| (*kind, field.as_str()))
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                (Kind::WrongType, "listen[1]"),
+                (Kind::BadValue, "listen[2]"),
+                (Kind::BadValue, "listen[3]")
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_have_bounds_in_every_notation() {
+        for (text, good) in [
+            ("window = 2", true),
+            ("window = 0x40", true),
+            ("window = 1_024", true),
+            ("window = 1", false),
+            ("window = 1025", false),
+            ("window = -5", false),
+            ("window = 99999999999999999999999", false),
+            ("window = '64'", false),
+            ("window = 6.4", false),
+        ] {
+            let faults = faults_of(text, &IMPORT, |section, faults| {
+                section.number("window", faults, 2..=1024);
+            });
+            assert_eq!(faults.is_empty(), good, "{text} {faults:?}");
+        }
+    }
+
+    #[test]
+    fn every_example_is_toml_and_sets_its_own_key() {
+        for shape in [
+            &GATEWAY_FILE,
+            &GATEWAY,
+            &SEGMENT,
+            &PEER,
+            &IMPORT,
+            &EXPORT_FILE,
+            &ALLOW,
+        ] {
+            for key in shape.keys {
+                let table = DeTable::parse(key.example).unwrap();
+                assert!(table.get_ref().contains_key(key.name), "{}", key.example);
+            }
+            for (key, _) in shape.elsewhere {
+                assert!(
+                    shape.keys.iter().all(|known| known.name != *key),
+                    "{key} is both here and elsewhere"
+                );
+            }
+        }
+    }
+}

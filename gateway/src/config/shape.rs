@@ -1,0 +1,214 @@
+//! Every key there is, with an example of it: the one list that unknown keys, missing keys and wrong types
+//! are held against.
+
+/// One table of a file.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// How it is written: `[gateway]`, `[[peer]]`, or what a whole file is called.
+    pub(super) heading: &'static str,
+    /// The keys it may have.
+    pub(super) keys: &'static [Key],
+    /// Keys people look for here that live elsewhere, and where.
+    pub(super) elsewhere: &'static [(&'static str, &'static str)],
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// A line or heading that could stand in a file as it is.
+    pub(super) example: &'static str,
+}
+
+impl Shape {
+    /// The example of a key of this table.
+    pub(super) fn example(&self, name: &str) -> &'static str {
+        self.keys
+            .iter()
+            .find(|key| key.name == name)
+            .map_or("", |key| key.example)
+    }
+}
+
+const fn key(name: &'static str, example: &'static str) -> Key {
+    Key { name, example }
+}
+
+/// The top of `gateway.toml`.
+pub(super) const GATEWAY_FILE: Shape = Shape {
+    heading: "the gateway file",
+    keys: &[
+        key("gateway", "[gateway]"),
+        key("segment", "[[segment]]"),
+        key("peer", "[[peer]]"),
+        key("import", "[[import]]"),
+    ],
+    elsewhere: &[
+        (
+            "export",
+            "each export has a file of its own in the directory that `exports` of [gateway] names",
+        ),
+        ("exports", "it belongs into [gateway]: exports = \"exports.d\""),
+        (
+            "allow",
+            "it belongs into the file of an export, in the directory that `exports` of [gateway] names",
+        ),
+    ],
+};
+
+/// `[gateway]`.
+pub(super) const GATEWAY: Shape = Shape {
+    heading: "[gateway]",
+    keys: &[
+        key("name", "name = \"site-a\""),
+        key("listen", "listen = [\"0.0.0.0:34978\"]"),
+        key("key", "key = \"site-a.key\""),
+        key("exports", "exports = \"exports.d\""),
+        key("rekey_after", "rekey_after = \"120s\""),
+        key("keepalive", "keepalive = \"5s\""),
+    ],
+    elsewhere: &[
+        (
+            "psk",
+            "it belongs into [[peer]]: each pair of gateways has its own",
+        ),
+        ("port", "it is part of `listen`: listen = [\"0.0.0.0:34978\"]"),
+    ],
+};
+
+/// `[[segment]]`.
+pub(super) const SEGMENT: Shape = Shape {
+    heading: "[[segment]]",
+    keys: &[
+        key("name", "name = \"san\""),
+        key("nic", "nic = \"eth1\""),
+        key("tap", "tap = \"aoe0\""),
+        key("mtu", "mtu = 1500"),
+    ],
+    elsewhere: &[],
+};
+
+/// `[[peer]]`.
+pub(super) const PEER: Shape = Shape {
+    heading: "[[peer]]",
+    keys: &[
+        key("name", "name = \"site-b\""),
+        key("key", "key = \"aoe-public-1:…\""),
+        key("endpoint", "endpoint = \"198.51.100.7:34978\""),
+        key("psk", "psk = \"site-b.psk\""),
+        key("protection", "protection = [\"encrypt\"]"),
+        key("path_mtu", "path_mtu = 1280"),
+    ],
+    elsewhere: &[("mtu", "the MTU of the path to a peer is called `path_mtu`")],
+};
+
+/// `[[import]]`.
+pub(super) const IMPORT: Shape = Shape {
+    heading: "[[import]]",
+    keys: &[
+        key("peer", "peer = \"site-b\""),
+        key("export", "export = \"backup\""),
+        key("segment", "segment = \"san\""),
+        key("as", "as = \"e107.3\""),
+        key("window", "window = 64"),
+    ],
+    elsewhere: &[(
+        "address",
+        "the address initiators see is called `as`: as = \"e107.3\"",
+    )],
+};
+
+/// The top of a file of the exports directory.
+pub(super) const EXPORT_FILE: Shape = Shape {
+    heading: "the export file",
+    keys: &[
+        key("name", "name = \"backup\""),
+        key("description", "description = \"nightly backups\""),
+        key("segment", "segment = \"san\""),
+        key("target", "target = \"e7.3\""),
+        key("target_mac", "target_mac = \"52:54:00:aa:bb:cc\""),
+        key("allow", "[[allow]]"),
+    ],
+    elsewhere: &[
+        (
+            "export",
+            "the file itself is the export: write its keys at the top, without a heading",
+        ),
+        ("access", "it belongs into [[allow]], which says who may do what"),
+        ("peer", "it belongs into [[allow]], which says who may do what"),
+        (
+            "initiators",
+            "it belongs into [[allow]], which says who may do what",
+        ),
+    ],
+};
+
+/// `[[allow]]`.
+pub(super) const ALLOW: Shape = Shape {
+    heading: "[[allow]]",
+    keys: &[
+        key("peer", "peer = \"site-a\""),
+        key("access", "access = \"read-write\""),
+        key("initiators", "initiators = [\"52:54:00:12:34:56\"]"),
+        key("config_string", "config_string = \"read\""),
+    ],
+    elsewhere: &[
+        (
+            "name",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+        (
+            "description",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+        (
+            "segment",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+        (
+            "target",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+        (
+            "target_mac",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+    ],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/configuration.md");
+
+    /// The keys of the table under a heading of the page.
+    fn documented(heading: &str) -> Vec<&'static str> {
+        let (_, section) = PAGE.split_once(heading).unwrap();
+        let section = section.split("\n#").next().unwrap();
+        section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect()
+    }
+
+    #[test]
+    fn the_page_on_configuration_has_exactly_these_keys() {
+        for (heading, shape) in [
+            ("### `[gateway]`", &GATEWAY),
+            ("### `[[segment]]`", &SEGMENT),
+            ("### `[[peer]]`", &PEER),
+            ("### `[[import]]`", &IMPORT),
+            ("### `[[allow]]`", &ALLOW),
+            ("## Export files", &EXPORT_FILE),
+        ] {
+            let keys: Vec<_> = shape
+                .keys
+                .iter()
+                .map(|key| key.name)
+                .filter(|name| *name != "allow")
+                .collect();
+            assert_eq!(documented(heading), keys, "{heading}");
+        }
+    }
+}

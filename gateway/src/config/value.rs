@@ -1,0 +1,208 @@
+//! Words of the configuration made into values: names, paths, times. Network addresses have [`net`](super::net).
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::redact::redact;
+use super::suggest::nearest;
+
+/// Longest name of a gateway, peer, segment or export, in bytes; export names travel between gateways.
+const LONGEST_NAME: usize = 64;
+
+/// Why a word will not do.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// What is there.
+    pub(super) found: String,
+    /// What to write instead.
+    pub(super) instead: String,
+}
+
+/// What a parser of one word gives.
+pub(super) type Parsed<T> = Result<T, Refusal>;
+
+/// The text in quotation marks: cut if long, without control characters, without secrets.
+pub(super) fn quote(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let redacted = redact(text);
+    let shown: String = redacted
+        .chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect();
+    if redacted.chars().nth(LONGEST).is_some() {
+        format!("\"{shown}…\"")
+    } else {
+        format!("\"{shown}\"")
+    }
+}
+
+/// A name other parts of the configuration, logs and metrics use.
+pub(super) fn name(text: &str) -> Parsed<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    let found = if text.is_empty() {
+        String::from("the name is empty")
+    } else if text.len() > LONGEST_NAME {
+        format!("the name {} has {} bytes", quote(text), text.len())
+    } else {
+        let foreign = text.chars().find(|c| !plain(*c)).unwrap_or(' ');
+        format!(
+            "the name {} contains {}",
+            quote(text),
+            quote(&foreign.to_string())
+        )
+    };
+    refuse(
+        found,
+        format!("use 1 to {LONGEST_NAME} characters out of a-z, A-Z, 0-9, `-`, `_` and `.`"),
+    )
+}
+
+/// Any text an operator may read; bounded, one line.
+pub(super) fn description(text: &str) -> Parsed<String> {
+    const LONGEST: usize = 256;
+    if text.chars().count() <= LONGEST && !text.contains(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    refuse(
+        format!(
+            "the description {} is longer than {LONGEST} characters or has control characters",
+            quote(text)
+        ),
+        "write one line of plain text",
+    )
+}
+
+/// A path, not a key pasted in its place.
+pub(super) fn path(text: &str) -> Parsed<String> {
+    if aoe_keys::KeyKind::claimed_by(text).is_some() {
+        return refuse(
+            "this is key text, and a file is expected",
+            "write the path of the key file; if this text is a secret, generate a new one: this file is no place for it",
+        );
+    }
+    if text.is_empty() || text.contains('\0') {
+        return refuse(
+            "this is no path",
+            "write the path of a file, relative to this one",
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// One of a few words.
+pub(super) fn word<T: FromStr>(text: &str, known: &[&str]) -> Parsed<T> {
+    text.parse().map_err(|_| {
+        let list = known
+            .iter()
+            .map(|word| format!("\"{word}\""))
+            .collect::<Vec<_>>()
+            .join(" or ");
+        Refusal {
+            found: format!("{} is not known here", quote(text)),
+            instead: match nearest(text, known.iter().copied()) {
+                Some(meant) => format!("did you mean \"{meant}\"? Allowed: {list}"),
+                None => format!("write {list}"),
+            },
+        }
+    })
+}
+
+/// A time with its unit, between two bounds.
+pub(super) fn duration(text: &str, shortest: Duration, longest: Duration) -> Parsed<Duration> {
+    let instead = || {
+        format!(
+            "write a time from \"{}s\" to \"{}s\"",
+            shortest.as_secs(),
+            longest.as_secs()
+        )
+    };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let Ok(number) = number.parse::<u64>() else {
+        return refuse(format!("{} is no time", quote(text)), instead());
+    };
+    let millis = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        "" => {
+            return refuse(
+                format!("{} has no unit", quote(text)),
+                format!("write \"{number}s\", \"{number}ms\" or \"{number}m\""),
+            );
+        }
+        _ => {
+            return refuse(
+                format!("{} has an unknown unit", quote(text)),
+                "units are `ms`, `s` and `m`, without a space",
+            );
+        }
+    };
+    match millis.map(Duration::from_millis) {
+        Some(time) if (shortest..=longest).contains(&time) => Ok(time),
+        _ => refuse(format!("{} is out of bounds", quote(text)), instead()),
+    }
+}
+
+/// A refusal of a word: what is there, and what to write instead.
+pub(super) fn refuse<T>(found: impl Into<String>, instead: impl Into<String>) -> Parsed<T> {
+    Err(Refusal {
+        found: found.into(),
+        instead: instead.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit_and_bounds() {
+        let five_to_120 = |text| duration(text, Duration::from_secs(5), Duration::from_secs(120));
+        for (good, millis) in [("120s", 120_000), ("2m", 120_000), ("5000ms", 5000), ("5s", 5000)] {
+            assert_eq!(
+                five_to_120(good).unwrap(),
+                Duration::from_millis(millis),
+                "{good}"
+            );
+        }
+        for bad in [
+            "4999ms",
+            "121s",
+            "3m",
+            "",
+            "s",
+            "-5s",
+            "5 s",
+            "5h",
+            "18446744073709551615m",
+            "99999999999999999999s",
+        ] {
+            assert!(five_to_120(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            five_to_120("60").unwrap_err().instead,
+            "write \"60s\", \"60ms\" or \"60m\""
+        );
+    }
+
+    #[test]
+    fn names_are_plain() {
+        assert_eq!(name("site-a_1.x").unwrap(), "site-a_1.x");
+        for bad in ["", "a b", "ä", &"x".repeat(65), "a\n"] {
+            assert!(name(bad).is_err(), "{bad}");
+        }
+        assert!(name("a/b").unwrap_err().found.contains("contains \"/\""));
+    }
+
+    #[test]
+    fn quoted_text_is_short_plain_and_without_secrets() {
+        assert_eq!(quote("a\u{1b}[31m"), "\"a\\u{1b}[31m\"");
+        assert!(quote(&"x".repeat(1 << 20)).chars().count() < 70);
+        assert_eq!(quote("aoe-psk-1:abc"), "\"aoe-psk-•••••\"");
+    }
+}
