@@ -1,0 +1,144 @@
+//! The command line: arguments, verbs, exit codes.
+
+mod exit;
+mod paint;
+mod report;
+mod summary;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::exit::Exit;
+use self::paint::Paint;
+use crate::config::{Examined, Faults, Kind, examine};
+use crate::{daemon, logging};
+
+/// Carries ATA over Ethernet between gateways, encrypted.
+#[derive(Debug, Parser)]
+#[command(name = "aoe-gateway", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// What to log: off, error, warn, info, debug, trace, or a filter such as
+    /// "info,aoe_gateway::segment=debug"
+    #[arg(
+        long,
+        global = true,
+        env = "AOE_GATEWAY_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    #[arg(value_parser = logging::parse_filter)]
+    log_level: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs a gateway in the foreground, until SIGTERM or SIGINT
+    Run(Config),
+    /// Lists everything that is wrong with a configuration, or says what it does
+    Check {
+        #[command(flatten)]
+        config: Config,
+        /// Print JSON, for machines
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Config {
+    /// The gateway file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Does what the arguments say, the program's name being the first, and gives the exit code of the process.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(message) => {
+            // Help and the version are no faults; if nobody reads either, that is none of our business.
+            let _ = message.print();
+            return if message.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            }
+            .into();
+        }
+    };
+    match cli.verb {
+        Verb::Run(Config { config }) => run_gateway(&config, &cli.log_level),
+        Verb::Check {
+            config: Config { config },
+            json: false,
+        } => check(&config),
+        Verb::Check {
+            config: Config { config },
+            json: true,
+        } => check_for_machines(&config),
+    }
+    .into()
+}
+
+fn run_gateway(config: &Path, log_filter: &str) -> Exit {
+    let Examined { loaded, faults } = examine(config);
+    let Some(loaded) = loaded else {
+        let paint = Paint::for_stream(io::stderr().is_terminal());
+        write_quietly(io::stderr(), &report::for_people(&faults, &paint));
+        return exit_code(&faults);
+    };
+    logging::start(log_filter);
+    for warning in faults.iter() {
+        tracing::warn!("{warning}");
+    }
+    match daemon::run(loaded) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            tracing::error!("{error}");
+            Exit::of_io(&error)
+        }
+    }
+}
+
+fn check(config: &Path) -> Exit {
+    let Examined { loaded, faults } = examine(config);
+    let paint = Paint::for_stream(io::stdout().is_terminal());
+    let mut text = report::for_people(&faults, &paint);
+    if let Some(loaded) = &loaded {
+        text.push_str(&summary::Summary::of(loaded).for_people(&paint));
+    }
+    write_quietly(io::stdout(), &text);
+    exit_code(&faults)
+}
+
+fn check_for_machines(config: &Path) -> Exit {
+    let Examined { loaded, faults } = examine(config);
+    write_quietly(
+        io::stdout(),
+        &report::for_machines(&faults, loaded.as_ref().map(summary::Summary::of)),
+    );
+    exit_code(&faults)
+}
+
+fn exit_code(faults: &Faults) -> Exit {
+    if faults.contains(Kind::NoConfig) {
+        Exit::NoInput
+    } else if faults.contains(Kind::ConfigForbidden) {
+        Exit::NoPermission
+    } else if faults.is_fatal() {
+        Exit::Config
+    } else {
+        Exit::Ok
+    }
+}
+
+/// Writes what can be written: a reader that has gone does not change what was found.
+fn write_quietly(mut stream: impl Write, text: &str) {
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+}

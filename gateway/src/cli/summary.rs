@@ -1,0 +1,234 @@
+//! What a configuration does, in a few lines.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::paint::Paint;
+use crate::config::{Device, Loaded};
+
+/// A usable configuration as an operator thinks of it. JSON and text are both drawn from this.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary<'a> {
+    name: &'a str,
+    fingerprint: String,
+    listen: Vec<String>,
+    segments: Vec<Segment<'a>>,
+    peers: Vec<Peer<'a>>,
+    exports: Vec<Export<'a>>,
+    imports: Vec<Import<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Segment<'a> {
+    name: &'a str,
+    device: &'static str,
+    interface: &'a str,
+    /// Only of a TAP; a NIC has its own.
+    mtu: Option<u16>,
+}
+
+#[derive(Debug, Serialize)]
+struct Peer<'a> {
+    name: &'a str,
+    fingerprint: String,
+    endpoint: Option<&'a str>,
+    pre_shared_key: bool,
+    protection: Vec<String>,
+    path_mtu: u16,
+}
+
+#[derive(Debug, Serialize)]
+struct Export<'a> {
+    name: &'a str,
+    segment: &'a str,
+    target: String,
+    target_mac: Option<String>,
+    allow: Vec<Allow<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Allow<'a> {
+    peer: &'a str,
+    access: String,
+    initiators: Option<Vec<String>>,
+    config_string: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Import<'a> {
+    peer: &'a str,
+    export: &'a str,
+    segment: &'a str,
+    address: String,
+    window: u16,
+}
+
+impl<'a> Summary<'a> {
+    pub(super) fn of(loaded: &'a Loaded) -> Self {
+        let core = &loaded.core;
+        let segment = |number: u16| {
+            core.segments
+                .get(usize::from(number))
+                .map_or("?", |segment| &segment.name)
+        };
+        let peer = |number: u16| core.peers.get(usize::from(number)).map_or("?", |peer| &peer.name);
+        Summary {
+            name: &core.name,
+            fingerprint: core.secret.public().fingerprint().to_string(),
+            listen: loaded.listen.iter().map(ToString::to_string).collect(),
+            segments: core
+                .segments
+                .iter()
+                .zip(&loaded.devices)
+                .map(|(s, device)| Segment::of(&s.name, device))
+                .collect(),
+            peers: core
+                .peers
+                .iter()
+                .zip(&loaded.endpoints)
+                .map(|(peer, endpoint)| Peer {
+                    name: &peer.name,
+                    fingerprint: peer.key.fingerprint().to_string(),
+                    endpoint: endpoint.as_deref(),
+                    pre_shared_key: peer.psk.is_some(),
+                    protection: peer.protection.iter().map(ToString::to_string).collect(),
+                    path_mtu: peer.path_mtu,
+                })
+                .collect(),
+            exports: core
+                .exports
+                .iter()
+                .map(|export| Export {
+                    name: &export.name,
+                    segment: segment(export.segment.0),
+                    target: export.target.to_string(),
+                    target_mac: export.target_mac.map(|mac| mac.to_string()),
+                    allow: export
+                        .allow
+                        .iter()
+                        .map(|allow| Allow {
+                            peer: peer(allow.peer.0),
+                            access: allow.access.to_string(),
+                            initiators: allow
+                                .initiators
+                                .as_ref()
+                                .map(|m| m.iter().map(ToString::to_string).collect()),
+                            config_string: allow.config_string.to_string(),
+                        })
+                        .collect(),
+                })
+                .collect(),
+            imports: core
+                .imports
+                .iter()
+                .map(|import| Import {
+                    peer: peer(import.peer.0),
+                    export: &import.export,
+                    segment: segment(import.segment.0),
+                    address: import.address.to_string(),
+                    window: import.window,
+                })
+                .collect(),
+        }
+    }
+
+    /// The summary as text, one thing per line.
+    pub(super) fn for_people(&self, paint: &Paint) -> String {
+        let good = paint.good;
+        let mut text = format!("{good}{} can run{good:#}\n", self.name);
+        let mut list = |title: &str, lines: Vec<String>| {
+            for (index, line) in lines.iter().enumerate() {
+                let title = if index == 0 { title } else { "" };
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "  {bold}{title:<9}{bold:#} {line}", bold = paint.title);
+            }
+        };
+        list("key", vec![self.fingerprint.clone()]);
+        list("listen", self.listen.clone());
+        list("segments", self.segments.iter().map(Segment::line).collect());
+        list("peers", self.peers.iter().map(Peer::line).collect());
+        list("exports", self.exports.iter().flat_map(Export::lines).collect());
+        list("imports", self.imports.iter().map(Import::line).collect());
+        text
+    }
+}
+
+impl<'a> Segment<'a> {
+    fn of(name: &'a str, device: &'a Device) -> Self {
+        match device {
+            Device::Nic(interface) => Segment {
+                name,
+                device: "nic",
+                interface,
+                mtu: None,
+            },
+            Device::Tap { name: interface, mtu } => Segment {
+                name,
+                device: "tap",
+                interface,
+                mtu: Some(*mtu),
+            },
+        }
+    }
+
+    fn line(&self) -> String {
+        let mtu = self.mtu.map(|mtu| format!(", MTU {mtu}")).unwrap_or_default();
+        format!("{}: {} {}{mtu}", self.name, self.device, self.interface)
+    }
+}
+
+impl Peer<'_> {
+    fn line(&self) -> String {
+        let endpoint = match self.endpoint {
+            Some(endpoint) => format!("at {endpoint}"),
+            None => String::from("calls us"),
+        };
+        let psk = if self.pre_shared_key {
+            ", pre-shared key"
+        } else {
+            ""
+        };
+        let protection = self.protection.join(" or ");
+        format!(
+            "{}: {}, {endpoint}, {protection}{psk}, path MTU {}",
+            self.name, self.fingerprint, self.path_mtu
+        )
+    }
+}
+
+impl Export<'_> {
+    fn lines(&self) -> Vec<String> {
+        let mac = self
+            .target_mac
+            .as_ref()
+            .map(|mac| format!(", only by {mac}"))
+            .unwrap_or_default();
+        let mut lines = vec![format!("{}: {} on {}{mac}", self.name, self.target, self.segment)];
+        if self.allow.is_empty() {
+            lines.push(String::from("  for nobody"));
+        }
+        lines.extend(self.allow.iter().map(|allow| {
+            let initiators = match &allow.initiators {
+                None => String::from("any initiator"),
+                Some(list) => format!("initiators {}", list.join(" ")),
+            };
+            let config = if allow.config_string == "set" {
+                ", may set the config string"
+            } else {
+                ""
+            };
+            format!("  {} for {}, {initiators}{config}", allow.access, allow.peer)
+        }));
+        lines
+    }
+}
+
+impl Import<'_> {
+    fn line(&self) -> String {
+        format!(
+            "{} of {} as {} on {}, window {}",
+            self.export, self.peer, self.address, self.segment, self.window
+        )
+    }
+}

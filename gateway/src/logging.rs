@@ -1,0 +1,135 @@
+//! The log: lines on stderr, which may be a terminal, the journal, a file, or gone.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// What stands for "as usual".
+const DEFAULT_FILTER: &str = "info";
+
+/// Judges a log filter: a level, or targets with levels.
+///
+/// # Errors
+/// What is wrong with it. A lone word that is no level would be taken as a target by the filter library, and
+/// a mistyped level would silence the log.
+pub fn parse_filter(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Ok(DEFAULT_FILTER.to_owned());
+    }
+    for directive in text.split(',').map(str::trim) {
+        let level = ["off", "error", "warn", "info", "debug", "trace"]
+            .iter()
+            .any(|level| level.eq_ignore_ascii_case(directive));
+        if !level && !directive.contains(['=', '[', ':']) {
+            return Err(format!(
+                "`{directive}` is none of off, error, warn, info, debug, trace"
+            ));
+        }
+    }
+    EnvFilter::try_new(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
+}
+
+/// Starts the log with a filter [`parse_filter`] has passed. A second start changes nothing.
+pub fn start(filter: &str) {
+    let journal = env::var_os("JOURNAL_STREAM").is_some();
+    let colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour && !journal)
+        .with_target(false)
+        // On an error this would write to stderr once more, and panic if that is closed.
+        .log_internal_errors(false);
+    // The journal has its own clock and takes the level from a prefix (sd-daemon(3)).
+    let started = if journal {
+        builder
+            .without_time()
+            .with_level(false)
+            .with_writer(Stderr {
+                prefix: Prefix::Priority,
+            })
+            .try_init()
+    } else {
+        builder.with_writer(Stderr { prefix: Prefix::None }).try_init()
+    };
+    // Only a log that is there already can be in the way.
+    drop(started);
+}
+
+#[derive(Clone, Copy)]
+enum Prefix {
+    None,
+    Priority,
+}
+
+/// Stderr whose faults nobody hears of: a closed log must not end the gateway.
+#[derive(Clone, Copy)]
+struct Stderr {
+    prefix: Prefix,
+}
+
+struct Line {
+    prefix: &'static str,
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { prefix: "" }
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line {
+        Line {
+            prefix: match (self.prefix, *event.level()) {
+                (Prefix::None, _) => "",
+                (Prefix::Priority, Level::ERROR) => "<3>",
+                (Prefix::Priority, Level::WARN) => "<4>",
+                (Prefix::Priority, Level::INFO) => "<6>",
+                (Prefix::Priority, _) => "<7>",
+            },
+        }
+    }
+}
+
+impl Write for Line {
+    /// The subscriber hands a whole line over at once, so the prefix comes once.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut stderr = io::stderr().lock();
+        let _ = stderr
+            .write_all(self.prefix.as_bytes())
+            .and_then(|()| stderr.write_all(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_filters_pass_and_mistyped_levels_do_not() {
+        for good in [
+            "info",
+            "DEBUG",
+            "off",
+            "warn,aoe_gateway::segment=trace",
+            "aoe_common=debug",
+        ] {
+            assert_eq!(parse_filter(good).unwrap(), good);
+        }
+        assert_eq!(parse_filter("").unwrap(), "info");
+        for bad in ["debg", "verbose", "info,,warn", "aoe_common=loud"] {
+            assert!(parse_filter(bad).is_err(), "{bad}");
+        }
+    }
+}
