@@ -4,15 +4,19 @@
 //! - [`target`], [`initiator`]: the two AoE ends, as models without sockets and as loops on a device
 //! - [`port`], [`frames`], [`clock`], [`random`]: what both are made of
 //! - [`workload`]: verified reads and writes with figures
+//! - [`sniffer`], [`relay`], [`impairment`]: what an eavesdropper sees, what a bad path or an attacker does
 //!
 //! Nothing in here is part of the gateway binary.
 
 pub mod clock;
 pub mod frames;
+pub mod impairment;
 pub mod initiator;
 pub mod isolation;
 pub mod netns;
 pub mod port;
 pub mod random;
+pub mod relay;
+pub mod sniffer;
 pub mod target;
 pub mod workload;

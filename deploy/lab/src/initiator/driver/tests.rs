@@ -126,7 +126,9 @@ impl World {
 }
 
 fn bytes(sectors: usize) -> Vec<u8> {
-    (0..sectors * 512).map(|at| u8::try_from(at * 7 / 3 % 256).unwrap()).collect()
+    (0..sectors * 512)
+        .map(|at| u8::try_from(at * 7 / 3 % 256).unwrap())
+        .collect()
 }
 
 #[test]
