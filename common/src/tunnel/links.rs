@@ -346,6 +346,7 @@ impl Links {
         if owed_for >= LOST_AFTER {
             return self.lose(peer, "it does not answer", io);
         }
+        let up = link.is_up(now);
         let idle = now.saturating_since(link.last_received.max(link.last_ping)) >= self.keepalive;
         let ask = owed_for >= ASK_AFTER && now.saturating_since(link.last_ping) >= ASK_AFTER;
         let update = link.outgoing.as_mut().filter(|update| now >= update.again_at);
@@ -359,11 +360,13 @@ impl Links {
             .filter(|dialing| now >= dialing.again_at)
             .map(|dialing| dialing.attempt + 1);
         let first = link.wants_dial(now).then_some(0);
-        if (idle || ask) && link.is_up(now) {
+        if idle || ask {
             link.last_ping = now;
+        }
+        if up && (idle || ask) {
             self.send_or_count(peer, Kind::Ping, &now.as_micros().to_be_bytes(), io);
         }
-        if let Some(message) = update {
+        if let (true, Some(message)) = (up, update) {
             self.send_or_count(peer, Kind::Update, &message, io);
         }
         if let Some(attempt) = redial.or(first) {
@@ -600,6 +603,7 @@ impl Links {
         };
         link.flush(io);
         link.unconfirmed = 0;
+        link.dialing = None;
         let (protection, cipher) = (session.protection, session.cipher);
         let was_up = link.sessions.current.is_some();
         let promotion = link.sessions.promote(session);
