@@ -114,6 +114,8 @@ impl Write for Line {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Output, Stdio};
+
     use super::*;
 
     #[test]
@@ -131,5 +133,67 @@ mod tests {
         for bad in ["debg", "verbose", "info,,warn", "aoe_common=loud"] {
             assert!(parse_filter(bad).is_err(), "{bad}");
         }
+    }
+
+    /// Logs one line of each level in a process of its own, and gives what it wrote, or whether it lived.
+    fn log_elsewhere(environment: &[(&str, &str)], stderr: Stdio) -> Output {
+        Command::new(env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "logging::tests::lines_suit_the_reader_and_no_reader_is_needed",
+                "--nocapture",
+            ])
+            .env(CHILD, "1")
+            .env_remove("JOURNAL_STREAM")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap()
+    }
+
+    const CHILD: &str = "AOE_GATEWAY_TEST_LOGS";
+
+    #[test]
+    fn lines_suit_the_reader_and_no_reader_is_needed() {
+        if env::var_os(CHILD).is_some() {
+            start("debug");
+            tracing::error!("one");
+            tracing::warn!("two");
+            tracing::info!(segment = "san", "three");
+            tracing::debug!("four");
+            tracing::trace!("five");
+            return;
+        }
+        let lines = |output: Output| -> Vec<String> {
+            assert!(output.status.success());
+            String::from_utf8(output.stderr)
+                .unwrap()
+                .lines()
+                .map(str::to_owned)
+                .collect()
+        };
+        let journal = lines(log_elsewhere(&[("JOURNAL_STREAM", "8:1")], Stdio::piped()));
+        assert_eq!(
+            journal,
+            ["<3>one", "<4>two", "<6>three segment=\"san\"", "<7>four"]
+        );
+
+        let plain = lines(log_elsewhere(&[], Stdio::piped()));
+        assert_eq!(plain.len(), 4, "{plain:?}");
+        assert!(
+            plain[1].starts_with("20") && plain[1].ends_with("WARN two"),
+            "{plain:?}"
+        );
+        assert!(!plain.concat().contains('\u{1b}'), "colour without a terminal");
+
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        assert!(
+            log_elsewhere(&[], writer.into()).status.success(),
+            "a closed log ended the process"
+        );
     }
 }

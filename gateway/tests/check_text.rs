@@ -96,6 +96,8 @@ fn a_mebibyte_of_faults_is_counted_and_not_kept() {
     let text = "[[segment]]\n".repeat((1 << 20) / 12);
     let faults = check_text(&text);
     assert!(faults.iter().count() <= 1000 && faults.left_out() > 5000);
+    let line = format!("segment = [{}]", "{x=1},".repeat((1 << 20) / 7));
+    assert!(check_text(&line).left_out() > 5000);
     let nested = format!("a = {}", "[".repeat(1 << 20));
     assert!(check_text(&nested).contains(Kind::Syntax));
     assert!(examine(Path::new("/dev/zero")).faults.is_fatal());

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, as values.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -183,12 +184,9 @@ impl Faults {
 
     /// Brings the findings into reading order.
     pub(super) fn sort(&mut self) {
-        let order: Vec<&Path> = self.sources.iter().map(Source::path).collect();
+        let order: BTreeMap<&Path, usize> = self.sources.iter().map(Source::path).zip(0..).collect();
         self.list.sort_by_key(|fault| {
-            let source = order
-                .iter()
-                .position(|path| *path == fault.file)
-                .unwrap_or(order.len());
+            let source = order.get(fault.file.as_path()).copied().unwrap_or(usize::MAX);
             (source, fault.line, fault.column, fault.severity)
         });
     }

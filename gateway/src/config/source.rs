@@ -7,6 +7,8 @@ use super::redact::redact;
 
 /// How much of a line is shown from a mark on, in characters; half as much is shown before it.
 const WIDTH: usize = 100;
+/// How far around a place a line is looked at, in bytes: many times the length of any key text.
+const LOOK_BACK: usize = 4096;
 
 /// Where something stands: which file, which bytes, which field.
 #[derive(Clone, Debug)]
@@ -78,25 +80,25 @@ impl Source {
         let text = self.text.get(line_start..).unwrap_or("");
         let text = text.split('\n').next().unwrap_or("").trim_end_matches('\r');
 
-        let chars_before = |offset: usize| {
-            let offset = text.floor_char_boundary(offset.saturating_sub(line_start).min(text.len()));
-            text.get(..offset).unwrap_or("").chars().count()
-        };
-        let (from, to) = (chars_before(start), chars_before(span.end));
+        let within =
+            |offset: usize| text.floor_char_boundary(offset.saturating_sub(line_start).min(text.len()));
+        let chars = |from: usize, to: usize| text.get(from..to).unwrap_or("").chars().count();
+        let (from, to) = (within(start), within(span.end).max(within(start)));
+        // A line may be a mebibyte long. Secrets are looked for well before what is shown, not from its start.
+        let near = text.floor_char_boundary(from.saturating_sub(LOOK_BACK));
+        let far = text.floor_char_boundary(from.saturating_add(LOOK_BACK).min(text.len()));
+        let nearby = redact(text.get(near..far).unwrap_or(""));
+        let before = chars(near, from);
         // A mark nobody can see the start of is no help: a long line is shown from a little before the mark.
-        let skipped = from.saturating_sub(WIDTH / 2);
+        let skipped = before.saturating_sub(WIDTH / 2);
         let shown = WIDTH + WIDTH / 2;
+        let mark = before - skipped;
         Excerpt {
             line,
-            column: from + 1,
-            mark: from - skipped,
-            mark_len: to.saturating_sub(from).clamp(1, shown - (from - skipped)),
-            text: redact(text)
-                .chars()
-                .skip(skipped)
-                .take(shown)
-                .map(printable)
-                .collect(),
+            column: chars(0, from) + 1,
+            mark,
+            mark_len: chars(from, to.min(far)).clamp(1, shown - mark),
+            text: nearby.chars().skip(skipped).take(shown).map(printable).collect(),
         }
     }
 }
