@@ -137,6 +137,66 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_belongs_to_one_payload_of_one_length_under_one_counter() {
+        for cipher in [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305] {
+            for protection in [Protection::Encrypt, Protection::Authenticate] {
+                let (mut sealing, mut opening) = pair(cipher, protection);
+                let header = [9; HEADER_LEN];
+                // Lengths around the blocks of both ciphers; zeros, which a sloppy MAC takes for padding.
+                let mut made = Vec::new();
+                for (counter, len) in (0..).zip([0, 1, 15, 16, 17, 63, 64, 65, 64, 0]) {
+                    let mut sealed = vec![0; len];
+                    let tag = sealing.seal(counter, &header, &mut sealed).unwrap();
+                    made.push((counter, sealed, tag));
+                }
+                for (counter, _, _) in &made {
+                    for (of_payload, sealed, _) in &made {
+                        for (of_tag, _, tag) in &made {
+                            let mut record = [sealed.as_slice(), tag].concat();
+                            let opens = opening.open(*counter, &header, &mut record).is_some();
+                            let same_bytes = made[usize::try_from(*counter).unwrap()].1 == *sealed;
+                            assert_eq!(
+                                opens,
+                                counter == of_tag && same_bytes,
+                                "payload of {of_payload}, tag of {of_tag}, opened as {counter}"
+                            );
+                        }
+                    }
+                }
+                let (counter, sealed, tag) = &made[7];
+                let record = [sealed.as_slice(), tag].concat();
+                for len in 0..record.len() {
+                    let mut front = record[..len].to_vec();
+                    let mut back = record[record.len() - len..].to_vec();
+                    assert!(opening.open(*counter, &header, &mut front).is_none(), "first {len}");
+                    assert!(opening.open(*counter, &header, &mut back).is_none(), "last {len}");
+                }
+                for zeros in 1..=64 {
+                    let mut longer = [sealed.as_slice(), &vec![0; zeros], tag].concat();
+                    assert!(opening.open(*counter, &header, &mut longer).is_none());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_of_one_mode_opens_in_no_other() {
+        for cipher in [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305] {
+            for modes in [
+                [Protection::Encrypt, Protection::Authenticate],
+                [Protection::Authenticate, Protection::Encrypt],
+            ] {
+                let [mut sealing, mut opening] =
+                    modes.map(|mode| RecordKey::new(cipher, mode, &[7; 32]).unwrap());
+                let mut sealed = b"some sectors".to_vec();
+                let tag = sealing.seal(1, &[9; HEADER_LEN], &mut sealed).unwrap();
+                sealed.extend_from_slice(&tag);
+                assert!(opening.open(1, &[9; HEADER_LEN], &mut sealed).is_none());
+            }
+        }
+    }
+
+    #[test]
     fn only_authenticate_leaves_the_payload_readable() {
         for (protection, readable) in [(Protection::Encrypt, false), (Protection::Authenticate, true)] {
             let (mut sealing, _) = pair(Cipher::Aes256Gcm, protection);

@@ -17,3 +17,6 @@ pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod session;
 pub(crate) mod update;
+
+#[cfg(test)]
+mod vectors;

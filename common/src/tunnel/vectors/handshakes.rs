@@ -1,0 +1,258 @@
+//! First messages, answers and cookie replies, with fixed keys and seeds.
+
+use aoe_keys::{Psk, SecretKey};
+
+use super::{Vector, bytes, hex, number};
+use crate::config::{Cipher, Protection};
+use crate::random::Random;
+use crate::time::Instant;
+use crate::tunnel::admission::{self, Admission, Gate, Stamp, cookie_receiver};
+use crate::tunnel::cipher::RecordKey;
+use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
+use crate::tunnel::session::Agreed;
+
+const NOW: Instant = Instant::from_micros(0);
+const BOTH: [Cipher; 2] = [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305];
+
+/// What a file says of a first message.
+struct First {
+    dialer: SecretKey,
+    listener: SecretKey,
+    psk: Option<Psk>,
+    seed: [u8; 32],
+    index: u32,
+    version: u64,
+    stamp: u64,
+    boot: u64,
+    modes: Vec<Protection>,
+    ciphers: Vec<Cipher>,
+    has_cookie: bool,
+    bytes: Vec<u8>,
+}
+
+impl First {
+    fn read(name: &str) -> First {
+        let vector = Vector::read(name);
+        let [head, times, modes, ciphers, mac2] = vector.datagram().meaning.as_slice() else {
+            panic!("{name}: five lines")
+        };
+        let words: Vec<_> = head.split(' ').collect();
+        let ["first-message", "index", index, "version", version] = words[..] else {
+            panic!("{head}")
+        };
+        let words: Vec<_> = times.split(' ').collect();
+        let ["stamp", stamp, "boot", boot] = words[..] else {
+            panic!("{times}")
+        };
+        let list = |line: &str, label: &str| line.strip_prefix(label).unwrap().to_owned();
+        First {
+            dialer: SecretKey::from_bytes(vector.key("dialer")),
+            listener: SecretKey::from_bytes(vector.key("listener")),
+            psk: vector.find("psk").map(|_| Psk::from_bytes(vector.key("psk"))),
+            seed: vector.key("seed"),
+            index: u32::try_from(number(index)).unwrap(),
+            version: number(version),
+            stamp: number(stamp),
+            boot: number(boot),
+            modes: list(modes, "modes ")
+                .split(' ')
+                .map(|word| word.parse().unwrap())
+                .collect(),
+            ciphers: list(ciphers, "ciphers ")
+                .split(' ')
+                .map(|word| word.parse().unwrap())
+                .collect(),
+            has_cookie: mac2 == "mac2 of the cookie",
+            bytes: vector.datagram().bytes.clone(),
+        }
+    }
+
+    fn dialer(&self) -> Identity<'_> {
+        Identity {
+            secret: &self.dialer,
+            boot: self.boot,
+            ciphers: &self.ciphers,
+        }
+    }
+
+    /// The dial that made it; its message is not looked at.
+    fn dial(&self) -> (Dial, Vec<u8>) {
+        Dial::start(
+            &self.dialer(),
+            self.listener.public(),
+            self.psk.as_ref(),
+            &self.modes,
+            self.stamp,
+            self.index,
+            &mut Random::new(self.seed),
+        )
+        .unwrap()
+    }
+}
+
+fn names_of_firsts() -> impl Iterator<Item = String> {
+    Vector::all("first-message").into_iter().map(|vector| vector.name)
+}
+
+#[test]
+fn first_messages_are_made_byte_for_byte() {
+    for name in names_of_firsts() {
+        let first = First::read(&name);
+        let (_, mut message) = first.dial();
+        let mut stamp = Stamp::new(first.listener.public()).unwrap();
+        if first.has_cookie {
+            // The cookie is the answer to another message of the same stamp.
+            let reply = Vector::read(Vector::read(&name).get("after"));
+            let before = First::read(reply.get("answers"));
+            let mut replayed = admission::body(&before.bytes).to_vec();
+            stamp.append(&mut replayed, NOW);
+            assert_eq!(replayed, before.bytes);
+            assert!(stamp.accept_cookie(&reply.datagram().bytes, NOW));
+        }
+        stamp.append(&mut message, NOW);
+        if first.version == 1 {
+            assert_eq!(hex(&message), hex(&first.bytes), "{name}");
+        } else {
+            assert_ne!(message, first.bytes, "{name} is of another version");
+        }
+    }
+}
+
+#[test]
+fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
+    let mut agreed = 0;
+    for vector in Vector::all("answer") {
+        let name = &vector.name;
+        let first = First::read(vector.get("answers"));
+        let ciphers = vector.ciphers("ciphers");
+        let listener = Identity {
+            secret: &first.listener,
+            boot: vector.number("boot"),
+            ciphers: &ciphers,
+        };
+        let body = admission::body(&first.bytes);
+        let call = Call::read(&listener, body, &mut Random::new(vector.key("seed"))).unwrap();
+        assert_eq!(
+            (call.caller, call.stamp),
+            (first.dialer.public(), first.stamp),
+            "{name}"
+        );
+        let index = u32::try_from(vector.number("index")).unwrap();
+        let modes = vector.protections("modes");
+        let (mut message, ours) = call.answer(&listener, first.psk.as_ref(), &modes, index).unwrap();
+        let answer_body = message.clone();
+        Stamp::new(first.dialer.public())
+            .unwrap()
+            .append(&mut message, NOW);
+        assert_eq!(hex(&message), hex(&vector.datagram().bytes), "{name}");
+
+        assert_eq!(response_receiver(&answer_body), first.index);
+        if first.version != 1 {
+            assert!(matches!(ours, Err(Failure::NoAgreement(_))), "{name}");
+            continue;
+        }
+        let theirs = first.dial().0.finish(&answer_body, &first.modes, &first.ciphers);
+        let meaning = &vector.datagram().meaning;
+        if meaning[1].starts_with("refused") {
+            assert!(matches!(ours, Err(Failure::NoAgreement(_))), "{name}");
+            assert_eq!(theirs.err(), ours.err(), "{name}: both say the same");
+            continue;
+        }
+        agreed += 1;
+        let (listener, dialer) = (ours.ok().unwrap(), theirs.ok().unwrap());
+        assert_eq!(
+            format!("agreed {} {}", listener.protection, listener.cipher),
+            meaning[1],
+            "{name}"
+        );
+        let key_of = |line: usize, label| bytes(meaning[line].strip_prefix(label).unwrap());
+        let (to_listener, to_dialer) = (key_of(2, "key to-listener "), key_of(3, "key to-dialer "));
+        assert_eq!(
+            (dialer.peer_boot, listener.peer_boot),
+            (vector.number("boot"), first.boot)
+        );
+        assert_eq!((dialer.remote_index, listener.remote_index), (index, first.index));
+        assert_keys(dialer, &to_listener, &to_dialer);
+        assert_keys(listener, &to_dialer, &to_listener);
+    }
+    assert_eq!(agreed, 2);
+}
+
+fn assert_keys(mut side: Agreed, send: &[u8], receive: &[u8]) {
+    let key = |secret: &[u8]| {
+        RecordKey::new(side.cipher, side.protection, secret.try_into().unwrap())
+            .unwrap()
+            .seal(3, &[7; 16], &mut [1, 2, 3])
+            .unwrap()
+    };
+    let (send, receive) = (key(send), key(receive));
+    assert_eq!(side.send_key.seal(3, &[7; 16], &mut [1, 2, 3]).unwrap(), send);
+    assert_eq!(
+        side.receive_key.seal(3, &[7; 16], &mut [1, 2, 3]).unwrap(),
+        receive
+    );
+}
+
+#[test]
+fn the_cookie_reply_is_made_byte_for_byte_and_its_cookie_admits() {
+    let vector = Vector::read("cookie-reply");
+    let first = First::read(vector.get("answers"));
+    let with_cookie = First::read("first-message-psk-cookie");
+    let mut random = Random::new(vector.key("gate"));
+    let mut gate = Gate::new(first.listener.public(), NOW, &mut random).unwrap();
+    let from = vector.get("from").parse().unwrap();
+    for n in 0..20 {
+        let verdict = gate.admit(&first.bytes, from, NOW, &mut random);
+        assert_eq!(verdict, Admission::Admit, "message {n} of a second");
+    }
+    let Admission::Cookie(reply) = gate.admit(&first.bytes, from, NOW, &mut random) else {
+        panic!("no cookie is asked for")
+    };
+    assert_eq!(hex(&reply), hex(&vector.datagram().bytes));
+    assert_eq!(cookie_receiver(&reply), first.index);
+
+    let mut altered = with_cookie.bytes.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    assert!(matches!(
+        gate.admit(&altered, from, NOW, &mut random),
+        Admission::Cookie(_)
+    ));
+    assert_eq!(
+        gate.admit(&with_cookie.bytes, from, NOW, &mut random),
+        Admission::Admit
+    );
+}
+
+#[test]
+fn every_first_message_and_answer_has_the_mac_of_its_receiver_alone() {
+    for name in names_of_firsts() {
+        let first = First::read(&name);
+        let gate = |key: &SecretKey| Gate::new(key.public(), NOW, &mut Random::new([0; 32])).unwrap();
+        assert!(gate(&first.listener).mac1_is_right(&first.bytes), "{name}");
+        assert!(!gate(&first.dialer).mac1_is_right(&first.bytes), "{name}");
+        for answer in Vector::all("answer") {
+            assert!(gate(&first.dialer).mac1_is_right(&answer.datagram().bytes));
+            assert!(!gate(&first.listener).mac1_is_right(&answer.datagram().bytes));
+        }
+    }
+}
+
+#[test]
+fn an_answer_finishes_no_other_dial() {
+    let (mut dial, _) = First::read("first-message").dial();
+    let modes = [Protection::Encrypt, Protection::Authenticate];
+    for name in ["answer-psk", "answer-no-common-mode", "answer-no-common-version"] {
+        let answer = Vector::read(name);
+        let body = admission::body(&answer.datagram().bytes);
+        assert_eq!(
+            dial.finish(body, &modes, &BOTH).err(),
+            Some(Failure::Undecryptable),
+            "{name}"
+        );
+    }
+    let answer = Vector::read("answer");
+    assert!(
+        dial.finish(admission::body(&answer.datagram().bytes), &modes, &BOTH)
+            .is_ok()
+    );
+}

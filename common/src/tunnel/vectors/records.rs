@@ -1,0 +1,335 @@
+//! Records of both modes and both ciphers: opened, told in words, and made again from what was understood.
+
+use std::time::Duration;
+
+use ring::digest::{SHA256, digest};
+
+use super::{Vector, hex, number};
+use crate::config::{Access, ConfigString};
+use crate::time::Instant;
+use crate::tunnel::cipher::RecordKey;
+use crate::tunnel::message::{
+    Chunk, Kind, ReplyHead, RequestHead, chunks, emit_chunk_head, emit_fragment_head,
+};
+use crate::tunnel::reassembly::{Reassembly, Step};
+use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
+use crate::tunnel::session::{Agreed, Role, Session};
+use crate::tunnel::update::{self, ExportState};
+
+const NOW: Instant = Instant::from_micros(0);
+
+impl Vector {
+    fn record_key(&self) -> RecordKey {
+        let (cipher, protection) = (self.ciphers("cipher")[0], self.protections("protection")[0]);
+        RecordKey::new(cipher, protection, &self.key("key")).unwrap()
+    }
+
+    /// The receiver's session, as the first line of the first datagram names it.
+    fn session(&self) -> Session {
+        let words: Vec<_> = self.datagrams[0].meaning[0].split(' ').collect();
+        let ["record", "receiver", receiver, "counter", _] = words[..] else {
+            panic!("{}", self.name)
+        };
+        let agreed = Agreed {
+            role: Role::Listener,
+            local_index: u32::try_from(number(receiver)).unwrap(),
+            remote_index: 0,
+            send_key: self.record_key(),
+            receive_key: self.record_key(),
+            protection: self.protections("protection")[0],
+            cipher: self.ciphers("cipher")[0],
+            peer_boot: 0,
+        };
+        Session::new(agreed, NOW, Duration::from_secs(120))
+    }
+}
+
+fn every_record() -> Vec<Vector> {
+    let mut vectors = Vector::all("record-");
+    vectors.extend(Vector::all("fragments-"));
+    vectors
+}
+
+#[test]
+fn records_mean_what_their_files_say() {
+    for vector in every_record() {
+        let mut session = vector.session();
+        let mut reassembly = Reassembly::default();
+        for datagram in &vector.datagrams {
+            let mut bytes = datagram.bytes.clone();
+            let header = RecordHeader::parse(*bytes.first_chunk().unwrap()).unwrap();
+            assert_eq!(header.receiver, session.local_index, "{}", vector.name);
+            let (payload, _) = session.open(header, &mut bytes, NOW).unwrap();
+            let mut found = vec![format!(
+                "record receiver {:#010x} counter {}",
+                header.receiver, header.counter
+            )];
+            tell(payload, &mut reassembly, &mut found);
+            assert_eq!(found, datagram.meaning, "{}", vector.name);
+            assert!(
+                session.open(header, &mut datagram.bytes.clone(), NOW).is_err(),
+                "{}: it opens once",
+                vector.name
+            );
+        }
+    }
+}
+
+#[test]
+fn records_are_made_byte_for_byte_from_what_was_understood() {
+    for vector in every_record() {
+        let mut key = vector.record_key();
+        for datagram in &vector.datagrams {
+            let mut sealed = datagram.bytes[HEADER_LEN..].to_vec();
+            let header = RecordHeader::parse(*datagram.bytes.first_chunk().unwrap()).unwrap();
+            let payload = key.open(header.counter, &header.emit(), &mut sealed).unwrap();
+            let mut rebuilt = header.emit().to_vec();
+            for chunk in chunks(payload).map_while(Result::ok) {
+                emit(&chunk, &mut rebuilt);
+            }
+            // Padding and nonsense are not ours to make; they are taken as they are.
+            let understood = rebuilt.len() - HEADER_LEN;
+            rebuilt.extend_from_slice(&payload[understood..]);
+            let mut payload = rebuilt.split_off(HEADER_LEN);
+            let tag = key.seal(header.counter, &header.emit(), &mut payload).unwrap();
+            rebuilt.extend_from_slice(&payload);
+            rebuilt.extend_from_slice(&tag);
+            assert_eq!(hex(&rebuilt), hex(&datagram.bytes), "{}", vector.name);
+        }
+    }
+}
+
+#[test]
+fn a_session_counts_its_records_from_zero_as_the_file_does() {
+    let vector = Vector::read("record-counters");
+    let receiver = vector.session().local_index;
+    let agreed = Agreed {
+        role: Role::Dialer,
+        local_index: 0,
+        remote_index: receiver,
+        send_key: vector.record_key(),
+        receive_key: vector.record_key(),
+        protection: vector.protections("protection")[0],
+        cipher: vector.ciphers("cipher")[0],
+        peer_boot: 0,
+    };
+    let mut session = Session::new(agreed, NOW, Duration::from_secs(120));
+    for (datagram, payload_len) in vector.datagrams.iter().zip([0, 1]) {
+        let mut record = vec![0; HEADER_LEN + payload_len];
+        session.seal(&mut record, 0).unwrap();
+        assert_eq!(hex(&record), hex(&datagram.bytes));
+    }
+}
+
+#[test]
+fn only_mode_authenticate_shows_what_travels() {
+    for vector in every_record() {
+        let shows = vector.get("protection") == "authenticate";
+        for datagram in &vector.datagrams {
+            let mut sealed = datagram.bytes[HEADER_LEN..].to_vec();
+            let before = sealed.clone();
+            let header = RecordHeader::parse(*datagram.bytes.first_chunk().unwrap()).unwrap();
+            let payload = vector
+                .record_key()
+                .open(header.counter, &header.emit(), &mut sealed)
+                .unwrap()
+                .to_vec();
+            if payload.len() >= 8 {
+                assert_eq!(payload == before[..payload.len()], shows, "{}", vector.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn another_counter_receiver_or_key_opens_nothing() {
+    for vector in every_record() {
+        let datagram = &vector.datagrams[0];
+        let header = RecordHeader::parse(*datagram.bytes.first_chunk().unwrap()).unwrap();
+        let opens = |key: &mut RecordKey, header: RecordHeader| {
+            let mut sealed = datagram.bytes[HEADER_LEN..].to_vec();
+            key.open(header.counter, &header.emit(), &mut sealed).is_some()
+        };
+        let mut right = vector.record_key();
+        assert!(opens(&mut right, header), "{}", vector.name);
+        let other_counter = RecordHeader {
+            counter: header.counter ^ 1,
+            ..header
+        };
+        let other_receiver = RecordHeader {
+            receiver: !header.receiver,
+            ..header
+        };
+        assert!(!opens(&mut right, other_counter) && !opens(&mut right, other_receiver));
+        let mut secret = vector.key("key");
+        secret[31] ^= 1;
+        let (cipher, protection) = (vector.ciphers("cipher")[0], vector.protections("protection")[0]);
+        assert!(!opens(
+            &mut RecordKey::new(cipher, protection, &secret).unwrap(),
+            header
+        ));
+    }
+}
+
+#[test]
+fn the_longest_record_is_as_long_as_the_document_says() {
+    let vector = Vector::read("record-longest");
+    assert_eq!(vector.datagram().bytes.len(), MAX_RECORD_LEN);
+}
+
+/// A payload in words.
+fn tell(payload: &[u8], reassembly: &mut Reassembly, lines: &mut Vec<String>) {
+    let mut told = 0;
+    for chunk in chunks(payload) {
+        let Ok(chunk) = chunk else {
+            lines.push("nonsense".to_owned());
+            return;
+        };
+        told += 4 + chunk.bytes.len();
+        let Some(position) = chunk.position else {
+            tell_message(chunk.kind, chunk.bytes, lines);
+            continue;
+        };
+        told += 8;
+        lines.push(format!(
+            "part of {} number {} at {} of {}: {} bytes",
+            name(chunk.kind),
+            position.message,
+            position.offset,
+            position.total,
+            chunk.bytes.len()
+        ));
+        match reassembly.add(position, chunk.bytes, NOW) {
+            Step::Complete(whole) => {
+                let mut of_whole = Vec::new();
+                tell_message(chunk.kind, whole.bytes(), &mut of_whole);
+                lines.extend(of_whole.into_iter().map(|line| format!("whole {line}")));
+            }
+            Step::Waiting => {}
+            Step::Refused(_) => lines.push("refused".to_owned()),
+        }
+    }
+    if told < payload.len() {
+        lines.push(format!("padding {}", payload.len() - told));
+    }
+}
+
+fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
+    match kind {
+        Kind::Request => {
+            let (head, pdu) = RequestHead::parse(message).unwrap();
+            lines.push(format!(
+                "request export {} import {} initiator {} number {} captured {} {}",
+                head.export.0,
+                head.import.0,
+                head.initiator,
+                head.number,
+                head.captured,
+                tell_pdu(pdu)
+            ));
+        }
+        Kind::Reply => {
+            let (head, pdu) = ReplyHead::parse(message).unwrap();
+            lines.push(format!(
+                "reply import {} initiator {} number {} {}",
+                head.import.0,
+                head.initiator,
+                head.number,
+                tell_pdu(pdu)
+            ));
+        }
+        Kind::Update => {
+            let (serial, entries) = update::parse(message).unwrap();
+            lines.push(format!("update {serial}"));
+            lines.extend(entries.iter().map(tell_export));
+        }
+        Kind::UpdateAck => {
+            let serial = u32::from_be_bytes(message.try_into().unwrap());
+            lines.push(format!("update-ack {serial}"));
+        }
+        Kind::Ping | Kind::Pong => lines.push(format!("{} {}", name(kind), hex(message))),
+        Kind::Close => {
+            assert!(message.is_empty());
+            lines.push("close".to_owned());
+        }
+    }
+}
+
+fn tell_pdu(pdu: &[u8]) -> String {
+    if pdu.len() <= 40 {
+        return format!("pdu {}", hex(pdu));
+    }
+    let sum = digest(&SHA256, pdu);
+    format!("pdu of {} bytes sha256 {}", pdu.len(), hex(sum.as_ref()))
+}
+
+fn tell_export(state: &ExportState) -> String {
+    let initiators = match state.rights.initiators.as_deref() {
+        None => "any".to_owned(),
+        Some([]) => "none".to_owned(),
+        Some(listed) => listed
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
+    };
+    format!(
+        "export {} name {} {} {} {} firmware {:#06x} buffers {} sectors {} string {} initiators {initiators}",
+        state.export.0,
+        state.name,
+        if state.live { "live" } else { "down" },
+        match state.rights.access {
+            Access::ReadOnly => "read-only",
+            Access::ReadWrite => "read-write",
+        },
+        match state.rights.config_string {
+            ConfigString::Read => "may-read",
+            ConfigString::Set => "may-set",
+        },
+        state.target.firmware,
+        state.target.buffer_count,
+        state.target.sectors,
+        state.target.string.len(),
+    )
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Request => "request",
+        Kind::Reply => "reply",
+        Kind::Ping => "ping",
+        Kind::Pong => "pong",
+        Kind::Update => "update",
+        Kind::UpdateAck => "update-ack",
+        Kind::Close => "close",
+    }
+}
+
+/// Makes a chunk again: whole messages from their meaning.
+fn emit(chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+    let len = u16::try_from(chunk.bytes.len()).unwrap();
+    if let Some(position) = chunk.position {
+        emit_fragment_head(chunk.kind, position, len, out);
+        out.extend_from_slice(chunk.bytes);
+        return;
+    }
+    emit_chunk_head(chunk.kind, len, out);
+    match chunk.kind {
+        Kind::Request => {
+            let (head, pdu) = RequestHead::parse(chunk.bytes).unwrap();
+            out.extend_from_slice(&head.emit());
+            out.extend_from_slice(pdu);
+        }
+        Kind::Reply => {
+            let (head, pdu) = ReplyHead::parse(chunk.bytes).unwrap();
+            out.extend_from_slice(&head.emit());
+            out.extend_from_slice(pdu);
+        }
+        Kind::Update => {
+            let (serial, entries) = update::parse(chunk.bytes).unwrap();
+            out.extend_from_slice(&serial.to_be_bytes());
+            entries.iter().for_each(|entry| entry.emit(out));
+        }
+        Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close => out.extend_from_slice(chunk.bytes),
+    }
+}
