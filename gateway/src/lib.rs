@@ -6,7 +6,7 @@
 //! - [`daemon`]: the order in which things start and end.
 //! - [`driver`]: the one data-plane loop; it has no opinions about frames.
 //! - [`segment`]: a local Ethernet, by packet socket or TAP device, and the watch over it.
-//! - [`wire`]: the UDP side.
+//! - [`wire`]: the UDP side; [`resolver`] finds where peers live.
 //! - [`sys`]: safe functions over system calls; the only home of `unsafe`.
 //! - [`clock`]: the only place that asks what time it is.
 
@@ -16,6 +16,7 @@ pub mod config;
 pub mod daemon;
 pub mod driver;
 pub mod logging;
+pub mod resolver;
 pub mod segment;
 pub mod sys;
 pub mod wire;

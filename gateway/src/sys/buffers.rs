@@ -20,6 +20,15 @@ impl Buffers {
     pub fn fall_short_of(self, asked: Buffers) -> bool {
         self.recv < asked.recv || self.send < asked.send
     }
+
+    /// What to tell an operator whose kernel gave less than `asked`.
+    pub fn complaint(self, asked: Buffers) -> String {
+        format!(
+            "socket buffers are {} and {} bytes instead of {} and {}: give CAP_NET_ADMIN, or run \
+             `sysctl -w net.core.rmem_max={} net.core.wmem_max={}`",
+            self.recv, self.send, asked.recv, asked.send, asked.recv, asked.send
+        )
+    }
 }
 
 /// Asks for buffers of these sizes and says what came of it.

@@ -1,7 +1,7 @@
 //! Safe functions over system calls: the only home of `unsafe` in the workspace.
 //!
 //! - [`packet`]: AF_PACKET sockets; [`batch`] is the memory they fill
-//! - [`link`]: what the kernel knows about a network device
+//! - [`link`]: what the kernel knows about a network device; [`link_changes`]: a sign that it changed
 //! - [`poll`]: waiting for several descriptors
 //! - [`buffers`]: socket buffers as large as the kernel lets us have
 //!
@@ -16,6 +16,7 @@ pub mod batch;
 pub mod buffers;
 mod filter;
 pub mod link;
+pub mod link_changes;
 mod message;
 mod option;
 pub mod packet;

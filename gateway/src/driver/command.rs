@@ -1,0 +1,160 @@
+//! What the control thread tells the data plane, and what it hears back.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, mpsc};
+
+use aoe_common::config::{PeerId, SegmentId};
+use aoe_common::output::Path;
+use aoe_common::segment::SegmentState;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::segment::SegmentPort;
+
+/// One order to the data plane. They are carried out in the order they were sent.
+#[derive(Debug)]
+pub enum Command {
+    /// Use this port for a segment, in place of any it had.
+    Attach {
+        /// The segment.
+        segment: SegmentId,
+        /// Which attachment of that segment this is; a [`Lost`] names it.
+        generation: u64,
+        /// The open port.
+        port: SegmentPort,
+        /// What to tell the engine.
+        state: SegmentState,
+    },
+    /// The port of a segment stays, its properties changed.
+    Announce {
+        /// The segment.
+        segment: SegmentId,
+        /// What to tell the engine.
+        state: SegmentState,
+    },
+    /// Close the port of a segment; the segment is down.
+    Detach {
+        /// The segment.
+        segment: SegmentId,
+    },
+    /// A peer's address, resolved.
+    SetEndpoint {
+        /// The peer.
+        peer: PeerId,
+        /// Where it can be called.
+        path: Path,
+    },
+    /// Log that everything that was there at the start is in use.
+    LogReady,
+    /// Log every counter that is not zero.
+    LogCounters,
+    /// Tell the peers, log the counters, and end.
+    Shutdown,
+}
+
+/// A port that the data plane gave up.
+#[derive(Debug)]
+pub struct Lost {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Which of its attachments.
+    pub generation: u64,
+    /// Why.
+    pub error: io::Error,
+}
+
+/// Where the data plane reports to.
+///
+/// The channels have no bound of their own: a port is lost once per attachment, and the engine asks for an
+/// endpoint at its own measured pace.
+#[derive(Clone, Debug)]
+pub struct Reports {
+    /// Ports given up.
+    pub lost: UnboundedSender<Lost>,
+    /// Peers whose name should be resolved, again if it was before.
+    pub endpoint_needed: UnboundedSender<PeerId>,
+}
+
+/// A way to command the data plane, and to wake it.
+#[derive(Clone, Debug)]
+pub struct CommandSender {
+    queue: mpsc::Sender<Command>,
+    wake: Arc<EventFd>,
+}
+
+/// The data plane's end.
+#[derive(Debug)]
+pub(super) struct CommandReceiver {
+    queue: mpsc::Receiver<Command>,
+    wake: Arc<EventFd>,
+}
+
+/// A way in, from any thread, and its end.
+pub(super) fn channel() -> io::Result<(CommandSender, CommandReceiver)> {
+    let wake = Arc::new(EventFd::from_flags(
+        EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
+    )?);
+    let (sender, receiver) = mpsc::channel();
+    Ok((
+        CommandSender {
+            queue: sender,
+            wake: wake.clone(),
+        },
+        CommandReceiver {
+            queue: receiver,
+            wake,
+        },
+    ))
+}
+
+impl CommandSender {
+    /// Sends one command. Once the data plane has ended, commands go nowhere: who cares waits for its end.
+    pub fn send(&self, command: Command) {
+        if self.queue.send(command).is_ok() {
+            // It can only fail by being full, and then the data plane is awake already.
+            let _ = self.wake.write(1);
+        }
+    }
+}
+
+impl CommandReceiver {
+    /// The next command, if one waits. Clears the sign when none does.
+    pub(super) fn next(&mut self) -> Option<Command> {
+        self.queue.try_recv().ok().or_else(|| {
+            // Clear first, then look once more: a command sent in between is found or signed anew.
+            let _ = self.wake.read();
+            self.queue.try_recv().ok()
+        })
+    }
+}
+
+impl AsFd for CommandReceiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sys::poll::{Interest, PollSet};
+
+    #[test]
+    fn a_command_wakes_and_an_empty_queue_sleeps() {
+        let (sender, mut receiver) = channel().unwrap();
+        let mut set = PollSet::with_slots(1);
+        set.watch(0, &receiver, Interest::Readable);
+        let mut is_awake = || set.wait(Some(Duration::ZERO)).unwrap() == 1;
+        assert!(!is_awake());
+        sender.send(Command::LogReady);
+        sender.send(Command::Shutdown);
+        assert!(is_awake());
+        assert!(matches!(receiver.next(), Some(Command::LogReady)));
+        assert!(matches!(receiver.next(), Some(Command::Shutdown)));
+        assert!(receiver.next().is_none());
+        assert!(!is_awake());
+    }
+}

@@ -1,0 +1,392 @@
+//! The one loop of the data plane: wait, feed the engine, send what it made.
+//!
+//! It runs on a thread of its own and has no opinions about frames. A turn takes at most one batch from every
+//! segment and every socket, so no direction starves another, and asks the time once.
+
+mod command;
+mod waiter;
+
+use std::io;
+use std::time::Duration;
+
+use aoe_common::config::SegmentId;
+use aoe_common::drop_reason::DropReason;
+use aoe_common::engine::Engine;
+use aoe_common::event::{Event, Level};
+use aoe_common::output::{Output, Path};
+use aoe_common::segment::SegmentState;
+use aoe_common::time::Instant;
+
+use self::command::CommandReceiver;
+pub use self::command::{Command, CommandSender, Lost, Reports};
+use self::waiter::{Source, Waiter};
+use crate::clock::Clock;
+use crate::segment::SegmentPort;
+use crate::sys::batch::RecvBatch;
+use crate::wire::{RecvMemory, UdpWire};
+
+/// The data plane of one gateway.
+pub struct Driver {
+    engine: Engine,
+    clock: Clock,
+    waiter: Waiter,
+    commands: CommandReceiver,
+    reports: Reports,
+    segments: Vec<Segment>,
+    wires: Vec<Wire>,
+    /// Frames of one segment, while they are fed to the engine.
+    frames: RecvBatch,
+    /// Datagrams of one socket, while they are fed to the engine.
+    datagrams: RecvMemory,
+    out: Output,
+}
+
+/// A segment, with its port if it is attached.
+struct Segment {
+    id: SegmentId,
+    attached: Option<Attached>,
+    /// The port was lost while sending; the engine is told at the start of the next turn.
+    to_report: Option<Lost>,
+}
+
+struct Attached {
+    port: SegmentPort,
+    generation: u64,
+}
+
+struct Wire {
+    index: u8,
+    udp: UdpWire,
+    /// When a failure was last logged.
+    told: Option<Instant>,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    End,
+}
+
+/// A socket's failures are logged at most this often; the counters have all of them.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+impl Driver {
+    /// A data plane at rest, with `segments` segments that are all down, and a way to command it.
+    ///
+    /// # Errors
+    /// A lack of descriptors.
+    pub fn new(
+        engine: Engine,
+        wires: Vec<UdpWire>,
+        segments: usize,
+        clock: Clock,
+        reports: Reports,
+    ) -> io::Result<(Self, CommandSender)> {
+        let (sender, commands) = command::channel()?;
+        let mut waiter = Waiter::new(wires.len(), segments);
+        waiter.watch(Source::Commands, &commands);
+        // The configuration allows at most as many of either as their numbers in the engine can count.
+        let wires: Vec<_> = (0..=u8::MAX)
+            .zip(wires)
+            .map(|(index, udp)| Wire {
+                index,
+                udp,
+                told: None,
+            })
+            .collect();
+        for wire in &wires {
+            waiter.watch(Source::Wire(wire.index.into()), &wire.udp);
+        }
+        let segments = (0..=u16::MAX)
+            .take(segments)
+            .map(|id| Segment {
+                id: SegmentId(id),
+                attached: None,
+                to_report: None,
+            })
+            .collect();
+        let driver = Driver {
+            engine,
+            clock,
+            waiter,
+            commands,
+            reports,
+            segments,
+            wires,
+            frames: RecvBatch::default(),
+            datagrams: RecvMemory::default(),
+            out: Output::default(),
+        };
+        Ok((driver, sender))
+    }
+
+    /// Works until it is told to shut down.
+    ///
+    /// # Errors
+    /// Only if waiting itself fails. Segments and sockets that fail are states, not ends.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut now = self.clock.now();
+        // What the engine wants before anything happens, such as the addresses of its peers.
+        self.deliver(now);
+        loop {
+            self.waiter.wait(self.patience(now))?;
+            now = self.clock.now();
+            if self.turn(now) == Flow::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How long to wait at most. `now` is the start of the last turn, so a deadline may be met late by as much
+    /// as that turn took, and never early.
+    fn patience(&self, now: Instant) -> Option<Duration> {
+        if self.segments.iter().any(|segment| segment.to_report.is_some()) {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.engine.deadline().at;
+        (deadline != Instant::NEVER).then(|| deadline.saturating_since(now))
+    }
+
+    fn turn(&mut self, now: Instant) -> Flow {
+        let flow = self.obey(now);
+        for index in 0..self.segments.len() {
+            self.feed_frames(index, now);
+        }
+        for index in 0..self.wires.len() {
+            self.feed_datagrams(index, now);
+        }
+        if self.engine.deadline().at <= now {
+            self.engine.handle_timeout(now, &mut self.out);
+        }
+        if flow == Flow::End {
+            self.engine.shutdown(now, &mut self.out);
+        }
+        self.deliver(now);
+        if flow == Flow::End {
+            self.log_counters();
+        }
+        flow
+    }
+
+    /// Carries out the commands that wait.
+    fn obey(&mut self, now: Instant) -> Flow {
+        if !self.waiter.is_ready(Source::Commands) {
+            return Flow::Continue;
+        }
+        while let Some(command) = self.commands.next() {
+            match command {
+                Command::Attach {
+                    segment,
+                    generation,
+                    port,
+                    state,
+                } => {
+                    self.attach(segment, Attached { port, generation });
+                    self.engine.handle_segment(segment, state, now, &mut self.out);
+                }
+                Command::Announce { segment, state } => {
+                    let slot = self.segments.get(usize::from(segment.0));
+                    // Without a port the news is old: the control side has yet to hear that it was lost.
+                    if slot.is_some_and(|slot| slot.attached.is_some()) {
+                        self.engine.handle_segment(segment, state, now, &mut self.out);
+                    }
+                }
+                Command::Detach { segment } => {
+                    self.detach(segment);
+                    self.engine
+                        .handle_segment(segment, SegmentState::Down, now, &mut self.out);
+                }
+                Command::SetEndpoint { peer, path } => {
+                    self.engine.set_endpoint(peer, path, now, &mut self.out);
+                }
+                Command::LogReady => tracing::info!("ready"),
+                Command::LogCounters => self.log_counters(),
+                Command::Shutdown => return Flow::End,
+            }
+        }
+        Flow::Continue
+    }
+
+    fn attach(&mut self, segment: SegmentId, attached: Attached) {
+        self.detach(segment);
+        let index = usize::from(segment.0);
+        if let Some(slot) = self.segments.get_mut(index) {
+            self.waiter.watch(Source::Segment(index), &attached.port);
+            slot.attached = Some(attached);
+        }
+    }
+
+    fn detach(&mut self, segment: SegmentId) {
+        let index = usize::from(segment.0);
+        self.waiter.forget(Source::Segment(index));
+        if let Some(slot) = self.segments.get_mut(index) {
+            slot.to_report = None;
+            if let Some(mut attached) = slot.attached.take() {
+                self.engine
+                    .count_drop(DropReason::SegmentOverflow, attached.port.kernel_drops().into());
+            }
+        }
+    }
+
+    /// Feeds one batch of one segment, if there is one.
+    fn feed_frames(&mut self, index: usize, now: Instant) {
+        let Some(slot) = self.segments.get_mut(index) else {
+            return;
+        };
+        let id = slot.id;
+        let mut lost = slot.to_report.take();
+        if let Some(attached) = &mut slot.attached
+            && self.waiter.is_ready(Source::Segment(index))
+        {
+            match attached.port.recv_batch(&mut self.frames) {
+                Ok(_) => {
+                    for frame in self.frames.iter() {
+                        self.engine.handle_frame(id, frame, now, &mut self.out);
+                    }
+                    self.engine
+                        .count_drop(DropReason::FrameTooLong, self.frames.truncated() as u64);
+                }
+                Err(error) => {
+                    lost = Some(Lost {
+                        segment: id,
+                        generation: attached.generation,
+                        error,
+                    })
+                }
+            }
+        }
+        if let Some(lost) = lost {
+            self.detach(id);
+            self.engine
+                .handle_segment(id, SegmentState::Down, now, &mut self.out);
+            // The control side is only gone when the process ends.
+            let _ = self.reports.lost.send(lost);
+        }
+    }
+
+    /// Feeds one batch of one socket, if there is one.
+    fn feed_datagrams(&mut self, index: usize, now: Instant) {
+        if !self.waiter.is_ready(Source::Wire(index)) {
+            return;
+        }
+        let Some(wire) = self.wires.get_mut(index) else {
+            return;
+        };
+        let socket = wire.index;
+        let received = wire.udp.recv(&mut self.datagrams, |remote, datagram| {
+            self.engine
+                .handle_datagram(Path { socket, remote }, datagram, now, &mut self.out);
+        });
+        if let Err(error) = received {
+            self.engine.count_drop(DropReason::WireReceiveFailed, 1);
+            wire.tell(now, "receive", &error);
+        }
+    }
+
+    /// Seals and sends what this turn made, and passes on what the engine has to say.
+    fn deliver(&mut self, now: Instant) {
+        self.engine.flush(now, &mut self.out);
+        for train in self.out.trains.iter() {
+            let Some(wire) = self.wires.get_mut(usize::from(train.path.socket)) else {
+                self.engine
+                    .count_drop(DropReason::WireSendFailed, train.datagrams().count() as u64);
+                continue;
+            };
+            let outcome = wire.udp.send(train);
+            if let Some(error) = outcome.error {
+                self.engine
+                    .count_drop(DropReason::WireSendFailed, outcome.failed as u64);
+                wire.tell(now, "send", &error);
+            }
+        }
+        if !self.out.frames.is_empty() {
+            for segment in &mut self.segments {
+                let failed = segment.send(&self.out);
+                self.engine
+                    .count_drop(DropReason::SegmentSendFailed, failed as u64);
+            }
+        }
+        self.out.clear();
+        while let Some(event) = self.engine.poll_event() {
+            if let Event::EndpointNeeded(peer) = event {
+                // The control side is only gone when the process ends.
+                let _ = self.reports.endpoint_needed.send(peer);
+                continue;
+            }
+            match event.level() {
+                Level::Warn => tracing::warn!("{event}"),
+                Level::Info => tracing::info!("{event}"),
+                Level::Debug => tracing::debug!("{event}"),
+            }
+        }
+    }
+
+    fn log_counters(&mut self) {
+        for slot in &mut self.segments {
+            if let Some(attached) = &mut slot.attached {
+                self.engine
+                    .count_drop(DropReason::SegmentOverflow, attached.port.kernel_drops().into());
+            }
+        }
+        let mut line = String::from("counters");
+        for (name, value) in self.engine.counters().iter().filter(|(_, value)| *value != 0) {
+            line.push_str(&format!(" {name}={value}"));
+        }
+        tracing::info!("{line}");
+    }
+}
+
+impl Segment {
+    /// Sends the frames that are for this segment; returns how many were lost.
+    fn send(&mut self, out: &Output) -> usize {
+        let id = self.id;
+        let frames = out
+            .frames
+            .iter()
+            .filter(|(segment, _)| *segment == id)
+            .map(|(_, frame)| frame);
+        let Some(attached) = &mut self.attached else {
+            return frames.count();
+        };
+        let outcome = attached.port.send_batch(frames);
+        if let Some(error) = outcome.gone {
+            self.to_report = Some(Lost {
+                segment: id,
+                generation: attached.generation,
+                error,
+            });
+        }
+        outcome.failed
+    }
+}
+
+impl Wire {
+    fn tell(&mut self, now: Instant, action: &str, error: &io::Error) {
+        if self
+            .told
+            .is_none_or(|told| now.saturating_since(told) >= TELL_EVERY)
+        {
+            self.told = Some(now);
+            tracing::warn!("a datagram was lost: cannot {action}: {error}{}", advice(error));
+        }
+    }
+}
+
+/// What an operator can do about it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMSGSIZE) => " (the device's MTU is smaller than the peer's path_mtu)",
+        Some(libc::EPERM) => " (a packet filter of this host forbids it)",
+        _ => "",
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver")
+            .field("segments", &self.segments.len())
+            .field("wires", &self.wires.len())
+            .finish_non_exhaustive()
+    }
+}

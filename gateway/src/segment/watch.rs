@@ -1,0 +1,326 @@
+//! Keeps every segment attached: the control side of all attachments.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use aoe_common::config::SegmentId;
+use aoe_common::frame::ETHERTYPE_AOE;
+use aoe_common::segment::SegmentState;
+use aoe_common::time::Instant;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::sleep;
+
+use super::{Attachment, Flavor, SegmentPort, Step, Tap, gateway_mac};
+use crate::clock::Clock;
+use crate::config::Device;
+use crate::driver::{Command, CommandSender, Lost};
+use crate::sys::link;
+use crate::sys::link_changes::LinkChanges;
+use crate::sys::packet::{PacketOptions, PacketSocket};
+
+/// Watches the devices of all segments and hands open ports to the data plane.
+#[derive(Debug)]
+pub struct Watch {
+    clock: Clock,
+    commands: CommandSender,
+    changes: LinkChanges,
+    segments: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    id: SegmentId,
+    name: String,
+    device: Device,
+    attachment: Attachment,
+    /// Counts attachments, to tell a loss of this one from news of an earlier one.
+    generation: u64,
+    /// The last refusal, so that the same one is not logged at every attempt.
+    refusal: Option<String>,
+}
+
+/// Devices are also looked at this often, should a sign ever be missed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+impl Watch {
+    /// Listens for changes from now on. `segments` are names and devices in the order of the configuration.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// A lack of descriptors.
+    pub fn new(
+        gateway: &str,
+        segments: impl Iterator<Item = (String, Device)>,
+        clock: Clock,
+        commands: CommandSender,
+    ) -> io::Result<Self> {
+        let now = clock.now();
+        let watched = |(id, (name, device)): (u16, (String, Device))| {
+            let flavor = match &device {
+                Device::Nic(_) => Flavor::Nic,
+                Device::Tap { .. } => Flavor::Tap(gateway_mac(gateway, &name)),
+            };
+            let attachment = Attachment::new(flavor, now);
+            Watched {
+                id: SegmentId(id),
+                name,
+                device,
+                attachment,
+                generation: 0,
+                refusal: None,
+            }
+        };
+        Ok(Watch {
+            clock,
+            commands,
+            changes: LinkChanges::listen()?,
+            segments: (0..).zip(segments).map(watched).collect(),
+        })
+    }
+
+    /// Attaches what is there.
+    ///
+    /// # Errors
+    /// A right this process does not have: waiting does not bring it. Everything else is waited for.
+    pub fn start(&mut self) -> Result<(), AttachError> {
+        let now = self.clock.now();
+        for segment in &mut self.segments {
+            if let Device::Nic(_) = segment.device {
+                // Asked even while the device is missing, so that the fault shows now and not at night.
+                let probe = PacketSocket::probe().map_err(|error| segment.attach_error(error));
+                fatal(probe)?;
+            }
+            segment.look(now, &self.commands);
+            fatal(segment.attempt(now, &self.commands))?;
+        }
+        Ok(())
+    }
+
+    /// Watches for ever.
+    pub async fn run(mut self, mut losses: UnboundedReceiver<Lost>) -> Infallible {
+        loop {
+            let due = self
+                .segments
+                .iter()
+                .filter_map(|segment| segment.attachment.due())
+                .min();
+            let wait = due.map_or(LOOK_EVERY, |due| {
+                due.saturating_since(self.clock.now()).min(LOOK_EVERY)
+            });
+            tokio::select! {
+                changed = self.changes.changed() => {
+                    if let Err(error) = changed {
+                        tracing::warn!("no signs of changed devices: {error}");
+                        sleep(LOOK_EVERY).await;
+                    }
+                }
+                Some(lost) = losses.recv() => self.on_lost(&lost),
+                () = sleep(wait) => {}
+            }
+            let now = self.clock.now();
+            for segment in &mut self.segments {
+                segment.look(now, &self.commands);
+                // A refusal is logged and the next attempt is set; nothing is left to do about it here.
+                let _ = segment.attempt(now, &self.commands);
+            }
+        }
+    }
+
+    fn on_lost(&mut self, lost: &Lost) {
+        let Some(segment) = self.segments.get_mut(usize::from(lost.segment.0)) else {
+            return;
+        };
+        if segment.generation == lost.generation && segment.attachment.due().is_none() {
+            tracing::warn!(
+                "segment {} lost {}: {}",
+                segment.name,
+                segment.device_name(),
+                lost.error
+            );
+            segment.attachment.lost(self.clock.now());
+        }
+    }
+}
+
+impl Watched {
+    fn device_name(&self) -> &str {
+        match &self.device {
+            Device::Nic(name) | Device::Tap { name, .. } => name,
+        }
+    }
+
+    fn look(&mut self, now: Instant, commands: &CommandSender) {
+        let link = match link::by_name(self.device_name()) {
+            Ok(link) => link,
+            Err(error) => {
+                tracing::warn!(
+                    "segment {}: cannot look at {}: {error}",
+                    self.name,
+                    self.device_name()
+                );
+                return;
+            }
+        };
+        let (name, device) = (&self.name, self.device_name().to_owned());
+        match self.attachment.observe(link, now) {
+            Step::Rest => {}
+            Step::Await(obstacle) => tracing::warn!("segment {name} waits for {device}: {obstacle}"),
+            Step::Detach(obstacle) => {
+                tracing::warn!("segment {name} is down on {device}: {obstacle}");
+                commands.send(Command::Detach { segment: self.id });
+            }
+            Step::Announce(state) => {
+                match state {
+                    SegmentState::Up { mac, mtu } => {
+                        tracing::info!("segment {name} is up on {device} (MAC {mac}, MTU {mtu})");
+                    }
+                    SegmentState::Down => {
+                        tracing::warn!("segment {name} is down on {device}: the device is switched off");
+                    }
+                }
+                commands.send(Command::Announce {
+                    segment: self.id,
+                    state,
+                });
+            }
+        }
+    }
+
+    /// Opens the port, if that is due. A refusal is logged here, unless it is the same as the last one.
+    fn attempt(&mut self, now: Instant, commands: &CommandSender) -> Result<(), AttachError> {
+        if self.attachment.due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        match self.open() {
+            Ok((port, index, state)) => {
+                self.generation += 1;
+                self.refusal = None;
+                self.attachment.opened(index, state, now);
+                self.log_attached(&port, state);
+                commands.send(Command::Attach {
+                    segment: self.id,
+                    generation: self.generation,
+                    port,
+                    state,
+                });
+                Ok(())
+            }
+            Err(error) => {
+                let wait = self.attachment.refused(now);
+                let error = self.attach_error(error);
+                let refusal = error.to_string();
+                if self.refusal.as_ref() != Some(&refusal) {
+                    tracing::warn!("{refusal}; next attempt in {} ms", wait.as_millis());
+                    self.refusal = Some(refusal);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&self) -> io::Result<(SegmentPort, u32, SegmentState)> {
+        match &self.device {
+            Device::Nic(name) => {
+                let (index, state) = self.judge(name)?;
+                let socket = PacketSocket::open(index, PacketOptions::ethertype(ETHERTYPE_AOE))?;
+                Ok((SegmentPort::PacketSocket(socket), index, state))
+            }
+            Device::Tap { name, mtu } => {
+                let tap = Tap::create(name, *mtu)?;
+                let (index, state) = self.judge(name)?;
+                Ok((SegmentPort::Tap(tap), index, state))
+            }
+        }
+    }
+
+    fn judge(&self, device: &str) -> io::Result<(u32, SegmentState)> {
+        self.attachment
+            .judge(link::by_name(device)?)
+            .map_err(|obstacle| io::Error::other(obstacle.to_string()))
+    }
+
+    fn log_attached(&self, port: &SegmentPort, state: SegmentState) {
+        let (name, device) = (&self.name, self.device_name());
+        match state {
+            SegmentState::Up { mac, mtu } => {
+                tracing::info!("segment {name} is attached to {device} (MAC {mac}, MTU {mtu})");
+            }
+            SegmentState::Down => {
+                tracing::info!("segment {name} is attached to {device}, which is switched off")
+            }
+        }
+        let asked = PacketOptions::ethertype(ETHERTYPE_AOE).buffers;
+        if let SegmentPort::PacketSocket(socket) = port
+            && socket.buffers().fall_short_of(asked)
+        {
+            tracing::warn!("segment {name}: {}", socket.buffers().complaint(asked));
+        }
+    }
+
+    fn attach_error(&self, source: io::Error) -> AttachError {
+        let capability = match self.device {
+            Device::Nic(_) => "CAP_NET_RAW",
+            Device::Tap { .. } => "CAP_NET_ADMIN",
+        };
+        let (segment, device) = (self.name.clone(), self.device_name().to_owned());
+        AttachError {
+            segment,
+            device,
+            capability,
+            source,
+        }
+    }
+}
+
+/// A segment that cannot be attached.
+#[derive(Debug)]
+pub struct AttachError {
+    segment: String,
+    device: String,
+    capability: &'static str,
+    source: io::Error,
+}
+
+impl AttachError {
+    /// What the system said.
+    pub fn cause(&self) -> &io::Error {
+        &self.source
+    }
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AttachError {
+            segment,
+            device,
+            capability,
+            source,
+        } = self;
+        write!(f, "segment {segment} cannot attach to {device}: {source}")?;
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            let name = capability.to_lowercase();
+            write!(
+                f,
+                " (this needs {capability}: run as root, or set AmbientCapabilities={capability} in the unit, or \
+                 allow the program by `setcap {name}+ep`)"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for AttachError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Only a missing right is an error that waiting does not mend.
+fn fatal(outcome: Result<(), AttachError>) -> Result<(), AttachError> {
+    outcome.or_else(|error| match error.source.kind() {
+        io::ErrorKind::PermissionDenied => Err(error),
+        _ => Ok(()),
+    })
+}

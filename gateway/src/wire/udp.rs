@@ -1,0 +1,204 @@
+//! One UDP socket, with the kernel's segmentation offloads where they work.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use aoe_common::output::Train;
+use nix::sys::socket::{setsockopt, sockopt};
+use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::RecvMemory;
+use crate::sys::buffers::{self, Buffers};
+use crate::sys::poll;
+
+/// A socket bound to one listen address. Never blocks, and never sends a datagram in fragments.
+#[derive(Debug)]
+pub struct UdpWire {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    buffers: Buffers,
+    /// Datagrams the kernel takes in one send: 1 once its segmentation offload has proved broken.
+    per_send: usize,
+}
+
+impl UdpWire {
+    /// Buffers we ask for: 64 full trains towards us, and as many towards the network.
+    pub const BUFFERS: Buffers = Buffers {
+        recv: 8 << 20,
+        send: 8 << 20,
+    };
+
+    /// Binds a socket. IPv6 sockets take IPv6 only, so both families can listen on one port.
+    ///
+    /// # Errors
+    /// The address is taken, is not ours, or is forbidden.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        let buffers = buffers::raise(&socket, Self::BUFFERS)?;
+        let socket = UdpSocket::from(socket);
+        // Sets don't-fragment, receive offload and non-blocking mode.
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        // It also asks for timestamps, which we do not read and which the whole machine pays for.
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &false)?;
+        let per_send = state.max_gso_segments().max(1);
+        Ok(UdpWire {
+            socket,
+            state,
+            buffers,
+            per_send,
+        })
+    }
+
+    /// The address bound to, with the port the kernel chose if it was asked to.
+    ///
+    /// # Errors
+    /// None that a bound socket reports.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The buffers the kernel gave.
+    pub fn buffers(&self) -> Buffers {
+        self.buffers
+    }
+
+    /// Whether several datagrams go in one send.
+    pub fn segmentation_offload(&self) -> Offload {
+        if self.per_send > 1 {
+            Offload::Works
+        } else {
+            Offload::Off
+        }
+    }
+
+    /// Takes what has arrived, at most one batch of it, and hands it out datagram by datagram. Returns how
+    /// many messages that were, 0 if there were none.
+    ///
+    /// # Errors
+    /// Whatever the network left on the socket; the next call goes on.
+    pub fn recv(
+        &mut self,
+        memory: &mut RecvMemory,
+        each: impl FnMut(SocketAddr, &mut [u8]),
+    ) -> io::Result<usize> {
+        let (socket, state) = (UdpSockRef::from(&self.socket), &self.state);
+        match memory.fill(|slots, metas| state.recv(socket, slots, metas)) {
+            Ok(messages) => {
+                memory.datagrams(messages, each);
+                Ok(messages)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a train, in one system call where that works.
+    ///
+    /// Waits at most a few milliseconds for room in the socket. A datagram that does not leave is lost, as it
+    /// might be on its way.
+    pub fn send(&mut self, train: Train<'_>) -> SendOutcome {
+        let mut outcome = SendOutcome::default();
+        let mut patience = PATIENCE;
+        for part in train
+            .bytes
+            .chunks(train.stride.max(1).saturating_mul(self.per_send))
+        {
+            self.send_part(Train { bytes: part, ..train }, &mut patience, &mut outcome);
+        }
+        outcome
+    }
+
+    fn send_part(&mut self, part: Train<'_>, patience: &mut u8, outcome: &mut SendOutcome) {
+        let datagrams = part.datagrams().count();
+        let error = match self.transmit(part, patience) {
+            Ok(()) => {
+                outcome.sent += datagrams;
+                return;
+            }
+            Err(error) => error,
+        };
+        // A device without checksum offload refuses trains by EIO, some kernels and drivers by EINVAL. Both
+        // may have other reasons, so the offload is only given up if datagrams pass alone.
+        let suspicious = matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL));
+        if datagrams == 1 || !suspicious {
+            outcome.failed += datagrams;
+            outcome.error = Some(error);
+            return;
+        }
+        for datagram in part.datagrams() {
+            match self.transmit(
+                Train {
+                    bytes: datagram,
+                    ..part
+                },
+                patience,
+            ) {
+                Ok(()) => {
+                    outcome.sent += 1;
+                    self.per_send = 1;
+                }
+                Err(error) => {
+                    outcome.failed += 1;
+                    outcome.error = Some(error);
+                }
+            }
+        }
+    }
+
+    /// One `sendmsg`, offered again while there is patience.
+    fn transmit(&self, train: Train<'_>, patience: &mut u8) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: train.path.remote,
+            ecn: None,
+            contents: train.bytes,
+            segment_size: (train.stride < train.bytes.len()).then_some(train.stride),
+            src_ip: None,
+        };
+        loop {
+            match self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && *patience > 0 => {
+                    *patience -= 1;
+                    poll::wait_writable(&self.socket, WAIT_FOR_SOCKET);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+/// How a train was sent.
+#[derive(Debug, Default)]
+pub struct SendOutcome {
+    /// Datagrams the kernel took.
+    pub sent: usize,
+    /// Datagrams lost.
+    pub failed: usize,
+    /// Why the last of them was.
+    pub error: Option<io::Error>,
+}
+
+/// Whether the kernel cuts trains into datagrams for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offload {
+    /// It does.
+    Works,
+    /// It does not, or has failed to: every datagram costs a system call.
+    Off,
+}
+
+impl AsFd for UdpWire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Waits per train before datagrams are lost.
+const PATIENCE: u8 = 4;
+const WAIT_FOR_SOCKET: Duration = Duration::from_millis(1);
