@@ -101,7 +101,7 @@ fn run_gateway(config: &Path, log_filter: &str) -> Exit {
         Ok(()) => Exit::Ok,
         Err(error) => {
             tracing::error!("{error}");
-            Exit::of_io(&error)
+            Exit::of_io(error.cause())
         }
     }
 }

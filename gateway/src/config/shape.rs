@@ -178,37 +178,55 @@ pub(super) const ALLOW: Shape = Shape {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/configuration.md");
 
-    /// The keys of the table under a heading of the page.
-    fn documented(heading: &str) -> Vec<&'static str> {
-        let (_, section) = PAGE.split_once(heading).unwrap();
-        let section = section.split("\n#").next().unwrap();
-        section
+    /// The keys of the page's tables: the first cell of each row, below the row or heading that names the table.
+    fn documented(table: &str) -> BTreeSet<&'static str> {
+        let rows = PAGE
             .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-            .collect()
+            .skip_while(|line| !line.starts_with("## gateway.toml"))
+            .take_while(|line| !line.starts_with("## Signals"));
+        let mut current = "";
+        let mut keys = BTreeSet::new();
+        for row in rows {
+            let words = || {
+                row.split(" | ")
+                    .next()
+                    .into_iter()
+                    .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            };
+            if let Some(heading) = row.strip_prefix("## ") {
+                current = heading;
+            } else if row.starts_with("| **") {
+                current = words().next().unwrap();
+            } else if row.starts_with("| `") && current == table {
+                keys.extend(words());
+            }
+        }
+        keys
     }
 
     #[test]
     fn the_page_on_configuration_has_exactly_these_keys() {
-        for (heading, shape) in [
-            ("### `[gateway]`", &GATEWAY),
-            ("### `[[segment]]`", &SEGMENT),
-            ("### `[[peer]]`", &PEER),
-            ("### `[[import]]`", &IMPORT),
-            ("### `[[allow]]`", &ALLOW),
-            ("## Export files", &EXPORT_FILE),
+        for (table, shape) in [
+            ("[gateway]", &GATEWAY),
+            ("[[segment]]", &SEGMENT),
+            ("[[peer]]", &PEER),
+            ("[[import]]", &IMPORT),
+            ("[[allow]]", &ALLOW),
+            ("exports.d/NAME.toml", &EXPORT_FILE),
         ] {
-            let keys: Vec<_> = shape
+            let keys = shape
                 .keys
                 .iter()
                 .map(|key| key.name)
                 .filter(|name| *name != "allow")
                 .collect();
-            assert_eq!(documented(heading), keys, "{heading}");
+            assert_eq!(documented(table), keys, "{table}");
         }
     }
 }
