@@ -11,8 +11,8 @@
 //! Init reads its standard input, a pipe only the outside process writes to. When the outside process dies, even by
 //! SIGKILL, the pipe ends, init exits, and the kernel ends every process and every interface left inside.
 //!
-//! `/proc` stays the one of the host, because a masked `/proc` (as in containers) forbids mounting a new one. So a
-//! number below `/proc` is a host process id; [`crate::host_pid`] translates.
+//! `/proc` stays the one of the host, because a masked `/proc` (as in containers) forbids mounting a new one. So the
+//! numbers below it are the host's, not those that processes inside know each other by.
 
 mod explain;
 mod init;
@@ -20,7 +20,7 @@ mod init;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use nix::errno::Errno;
@@ -36,8 +36,8 @@ pub use init::run_as_init_if_asked;
 /// Environment variable that tells a re-executed process which of the three it is.
 const STAGE: &str = "AOE_LAB_STAGE";
 
-/// Environment variable with a directory that init removes when the outside process vanished.
-pub const SCRATCH: &str = "AOE_LAB_SCRATCH";
+/// Environment variable with the directory given to [`run`].
+const SCRATCH: &str = "AOE_LAB_SCRATCH";
 
 /// Why a command could not be run in namespaces of its own.
 #[derive(Debug, Error)]
@@ -60,16 +60,34 @@ pub fn is_inside() -> bool {
     std::env::var_os(STAGE).is_some_and(|stage| stage == "inside")
 }
 
+/// The directory given to [`run`], for a process inside.
+pub fn scratch() -> Option<PathBuf> {
+    std::env::var_os(SCRATCH).map(PathBuf::from)
+}
+
+/// Whether this process owns its namespaces through a user namespace, so that visitors have to enter that one too.
+pub fn is_in_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let mut words = map.split_whitespace();
+    words.nth(2).is_some_and(|count| count != "4294967295")
+}
+
 /// Runs `program` in new namespaces, waits until it and all it started are gone, and returns its exit code
 /// (128 + signal number when a signal ended it).
 ///
 /// Must be called while the process has a single thread: the kernel refuses a new user namespace otherwise.
 /// `init` is the binary that becomes process 1; its `main` has to begin with [`run_as_init_if_asked`]. The calling
-/// process itself moves into the new network and mount namespaces.
+/// process itself moves into the new network and mount namespaces. `scratch` is a directory for the program
+/// ([`scratch`]); the caller removes it, or init does if the caller vanishes.
 ///
 /// # Errors
 /// [`IsolationError::Refused`] when neither root nor user namespaces are available.
-pub fn run(init: &Path, program: &Path, args: &[OsString]) -> Result<u8, IsolationError> {
+pub fn run(
+    init: &Path,
+    program: &Path,
+    args: &[OsString],
+    scratch: Option<&Path>,
+) -> Result<u8, IsolationError> {
     let as_failed = |what| move |source| IsolationError::Failed { what, source };
     enter_namespaces()?;
 
@@ -79,11 +97,16 @@ pub fn run(init: &Path, program: &Path, args: &[OsString]) -> Result<u8, Isolati
         .map_err(io::Error::from)
         .map_err(as_failed("block signals"))?;
     let (watched, alive) = io::pipe().map_err(as_failed("make a pipe"))?;
-    let mut child = Command::new(init)
+    let mut command = Command::new(init);
+    command
         .arg(program)
         .args(args)
         .env(STAGE, "init")
-        .stdin(Stdio::from(watched))
+        .stdin(Stdio::from(watched));
+    if let Some(scratch) = scratch {
+        command.env(SCRATCH, scratch);
+    }
+    let mut child = command
         .spawn()
         .map_err(as_failed("start process 1 of the new namespaces"))?;
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));

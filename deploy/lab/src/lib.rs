@@ -5,11 +5,13 @@
 //! - [`port`], [`frames`], [`clock`], [`random`]: what both are made of
 //! - [`workload`]: verified reads and writes with figures
 //! - [`sniffer`], [`relay`], [`impairment`]: what an eavesdropper sees, what a bad path or an attacker does
+//! - [`gateway`], [`topology`]: the real gateway processes and the standard two-site world
 //!
 //! Nothing in here is part of the gateway binary.
 
 pub mod clock;
 pub mod frames;
+pub mod gateway;
 pub mod impairment;
 pub mod initiator;
 pub mod isolation;
@@ -19,4 +21,5 @@ pub mod random;
 pub mod relay;
 pub mod sniffer;
 pub mod target;
+pub mod topology;
 pub mod workload;

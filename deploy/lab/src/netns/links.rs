@@ -117,10 +117,16 @@ impl Namespace {
             Ok(handle.link().add(message).execute().await?)
         })
         .with_context(|| format!("making bridge {bridge}"))?;
+        ports.iter().try_for_each(|port| self.add_port(bridge, port))
+    }
+
+    /// Makes an interface a port of a bridge.
+    ///
+    /// # Errors
+    /// When one of them is missing.
+    pub fn add_port(&self, bridge: &str, port: &str) -> Result<()> {
         let controller = self.facts(bridge)?.index;
-        ports
-            .iter()
-            .try_for_each(|port| self.change(port, move |builder| builder.controller(controller)))
+        self.change(port, move |builder| builder.controller(controller))
     }
 
     /// Deletes an interface; a veth end takes its peer with it.
