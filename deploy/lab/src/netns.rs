@@ -37,22 +37,19 @@ impl Namespace {
     /// # Errors
     /// Without CAP_SYS_ADMIN in the current user namespace; see [`crate::isolation`].
     pub fn new(name: &str) -> Result<Self> {
-        let (jobs, inbox) = channel();
-        let (ready, opened) = channel();
-        thread::Builder::new()
-            .name(format!("ns-{name}"))
-            .spawn(move || hold(&ready, &inbox))?;
-        let (handle, path) = opened.recv().context("the namespace thread ended")??;
-        let namespace = Namespace {
-            name: name.to_owned(),
-            jobs,
-            handle: Arc::new(handle),
-            path,
-        };
+        let namespace = Self::held_by(name, enter)?;
         namespace
             .set_up("lo")
             .with_context(|| format!("namespace {name}"))?;
         Ok(namespace)
+    }
+
+    /// The namespace this process is in already, for working on its real devices.
+    ///
+    /// # Errors
+    /// When `/proc` is missing.
+    pub fn current() -> Result<Self> {
+        Self::held_by("current", find_own)
     }
 
     /// The name given at the start.
@@ -84,14 +81,28 @@ impl Namespace {
             .with_context(|| format!("in namespace {}", self.name))
     }
 
+    fn held_by(name: &str, enter: fn() -> Result<(File, PathBuf)>) -> Result<Self> {
+        let (jobs, inbox) = channel();
+        let (ready, opened) = channel();
+        thread::Builder::new()
+            .name(format!("ns-{name}"))
+            .spawn(move || hold(enter(), &ready, &inbox))?;
+        let (handle, path) = opened.recv().context("the namespace thread ended")??;
+        Ok(Namespace {
+            name: name.to_owned(),
+            jobs,
+            handle: Arc::new(handle),
+            path,
+        })
+    }
+
     /// The namespace as a file descriptor of this process, as netlink wants it.
     fn raw_handle(&self) -> RawFd {
         self.handle.as_raw_fd()
     }
 }
 
-fn hold(ready: &Sender<Result<(File, PathBuf)>>, inbox: &Receiver<Job>) {
-    let entered = enter();
+fn hold(entered: Result<(File, PathBuf)>, ready: &Sender<Result<(File, PathBuf)>>, inbox: &Receiver<Job>) {
     let stays = entered.is_ok();
     if ready.send(entered).is_err() || !stays {
         return;
@@ -105,6 +116,10 @@ fn enter() -> Result<(File, PathBuf)> {
     if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
         bail!("cannot make a network namespace ({errno}): it takes root or `aoe-lab isolate -- COMMAND`");
     }
+    find_own()
+}
+
+fn find_own() -> Result<(File, PathBuf)> {
     // A link like "4711/task/4712", in numbers of the host's /proc.
     let thread = fs::read_link("/proc/thread-self").context("reading /proc/thread-self")?;
     let path = PathBuf::from("/proc").join(thread).join("ns/net");

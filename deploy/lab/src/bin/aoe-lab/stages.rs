@@ -1,0 +1,501 @@
+//! The parts of the demonstration, in one world.
+
+mod table;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use aoe_common::frame::{Address, MacAddr, SECTOR_LEN};
+use aoe_lab::frames::sectors_per_frame;
+use aoe_lab::gateway::{Access, Binaries, RunningGateway, Site};
+use aoe_lab::initiator::{DiskError, Found, Initiator};
+use aoe_lab::netns::{Namespace, Process};
+use aoe_lab::sniffer::{Seen, Sniffer};
+use aoe_lab::target::server::TargetServer;
+use aoe_lab::target::{Backing, Blade, BladeAccess, BladeSettings, Target};
+use aoe_lab::topology::{Gateways, PATIENCE, World, WorldPlan};
+use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Mix, Order, Workload};
+
+use crate::TargetKind;
+use crate::report::Report;
+use crate::show::Show;
+
+/// The export for reading and writing: its target, and the address site A sees.
+pub(crate) const WRITABLE: (Address, Address) =
+    (Address { shelf: 7, slot: 3 }, Address { shelf: 107, slot: 3 });
+/// The export for reading only.
+pub(crate) const READ_ONLY: (Address, Address) =
+    (Address { shelf: 7, slot: 4 }, Address { shelf: 107, slot: 4 });
+
+/// Sectors of each disk: 32 MiB.
+const SECTORS: usize = 64 * 1024;
+/// What the sniffer looks for.
+const MARKER: &[u8] = b"KNOWN-PLAINTEXT-OF-THE-LAB";
+/// Sectors written with the marker.
+const MARKED: usize = 512;
+/// How long a refusal may take to count as "at once".
+const AT_ONCE: Duration = Duration::from_millis(250);
+/// How long a stranger's gateway is given to get in.
+const STRANGER_TRIES: Duration = Duration::from_secs(2);
+
+/// How much of it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Thoroughness {
+    /// All of it.
+    Everything,
+    /// Discovery and the workloads.
+    Runs,
+}
+
+/// A world with its parts.
+pub(crate) struct Scene {
+    world: World,
+    kind: TargetKind,
+    dir: PathBuf,
+    /// Ends the gateways before the targets.
+    gateways: Option<Gateways>,
+    targets: Vec<RunningTarget>,
+}
+
+/// A target, alive as long as this value.
+enum RunningTarget {
+    Embedded { _server: TargetServer },
+    Vblade { _process: Process },
+}
+
+/// A gateway that nobody knows, its host and the host behind it.
+struct Stranger {
+    running: RunningGateway,
+    behind: Namespace,
+    _site: Site,
+    since: Instant,
+}
+
+impl Scene {
+    /// Builds everything that does not run yet.
+    pub(crate) fn build(binaries: &Binaries, dir: &Path, plan: WorldPlan, kind: TargetKind) -> Result<Self> {
+        let mut world = World::build(dir, binaries, plan)?;
+        world.share("backup", WRITABLE.0, Access::ReadWrite, WRITABLE.1);
+        world.share("archive", READ_ONLY.0, Access::ReadOnly, READ_ONLY.1);
+        for site in [&world.site_a, &world.site_b] {
+            site.write()?;
+            let checked = site.check()?;
+            let said = String::from_utf8_lossy(&checked.stderr);
+            ensure!(
+                checked.status.success(),
+                "aoe-gateway check of {}:\n{said}",
+                site.name()
+            );
+        }
+        Ok(Scene {
+            world,
+            kind,
+            dir: dir.to_owned(),
+            gateways: None,
+            targets: Vec::new(),
+        })
+    }
+
+    /// Starts target and gateways and waits until the imports can be used.
+    pub(crate) fn start(mut self, report: &mut Report) -> Option<Self> {
+        report.check(
+            "target",
+            || {
+                self.targets = start_targets(&self.world, self.kind, &self.dir)?;
+                Ok(())
+            },
+            |()| match self.kind {
+                TargetKind::Embedded => "two disks of 32 MiB in memory".to_owned(),
+                TargetKind::Vblade => "two vblades with files of 32 MiB".to_owned(),
+            },
+        )?;
+        let started = Instant::now();
+        self.gateways = Some(report.check(
+            "gateways",
+            || {
+                let mut gateways = self.world.start()?;
+                gateways.wait_for_import(WRITABLE.1)?;
+                gateways.wait_for_import(READ_ONLY.1)?;
+                Ok(gateways)
+            },
+            |_| {
+                format!(
+                    "a session, and both imports up, {} ms after their start",
+                    started.elapsed().as_millis()
+                )
+            },
+        )?);
+        Some(self)
+    }
+
+    /// The world.
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Shows what there is to see, and ends the world.
+    pub(crate) fn play(mut self, report: &mut Report, show: &Show, thoroughness: Thoroughness) {
+        let Some(mut initiator) = self.discover(report) else {
+            return;
+        };
+        let stranger = match thoroughness {
+            Thoroughness::Everything => self.let_stranger_in(report),
+            Thoroughness::Runs => None,
+        };
+        if thoroughness == Thoroughness::Everything {
+            self.listen_in(report, &mut initiator);
+        }
+        self.measure(report, show, &mut initiator);
+        if thoroughness == Thoroughness::Everything {
+            refuse_write(report, &mut initiator);
+        }
+        if let Some(stranger) = stranger {
+            judge_stranger(report, stranger);
+        }
+        let gateways = self.gateways.as_mut();
+        report.check(
+            "end",
+            || gateways.map_or(Ok(()), Gateways::stop),
+            |()| "both gateways ended clean on SIGTERM".to_owned(),
+        );
+    }
+
+    fn discover(&self, report: &mut Report) -> Option<Initiator> {
+        let plan = self.world.plan;
+        let expected_sectors = sectors_per_frame(plan.segment_mtu);
+        let found = report.check(
+            "discovery",
+            || {
+                let mut initiator = self.world.initiator()?;
+                let gateway = self.world.gwa.facts(aoe_lab::topology::SEGMENT)?.mac;
+                let found = find_both(&mut initiator, gateway)?;
+                ensure!(
+                    found.sectors == expected_sectors,
+                    "{} sectors a frame instead of {expected_sectors}",
+                    found.sectors
+                );
+                let facts = initiator.disk(WRITABLE.1, PATIENCE)?.facts();
+                ensure!(
+                    facts.sectors == SECTORS as u64,
+                    "IDENTIFY says {} sectors",
+                    facts.sectors
+                );
+                Ok((initiator, found))
+            },
+            |(_, found)| {
+                format!(
+                    "{} and {} at {}, the gateway's address; {} buffers, {} sectors a frame",
+                    WRITABLE.1, READ_ONLY.1, found.mac, found.buffer_count, found.sectors
+                )
+            },
+        );
+        found.map(|(initiator, _)| initiator)
+    }
+
+    /// Writes and reads a known text and looks for it between the sites.
+    fn listen_in(&self, report: &mut Report, initiator: &mut Initiator) {
+        let seen = report.check(
+            "sniffer",
+            || {
+                let underlay = Sniffer::start(&self.world.wan, "a", MARKER)?;
+                // A marker found nowhere proves nothing, so the same search runs where it has to be found.
+                let segment = Sniffer::start(&self.world.gwb, aoe_lab::topology::SEGMENT, MARKER)?;
+                exchange_marker(initiator)?;
+                let (seen, control) = (underlay.seen(), segment.seen());
+                judge_sniffers(&seen, &control)?;
+                Ok((seen, control))
+            },
+            |(seen, control)| {
+                format!(
+                    "between the sites {} packets ({} kB), none with the known text, none AoE; on site B's own segment the \
+                     text was in {} of {}",
+                    seen.packets,
+                    seen.bytes / 1000,
+                    control.with_marker,
+                    control.packets
+                )
+            },
+        );
+        if let Some((seen, _)) = seen {
+            report.add_sniffer(&seen);
+        }
+    }
+
+    /// Writes, reads everything back, and reads at random.
+    fn measure(&self, report: &mut Report, show: &Show, initiator: &mut Initiator) {
+        let plan = self.world.plan;
+        let mtus = (plan.segment_mtu, plan.underlay_mtu);
+        // The first sectors hold the marker.
+        let mut ledger = Ledger::new(MARKED as u64, SECTORS - MARKED, 0x5eed, Fresh::Zero);
+        let blocks = Workload {
+            block_sectors: 128,
+            depth: 4,
+            ..Workload::default()
+        };
+        let random = Workload {
+            order: Order::Random,
+            block_sectors: 8,
+            ..Workload::default()
+        };
+        let runs = [
+            (
+                "sequential write, 4 x 64 KiB",
+                Workload {
+                    mix: Mix::Write,
+                    ..blocks.clone()
+                },
+            ),
+            ("read back, all verified", Workload::read_back(&ledger, 128, 4)),
+            (
+                "random 4 KiB reads, 32 at a time",
+                Workload {
+                    depth: 32,
+                    ..random.clone()
+                },
+            ),
+            (
+                "random 4 KiB reads, 1 at a time",
+                Workload {
+                    depth: 1,
+                    limit: Limit::Time(AT_ONCE * 2),
+                    ..random
+                },
+            ),
+        ];
+        let mut table = table::Table::new(show);
+        for (name, workload) in runs {
+            table.begin(name);
+            match workload
+                .run(initiator, WRITABLE.1, &mut ledger)
+                .and_then(demand_clean)
+            {
+                Ok(figures) => {
+                    table.row(name, &figures);
+                    report.add_run(mtus, name, &figures);
+                }
+                Err(error) => table.fail(report, name, error),
+            }
+        }
+        table.end(report);
+    }
+
+    /// Starts a gateway that site B does not know.
+    fn let_stranger_in(&self, report: &mut Report) -> Option<Stranger> {
+        let started = || -> Result<Stranger> {
+            let (host, behind, mut site) = self.world.stranger("stranger")?;
+            site.config
+                .imports
+                .push(aoe_lab::topology::import_section("site-b", "backup", WRITABLE.1));
+            let running = site.start(&host)?;
+            Ok(Stranger {
+                running,
+                behind,
+                _site: site,
+                since: Instant::now(),
+            })
+        };
+        match started() {
+            Ok(stranger) => Some(stranger),
+            Err(error) => {
+                report.check("stranger", || Err::<(), _>(error), |()| String::new());
+                None
+            }
+        }
+    }
+}
+
+fn start_targets(world: &World, kind: TargetKind, dir: &Path) -> Result<Vec<RunningTarget>> {
+    match kind {
+        TargetKind::Embedded => {
+            let mut target = Target::new(MacAddr::ZERO, 0);
+            for (address, access) in [
+                (WRITABLE.0, BladeAccess::ReadWrite),
+                (READ_ONLY.0, BladeAccess::ReadWrite),
+            ] {
+                let settings = BladeSettings {
+                    access,
+                    serial: format!("LAB-{address}"),
+                    ..BladeSettings::default()
+                };
+                target.add(Blade::new(address, Backing::ram(SECTORS), settings));
+            }
+            Ok(vec![RunningTarget::Embedded {
+                _server: world.serve(target)?,
+            }])
+        }
+        TargetKind::Vblade => [WRITABLE.0, READ_ONLY.0]
+            .into_iter()
+            .map(|address| {
+                let path = dir.join(format!("{address}.img"));
+                File::create(&path)?.set_len((SECTORS * SECTOR_LEN) as u64)?;
+                let program = crate::find_program("vblade").context("vblade is gone from the PATH")?;
+                let mut command = Command::new(program);
+                command.args([address.shelf.to_string(), address.slot.to_string()]);
+                command.arg(world.target_device()).arg(path);
+                let process = world.tgt.spawn(
+                    &format!("vblade {address}"),
+                    command,
+                    Some(&dir.join("vblade.log")),
+                )?;
+                process.wait_for_line("sectors", PATIENCE)?;
+                Ok(RunningTarget::Vblade { _process: process })
+            })
+            .collect(),
+    }
+}
+
+/// Broadcasts until both imports have answered and nobody else; returns what the first said.
+fn find_both(initiator: &mut Initiator, gateway: MacAddr) -> Result<Found> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let found = initiator.discover(Duration::from_millis(200));
+        for other in &found {
+            ensure!(
+                [WRITABLE.1, READ_ONLY.1].contains(&other.address),
+                "{} answers too, and nobody imported it",
+                other.address
+            );
+            ensure!(
+                other.mac == gateway,
+                "{} is answered by {}, not by the gateway",
+                other.address,
+                other.mac
+            );
+        }
+        let of = |address| found.iter().find(|found| found.address == address);
+        match (of(WRITABLE.1), of(READ_ONLY.1)) {
+            (Some(found), Some(_)) => return Ok(found.clone()),
+            (one, other) if Instant::now() >= until => {
+                let missing = if one.is_none() { WRITABLE.1 } else { READ_ONLY.1 };
+                bail!(
+                    "{missing} does not answer (and {} others do)",
+                    one.iter().chain(&other).count()
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn exchange_marker(initiator: &mut Initiator) -> Result<()> {
+    let data: Vec<u8> = MARKER.iter().copied().cycle().take(MARKED * SECTOR_LEN).collect();
+    let mut disk = initiator.disk(WRITABLE.1, PATIENCE)?;
+    disk.write(0, &data).context("writing the known text")?;
+    let sectors = u32::try_from(MARKED)?;
+    ensure!(
+        disk.read(0, sectors).context("reading it back")? == data,
+        "other bytes came back than were written"
+    );
+    Ok(())
+}
+
+fn judge_sniffers(seen: &Seen, control: &Seen) -> Result<()> {
+    ensure!(seen.packets > 0, "the sniffer saw no packet at all");
+    ensure!(
+        seen.with_marker == 0,
+        "PLAINTEXT: {} of {} packets held the known text",
+        seen.with_marker,
+        seen.packets
+    );
+    ensure!(
+        seen.aoe_frames == 0,
+        "{} AoE frames were on the way between the sites",
+        seen.aoe_frames
+    );
+    ensure!(
+        seen.missed == 0,
+        "{} packets passed without being looked at",
+        seen.missed
+    );
+    ensure!(
+        control.with_marker > 0,
+        "the search is broken: not even the target's segment showed the known text"
+    );
+    Ok(())
+}
+
+fn refuse_write(report: &mut Report, initiator: &mut Initiator) {
+    report.check(
+        "read-only export",
+        || {
+            let mut disk = initiator.disk(READ_ONLY.1, PATIENCE)?;
+            disk.read(0, 8).context("reading")?;
+            let asked = Instant::now();
+            let outcome = disk.write(0, &[0xbd; SECTOR_LEN]);
+            let took = asked.elapsed();
+            let refused = DiskError::Status {
+                status: 0x41,
+                error: 0x04,
+            };
+            ensure!(
+                outcome == Err(refused),
+                "a write was not refused as it should be: {outcome:?}"
+            );
+            ensure!(took < AT_ONCE, "the refusal took {took:?}");
+            ensure!(disk.read(0, 1)? == [0; SECTOR_LEN], "the refused write arrived");
+            Ok(took)
+        },
+        |took| {
+            format!(
+                "{} is read; a write is refused after {:.2} ms (status 0x41, command aborted)",
+                READ_ONLY.1,
+                took.as_secs_f64() * 1e3
+            )
+        },
+    );
+}
+
+fn judge_stranger(report: &mut Report, mut stranger: Stranger) {
+    report.check(
+        "stranger",
+        || {
+            let left = STRANGER_TRIES.saturating_sub(stranger.since.elapsed());
+            let session = stranger.running.wait_for_session("site-b", left);
+            ensure!(
+                session.is_err(),
+                "a gateway that site B does not know got a session"
+            );
+            let ended = stranger.running.process().try_wait()?;
+            ensure!(
+                ended.is_none(),
+                "the stranger's gateway ended by itself, which proves nothing"
+            );
+            let mut initiator = Initiator::open(&stranger.behind, "eth0", Duration::ZERO)?;
+            let found = initiator.discover(Duration::from_millis(200));
+            ensure!(
+                found.is_empty(),
+                "behind the stranger {} imports answer",
+                found.len()
+            );
+            Ok(stranger.since.elapsed())
+        },
+        |tried| {
+            format!(
+                "no session in {:.1} s, and nothing to discover behind it",
+                tried.as_secs_f64()
+            )
+        },
+    );
+}
+
+fn demand_clean(figures: Figures) -> Result<Figures> {
+    if figures.is_clean() {
+        return Ok(figures);
+    }
+    let mut faults: Vec<String> = figures
+        .errors
+        .iter()
+        .map(|(error, count)| format!("{count} requests: {error}"))
+        .collect();
+    if figures.unanswered > 0 {
+        faults.push(format!("{} requests unanswered", figures.unanswered));
+    }
+    if figures.bad_sectors > 0 {
+        faults.push(format!("{} wrong sectors", figures.bad_sectors));
+        faults.extend(figures.complaints.iter().map(ToString::to_string));
+    }
+    bail!("{}", faults.join("\n"))
+}
