@@ -199,10 +199,14 @@ impl Attachment {
         wait
     }
 
-    /// The data plane gave the port up after an error. Returns how long until the next attempt.
-    pub fn lost(&mut self, now: Instant) -> Duration {
+    /// The data plane gave the port up after an error. Returns how long until the next attempt, or nothing if
+    /// the port was taken away from it already.
+    pub fn lost(&mut self, now: Instant) -> Option<Duration> {
+        let State::Attached { .. } = self.state else {
+            return None;
+        };
         self.forgive_if_stable(now);
-        self.refused(now)
+        Some(self.refused(now))
     }
 
     /// The port is of no more use.
@@ -319,17 +323,20 @@ mod tests {
         assert_eq!(nic.due(), Some(at(5000)));
         let (index, state) = nic.judge(Some(WORKING)).unwrap();
         nic.opened(index, state, at(5000));
-        assert_eq!(nic.lost(at(6000)).as_millis(), 5000);
+        assert_eq!(nic.lost(at(6000)), Some(Duration::from_secs(5)));
         nic.opened(index, state, at(11_000));
-        assert_eq!(nic.lost(at(21_000)).as_millis(), 100);
+        assert_eq!(nic.lost(at(21_000)), Some(Duration::from_millis(100)));
     }
 
     #[test]
     fn a_waiting_card_that_vanishes_is_not_tried() {
         let mut nic = Attachment::new(Flavor::Nic, at(0));
         attach(&mut nic, WORKING, at(0));
-        nic.lost(at(1));
+        assert!(nic.lost(at(1)).is_some());
         assert_eq!(nic.observe(None, at(2)), Step::Await(Obstacle::Missing));
+        assert_eq!(nic.due(), None);
+        // The data plane's news may come after the kernel's.
+        assert_eq!(nic.lost(at(3)), None);
         assert_eq!(nic.due(), None);
     }
 

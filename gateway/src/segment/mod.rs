@@ -1,7 +1,7 @@
 //! Segments: the local Ethernets of this gateway.
 //!
 //! - [`SegmentPort`]: an open one, which the data plane reads and writes
-//! - [`Tap`], [`gateway_mac`]: a segment inside this host, and our address there
+//! - [`Tap`], [`gateway_mac()`]: a segment inside this host, and our address there
 //! - [`Attachment`]: whether a segment is attached, as a pure state machine
 //! - [`Watch`]: keeps every segment attached, from the control thread
 

@@ -132,14 +132,13 @@ impl Watch {
         let Some(segment) = self.segments.get_mut(usize::from(lost.segment.0)) else {
             return;
         };
-        if segment.generation == lost.generation && segment.attachment.due().is_none() {
+        if segment.generation == lost.generation && segment.attachment.lost(self.clock.now()).is_some() {
             tracing::warn!(
                 "segment {} lost {}: {}",
                 segment.name,
                 segment.device_name(),
                 lost.error
             );
-            segment.attachment.lost(self.clock.now());
         }
     }
 }

@@ -1,0 +1,301 @@
+//! The real program in a network namespace: segments that come and go, signals, and missing rights.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use aoe_gateway::segment::gateway_mac;
+use aoe_gateway::sys::link;
+use aoe_gateway::sys::packet::{PacketOptions, PacketSocket};
+use aoe_keys::store::{Existing, write_secret};
+use aoe_keys::{PublicKey, SecretKey};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use support::{Net, frame, in_namespace, state};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_aoe-gateway");
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A gateway's files.
+struct Site {
+    dir: TempDir,
+}
+
+impl Site {
+    /// A gateway called `name` with this key, whose only peer is `peer`.
+    fn new(name: &str, key: &SecretKey, port: u16, segments: &str, peer: &PublicKey, calls: &str) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        write_secret(dir.path().join("own.key"), key, Existing::Keep).unwrap();
+        std::fs::create_dir(dir.path().join("exports.d")).unwrap();
+        let text = format!(
+            "[gateway]\nname = \"{name}\"\nlisten = [\"127.0.0.1:{port}\"]\nkey = \"own.key\"\n\
+             exports = \"exports.d\"\n{segments}\n[[peer]]\nname = \"peer\"\nkey = \"{peer}\"\n{calls}\n"
+        );
+        std::fs::write(dir.path().join("gateway.toml"), text).unwrap();
+        Site { dir }
+    }
+
+    /// A gateway with a network card and a TAP device, and a peer that never calls.
+    fn lonely(segments: &str) -> Site {
+        let peer = SecretKey::generate().unwrap().public();
+        Site::new(
+            "site-a",
+            &SecretKey::generate().unwrap(),
+            34978,
+            segments,
+            &peer,
+            "",
+        )
+    }
+
+    /// The command that runs the gateway: by itself, or by another program that takes it as its arguments.
+    fn command(&self, through: &[&str]) -> Command {
+        let words = [through, &[PROGRAM, "run", "--config", "gateway.toml"]].concat();
+        let (program, arguments) = words.split_first().unwrap();
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.dir.path());
+        command.env_remove("AOE_GATEWAY_LOG").env_remove("JOURNAL_STREAM");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn start(self) -> Daemon {
+        let mut child = self.command(&[]).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Daemon {
+            child,
+            lines,
+            read: Vec::new(),
+            _site: self,
+        }
+    }
+}
+
+/// A running gateway. Killed if the test fails before it has ended.
+struct Daemon {
+    child: Child,
+    lines: Receiver<String>,
+    read: Vec<String>,
+    _site: Site,
+}
+
+impl Daemon {
+    /// Reads the log up to a line that contains this, and returns the line.
+    fn expect(&mut self, text: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!(
+                    "the log never said \"{text}\"; it said:\n{}",
+                    self.read.join("\n")
+                );
+            };
+            self.read.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// One number of the counters, zero if it is not there.
+    fn counter(&mut self, name: &str) -> u64 {
+        self.signal(Signal::SIGUSR1);
+        let line = self.expect("counters");
+        let value = line
+            .split(' ')
+            .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Ends the gateway; gives its exit status and the whole log.
+    fn end(mut self, signal: Signal) -> (ExitStatus, String) {
+        self.signal(signal);
+        let status = self.child.wait().unwrap();
+        self.read.extend(self.lines.iter());
+        (status, self.read.join("\n"))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const CARD_AND_TAP: &str =
+    "[[segment]]\nname = \"san\"\nnic = \"eth1\"\n[[segment]]\nname = \"lab\"\ntap = \"aoe0\"\nmtu = 9000\n";
+
+/// Sends frames into a device from the other end of its cable, until the gateway has counted them.
+fn frames_arrive(daemon: &mut Daemon, far: &str) {
+    let before = daemon.counter("frames_received");
+    let link = link::by_name(far).unwrap().unwrap();
+    let mut socket = PacketSocket::open(link.index, PacketOptions::ethertype(0x88a2)).unwrap();
+    let frames: Vec<_> = (0..10)
+        .map(|n| frame([0xff; 6], link.mac.0, 0x88a2, n, 60))
+        .collect();
+    assert_eq!(socket.send_batch(frames.iter().map(Vec::as_slice)).sent, 10);
+    // The order of frame and signal is not defined, so ask until they are there.
+    for _ in 0..100 {
+        if daemon.counter("frames_received") >= before + 10 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("frames from {far} do not arrive:\n{}", daemon.read.join("\n"));
+}
+
+#[test]
+fn a_card_may_come_late_go_change_and_come_back_and_frames_flow_again_by_themselves() {
+    in_namespace(|net: &Net| {
+        let mut daemon = Site::lonely(CARD_AND_TAP).start();
+        daemon.expect("segment san waits for eth1: there is no such device");
+        daemon.expect("ready");
+
+        net.cable("eth1", "far");
+        let mac = link::by_name("eth1").unwrap().unwrap().mac;
+        daemon.expect(&format!("segment san is attached to eth1 (MAC {mac}, MTU 1500)"));
+        frames_arrive(&mut daemon, "far");
+
+        net.mtu("eth1", 9000);
+        daemon.expect("segment san is up on eth1");
+        net.down("eth1");
+        daemon.expect("eth1: the device is switched off");
+        net.address("eth1", [2, 0, 0, 0, 0, 7]);
+        net.up("eth1");
+        daemon.expect("segment san is attached to eth1 (MAC 02:00:00:00:00:07, MTU 9000)");
+        support::eventually("the cable carries", || state("far") == Some(link::LinkState::Up));
+        frames_arrive(&mut daemon, "far");
+
+        net.down("far");
+        daemon.expect("eth1: the device has no carrier");
+        net.up("far");
+        daemon.expect("segment san is attached to eth1");
+
+        net.delete("eth1");
+        daemon.expect("eth1: there is no such device");
+        net.cable("eth1", "far");
+        daemon.expect("segment san is attached to eth1");
+        frames_arrive(&mut daemon, "far");
+
+        let (status, log) = daemon.end(Signal::SIGTERM);
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(log.contains("counters frames_received="), "{log}");
+        assert!(!log.contains("ERROR"), "{log}");
+    });
+}
+
+#[test]
+fn a_tap_is_made_at_the_start_made_again_when_deleted_and_removed_at_the_end() {
+    in_namespace(|net: &Net| {
+        let mut daemon = Site::lonely(CARD_AND_TAP).start();
+        let mac = gateway_mac("site-a", "lab");
+        daemon.expect(&format!("segment lab is attached to aoe0 (MAC {mac}, MTU 9000)"));
+        daemon.expect("ready");
+        assert_ne!(link::by_name("aoe0").unwrap().unwrap().mac, mac);
+        frames_arrive(&mut daemon, "aoe0");
+
+        net.down("aoe0");
+        daemon.expect("segment lab is down on aoe0: the device is switched off");
+        net.up("aoe0");
+        daemon.expect(&format!("segment lab is up on aoe0 (MAC {mac}, MTU 9000)"));
+        frames_arrive(&mut daemon, "aoe0");
+
+        net.delete("aoe0");
+        daemon.expect("aoe0: ");
+        daemon.expect("segment lab is attached to aoe0");
+        frames_arrive(&mut daemon, "aoe0");
+
+        let (status, log) = daemon.end(Signal::SIGINT);
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert_eq!(state("aoe0"), None);
+    });
+}
+
+#[test]
+fn a_hangup_is_no_reason_to_end() {
+    in_namespace(|_| {
+        let mut daemon = Site::lonely(CARD_AND_TAP).start();
+        daemon.expect("ready");
+        daemon.signal(Signal::SIGHUP);
+        daemon.expect("SIGHUP ignored: reload is not there yet");
+        assert_eq!(daemon.end(Signal::SIGTERM).0.code(), Some(0));
+    });
+}
+
+#[test]
+fn a_missing_right_ends_the_start_with_its_name_and_how_to_give_it() {
+    in_namespace(|_| {
+        let cases = [
+            ("nic = \"eth1\"", "CAP_NET_RAW"),
+            ("tap = \"aoe0\"", "CAP_NET_ADMIN"),
+        ];
+        for (device, capability) in cases {
+            let site = Site::lonely(&format!("[[segment]]\nname = \"san\"\n{device}\n"));
+            // A user namespace of its own: every right there, none in our network namespace.
+            let output = site.command(&["unshare", "--user"]).output().unwrap();
+            let log = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(77), "{log}");
+            assert!(
+                log.contains(&format!("this needs {capability}: run as root")),
+                "{log}"
+            );
+            assert!(
+                log.contains(&format!("setcap {}+ep", capability.to_lowercase())),
+                "{log}"
+            );
+        }
+    });
+}
+
+#[test]
+fn two_gateways_find_each_other_by_name_and_one_that_ends_says_so() {
+    in_namespace(|_| {
+        let (a, b) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+        // The name has addresses of both families on most machines; only one is listened on.
+        let tap = |name: &str| format!("[[segment]]\nname = \"san\"\ntap = \"{name}\"\n");
+        let caller = Site::new(
+            "site-a",
+            &a,
+            34978,
+            &tap("a0"),
+            &b.public(),
+            "endpoint = \"localhost:34979\"",
+        );
+        let called = Site::new("site-b", &b, 34979, &tap("b0"), &a.public(), "");
+        let mut called = called.start();
+        called.expect("ready");
+        let mut caller = caller.start();
+        caller.expect("session with peer is up");
+        called.expect("session with peer is up");
+        let (status, log) = caller.end(Signal::SIGTERM);
+        assert_eq!(status.code(), Some(0), "{log}");
+        called.expect("session with peer is lost");
+        assert_eq!(called.end(Signal::SIGTERM).0.code(), Some(0));
+    });
+}
