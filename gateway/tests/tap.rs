@@ -72,7 +72,8 @@ fn frames_cross_both_ways_in_order_and_unchanged_in_several_batches() {
         eventually("the device works", || state("aoe0") == Some(LinkState::Up));
         let mut host = host("aoe0");
         let mac = link::by_name("aoe0").unwrap().unwrap().mac.0;
-        let len = |n: u8| 60 + usize::from(n) * 59;
+        // Small enough for the buffers that a process without privileges gets; one is as long as they come.
+        let len = |n: u8| if n == 100 { 9014 } else { 60 + usize::from(n) };
 
         let frames: Vec<_> = (0..150).map(|n| frame(GATEWAY, mac, AOE, n, len(n))).collect();
         let outcome = host.send_batch(frames.iter().map(Vec::as_slice));
