@@ -1,0 +1,103 @@
+//! What sits on a LAN besides gateways.
+
+use aoe_common::frame::{Address, MacAddr};
+use aoe_common::time::Instant;
+use aoe_lab::frames::{Frames, Padding};
+use aoe_lab::initiator::driver::Driver;
+use aoe_lab::target::Target;
+
+use super::craft::Seen;
+use super::lan::LanId;
+
+/// Names a host of a [`Plan`](super::Plan).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostId(pub usize);
+
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) lan: LanId,
+    pub(super) mac: MacAddr,
+    pub(super) kind: Kind,
+    pub(super) out: Frames,
+    /// ATA requests that a target has not answered, per blade.
+    pub(super) at_target: Vec<(Address, usize)>,
+    /// Whether a target drops everything.
+    pub(super) hangs: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Initiator(Box<Driver>),
+    Target(Box<Target>),
+    /// Sends what a test says and remembers what it hears.
+    Station(Vec<(Instant, Vec<u8>)>),
+}
+
+impl Host {
+    pub(super) fn new(lan: LanId, mac: MacAddr, kind: Kind) -> Self {
+        let padding = match kind {
+            // Linux hands 32 and 36 byte frames to virtual devices; targets pad.
+            Kind::Initiator(_) => Padding::None,
+            Kind::Target(_) | Kind::Station(_) => Padding::Minimum,
+        };
+        Host {
+            lan,
+            mac,
+            kind,
+            out: Frames::new(padding),
+            at_target: Vec::new(),
+            hangs: false,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        match &self.kind {
+            Kind::Initiator(driver) => driver.deadline(),
+            Kind::Target(target) => target.deadline(),
+            Kind::Station(_) => Instant::NEVER,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.kind {
+            Kind::Initiator(driver) => driver.handle_timeout(now, &mut self.out),
+            Kind::Target(target) => target.handle_timeout(now, &mut self.out),
+            Kind::Station(_) => {}
+        }
+    }
+
+    pub(super) fn handle_frame(&mut self, bytes: &[u8], now: Instant) {
+        match &mut self.kind {
+            Kind::Initiator(driver) => driver.handle_frame(bytes, now, &mut self.out),
+            Kind::Target(target) => {
+                target.begin_batch();
+                target.handle_frame(bytes, now, &mut self.out);
+            }
+            Kind::Station(heard) => heard.push((now, bytes.to_vec())),
+        }
+    }
+
+    /// Counts an ATA request at a target: how many its blade has now.
+    pub(super) fn note_request(&mut self, seen: &Seen) -> usize {
+        if self.hangs {
+            return 0;
+        }
+        let address = seen.header.address;
+        let at = match self.at_target.iter().position(|(blade, _)| *blade == address) {
+            Some(at) => at,
+            None => {
+                self.at_target.push((address, 0));
+                self.at_target.len() - 1
+            }
+        };
+        self.at_target[at].1 += 1;
+        self.at_target[at].1
+    }
+
+    pub(super) fn note_answer(&mut self, seen: &Seen) {
+        let address = seen.header.address;
+        if let Some((_, count)) = self.at_target.iter_mut().find(|(blade, _)| *blade == address) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! What a simulation is made of, before it starts.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aoe_common::config::{
+    Access, Allow, ConfigString, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, Protection,
+    SegmentId, TunnelConfig,
+};
+use aoe_common::frame::{Address, MacAddr};
+use aoe_lab::initiator::driver::Driver;
+use aoe_lab::random::{Random, mix};
+use aoe_lab::target::{Backing, Blade, BladeSettings, Target};
+
+use super::host::{Host, HostId, Kind};
+use super::lan::{Lan, LanId, Port};
+use super::site::{Site, SiteId};
+use super::wire::Weather;
+use super::world::World;
+
+/// Sectors of a disk, unless a test says otherwise: few, so that requests meet.
+pub const DISK_SECTORS: usize = 512;
+
+/// Sites, LANs and hosts, to be changed until [`Plan::build`].
+pub struct Plan {
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// The gateways.
+    pub sites: Vec<SitePlan>,
+    /// What lies between them.
+    pub weather: Weather,
+    lans: Vec<Lan>,
+    hosts: Vec<Host>,
+}
+
+/// One gateway.
+pub struct SitePlan {
+    /// Its name, for itself and for its peers.
+    pub name: String,
+    /// Its secret key.
+    pub secret: [u8; 32],
+    /// Its listen addresses.
+    pub sockets: Vec<SocketAddr>,
+    /// LANs it is attached to; the index is the [`SegmentId`].
+    pub segments: Vec<LanId>,
+    /// Its peers; the index is the `PeerId`.
+    pub peers: Vec<PeerPlan>,
+    /// Its exports.
+    pub exports: Vec<ExportConfig>,
+    /// Its imports.
+    pub imports: Vec<ImportConfig>,
+    /// Its tunnel settings.
+    pub tunnel: TunnelConfig,
+}
+
+/// One gateway as another one knows it.
+#[derive(Clone)]
+pub struct PeerPlan {
+    /// Which.
+    pub site: SiteId,
+    /// The shared secret, if there is one.
+    pub psk: Option<[u8; 32]>,
+    /// Whether it can be called.
+    pub endpoint: Endpoint,
+    /// Modes accepted.
+    pub protection: Vec<Protection>,
+    /// The path's MTU as configured.
+    pub path_mtu: u16,
+}
+
+/// What [`Plan::pair`] made.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    /// The site with the initiator.
+    pub edge: SiteId,
+    /// The site with the target.
+    pub exit: SiteId,
+    /// The initiator's LAN.
+    pub left: LanId,
+    /// The target's LAN.
+    pub right: LanId,
+    /// The initiator.
+    pub initiator: HostId,
+    /// The target, with one blade at [`REAL`].
+    pub target: HostId,
+}
+
+/// Where the pair's target is.
+pub const REAL: Address = Address { shelf: 7, slot: 3 };
+/// Where the pair's initiator sees it.
+pub const SEEN: Address = Address { shelf: 107, slot: 3 };
+
+impl Plan {
+    /// Nothing yet.
+    pub fn new(seed: u64) -> Self {
+        Plan {
+            seed,
+            sites: Vec::new(),
+            weather: Weather::calm(Duration::from_millis(1)),
+            lans: Vec::new(),
+            hosts: Vec::new(),
+        }
+    }
+
+    /// Two sites that know each other, LANs of MTU 1500, one initiator, one target, one export that may be read
+    /// and written.
+    pub fn pair(seed: u64) -> (Self, Pair) {
+        Plan::pair_on(seed, [1500, 1500])
+    }
+
+    /// [`Plan::pair`] with LANs of these MTUs, left and right.
+    pub fn pair_on(seed: u64, mtus: [u16; 2]) -> (Self, Pair) {
+        let mut plan = Plan::new(seed);
+        let [left, right] = mtus.map(|mtu| plan.lan(mtu));
+        let (edge, exit) = (plan.site(&[left]), plan.site(&[right]));
+        plan.introduce(edge, exit);
+        let target = plan.target(right);
+        plan.blade(target, REAL, BladeSettings::default());
+        plan.export(exit, "disk", right, REAL, edge, Access::ReadWrite);
+        plan.import(edge, exit, "disk", left, SEEN);
+        let initiator = plan.initiator(left);
+        let pair = Pair {
+            edge,
+            exit,
+            left,
+            right,
+            initiator,
+            target,
+        };
+        (plan, pair)
+    }
+
+    /// A LAN.
+    pub fn lan(&mut self, mtu: u16) -> LanId {
+        self.lans.push(Lan {
+            mtu,
+            ports: Vec::new(),
+        });
+        LanId(self.lans.len() - 1)
+    }
+
+    /// A gateway on these LANs, with one IPv4 socket.
+    pub fn site(&mut self, lans: &[LanId]) -> SiteId {
+        let site = self.sites.len();
+        for (segment, lan) in (0..).zip(lans) {
+            self.lans[lan.0].ports.push(Port::Gateway(site, segment));
+        }
+        let mut random = Random::new(mix(self.seed) ^ site as u64);
+        let mut secret = [0; 32];
+        let (words, _) = secret.as_chunks_mut::<8>();
+        for word in words.iter_mut() {
+            *word = random.next_u64().to_le_bytes();
+        }
+        self.sites.push(SitePlan {
+            name: format!("site-{site}"),
+            secret,
+            sockets: vec![address(site)],
+            segments: lans.to_vec(),
+            peers: Vec::new(),
+            exports: Vec::new(),
+            imports: Vec::new(),
+            tunnel: TunnelConfig::default(),
+        });
+        SiteId(site)
+    }
+
+    /// Makes two sites peers that know each other's endpoint.
+    pub fn introduce(&mut self, one: SiteId, other: SiteId) {
+        for (site, peer) in [(one, other), (other, one)] {
+            self.sites[site.0].peers.push(PeerPlan {
+                site: peer,
+                psk: None,
+                endpoint: Endpoint::Known,
+                protection: vec![Protection::Encrypt],
+                path_mtu: 1500,
+            });
+        }
+    }
+
+    /// What `site` knows of `peer`.
+    ///
+    /// # Panics
+    /// If they were not introduced.
+    pub fn peer_mut(&mut self, site: SiteId, peer: SiteId) -> &mut PeerPlan {
+        let mut peers = self.sites[site.0].peers.iter_mut();
+        peers
+            .find(|known| known.site == peer)
+            .expect("these sites were introduced")
+    }
+
+    /// Moves everything to IPv6.
+    pub fn use_ipv6(&mut self) {
+        for (site, plan) in self.sites.iter_mut().enumerate() {
+            plan.sockets = vec![SocketAddr::new(
+                format!("2001:db8::{}", site + 1).parse().expect("an address"),
+                34978,
+            )];
+        }
+    }
+
+    /// The MTU of the path: as configured on every side, and in truth.
+    pub fn set_path_mtu(&mut self, mtu: u16) {
+        self.weather.mtu = mtu;
+        let peers = self.sites.iter_mut().flat_map(|site| &mut site.peers);
+        peers.for_each(|peer| peer.path_mtu = mtu);
+    }
+
+    /// Exports a target to one peer.
+    pub fn export(
+        &mut self,
+        site: SiteId,
+        name: &str,
+        lan: LanId,
+        target: Address,
+        peer: SiteId,
+        access: Access,
+    ) -> ExportId {
+        let plan = &mut self.sites[site.0];
+        let allow = Allow {
+            peer: plan.peer_id(peer),
+            access,
+            initiators: None,
+            config_string: ConfigString::Read,
+        };
+        plan.exports.push(ExportConfig {
+            name: name.to_owned(),
+            segment: segment(plan, lan),
+            target,
+            target_mac: None,
+            allow: vec![allow],
+        });
+        ExportId(plan.exports.len() as u16 - 1)
+    }
+
+    /// Imports a peer's export.
+    pub fn import(
+        &mut self,
+        site: SiteId,
+        peer: SiteId,
+        export: &str,
+        lan: LanId,
+        address: Address,
+    ) -> ImportId {
+        let plan = &mut self.sites[site.0];
+        plan.imports.push(ImportConfig {
+            peer: plan.peer_id(peer),
+            export: export.to_owned(),
+            segment: segment(plan, lan),
+            address,
+            window: 64,
+        });
+        ImportId(plan.imports.len() as u16 - 1)
+    }
+
+    /// A Linux initiator.
+    pub fn initiator(&mut self, lan: LanId) -> HostId {
+        let mtu = self.lans[lan.0].mtu;
+        self.host(lan, |mac| Kind::Initiator(Box::new(Driver::new(mac, mtu.into()))))
+    }
+
+    /// A target without blades, which takes 50 µs for every request.
+    pub fn target(&mut self, lan: LanId) -> HostId {
+        let mtu = self.lans[lan.0].mtu;
+        self.host(lan, |mac| {
+            let mut target = Target::new(mac, mtu.into());
+            target.set_service_time(Duration::from_micros(50));
+            Kind::Target(Box::new(target))
+        })
+    }
+
+    /// A disk of [`DISK_SECTORS`] zeros on a target.
+    ///
+    /// # Panics
+    /// If the host is no target.
+    pub fn blade(&mut self, host: HostId, address: Address, settings: BladeSettings) {
+        let Kind::Target(target) = &mut self.hosts[host.0].kind else {
+            panic!("{host:?} is no target")
+        };
+        target.add(Blade::new(address, Backing::ram(DISK_SECTORS), settings));
+    }
+
+    /// A host that sends what the test says and remembers what it hears.
+    pub fn station(&mut self, lan: LanId) -> HostId {
+        self.host(lan, |_| Kind::Station(Vec::new()))
+    }
+
+    /// The address of a host to be.
+    pub fn mac(&self, host: HostId) -> MacAddr {
+        self.hosts[host.0].mac
+    }
+
+    /// Starts everything: links up, processes running, nothing said yet.
+    pub fn build(self) -> World {
+        let sites = self.sites.into_iter().map(Site::new).collect();
+        World::new(self.seed, sites, self.lans, self.hosts, self.weather)
+    }
+
+    fn host(&mut self, lan: LanId, kind: impl FnOnce(MacAddr) -> Kind) -> HostId {
+        let host = self.hosts.len();
+        let mac = MacAddr([2, 0, 0, 0, 1, host as u8]);
+        self.lans[lan.0].ports.push(Port::Host(host));
+        self.hosts.push(Host::new(lan, mac, kind(mac)));
+        HostId(host)
+    }
+}
+
+/// A gateway's address on one of its segments.
+pub fn gateway_mac(site: SiteId, segment: SegmentId) -> MacAddr {
+    MacAddr([2, 0, 0, 1, segment.0 as u8, site.0 as u8])
+}
+
+fn segment(plan: &SitePlan, lan: LanId) -> SegmentId {
+    let at = plan.segments.iter().position(|known| *known == lan);
+    SegmentId(at.expect("the site is attached to this LAN") as u16)
+}
+
+fn address(site: usize) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, site as u8 + 1], 34978))
+}

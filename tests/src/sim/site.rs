@@ -1,0 +1,148 @@
+//! One gateway of the simulation: its process may end and come back.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aoe_common::config::{GatewayConfig, PeerConfig, PeerId, SegmentConfig};
+use aoe_common::engine::Engine;
+use aoe_common::event::Event;
+use aoe_common::output::Output;
+use aoe_common::segment::SegmentState;
+use aoe_common::time::Instant;
+use aoe_keys::{Psk, SecretKey};
+
+use super::lan::LanId;
+use super::plan::{PeerPlan, SitePlan};
+
+/// Names a site of a [`Plan`](super::Plan).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SiteId(pub usize);
+
+/// What the wall clocks say when a simulation starts: 2027-01-15.
+const UNIX_START: Duration = Duration::from_secs(1_800_000_000);
+/// A process's own clock does not start at its first instruction.
+const OWN_ZERO: Duration = Duration::from_millis(3);
+
+pub(super) struct Site {
+    pub(super) plan: SitePlan,
+    pub(super) process: Option<Process>,
+    pub(super) segments: Vec<(LanId, SegmentState)>,
+    /// Where its sockets really are.
+    pub(super) sockets: Vec<SocketAddr>,
+    /// What its name resolves to.
+    pub(super) name: Vec<SocketAddr>,
+    pub(super) boots: u64,
+    /// How wrong its wall clock is.
+    pub(super) skew: Skew,
+    pub(super) events: Vec<(Instant, Event)>,
+}
+
+/// How wrong a wall clock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skew {
+    /// It runs ahead by this much.
+    Fast(Duration),
+    /// It is behind by this much.
+    Slow(Duration),
+}
+
+/// A running gateway.
+pub(super) struct Process {
+    pub(super) engine: Engine,
+    pub(super) out: Output,
+    /// World time at the zero of its own clock.
+    zero: Instant,
+    /// Whether it was fed since its last flush.
+    pub(super) is_fed: bool,
+}
+
+impl Site {
+    pub(super) fn new(plan: SitePlan) -> Self {
+        Site {
+            process: None,
+            segments: plan
+                .segments
+                .iter()
+                .map(|lan| (*lan, SegmentState::Down))
+                .collect(),
+            sockets: plan.sockets.clone(),
+            name: plan.sockets.clone(),
+            boots: 0,
+            skew: Skew::Fast(Duration::ZERO),
+            events: Vec::new(),
+            plan,
+        }
+    }
+
+    /// Starts a process; the one before it is gone without a word.
+    pub(super) fn boot(&mut self, peers: Vec<PeerConfig>, entropy: [u8; 32], now: Instant) {
+        self.boots += 1;
+        let zero = Instant::from_micros(now.as_micros().saturating_sub(OWN_ZERO.as_micros() as u64));
+        let wall = UNIX_START + now.saturating_since(Instant::from_micros(0));
+        let wall = match self.skew {
+            Skew::Fast(ahead) => wall + ahead,
+            Skew::Slow(behind) => wall - behind,
+        };
+        let own = Instant::from_micros(now.as_micros() - zero.as_micros());
+        let config = GatewayConfig {
+            name: self.plan.name.clone(),
+            secret: SecretKey::from_bytes(self.plan.secret),
+            segments: (0..self.segments.len())
+                .map(|index| SegmentConfig {
+                    name: format!("lan{index}"),
+                })
+                .collect(),
+            peers,
+            exports: self.plan.exports.clone(),
+            imports: self.plan.imports.clone(),
+            tunnel: self.plan.tunnel.clone(),
+        };
+        self.process = Some(Process {
+            engine: Engine::new(config, entropy, own, wall),
+            out: Output::default(),
+            zero,
+            is_fed: false,
+        });
+    }
+}
+
+impl Process {
+    /// The process's own clock.
+    pub(super) fn own(&self, now: Instant) -> Instant {
+        Instant::from_micros(now.as_micros() - self.zero.as_micros())
+    }
+
+    /// Its deadline in world time, and what for.
+    pub(super) fn deadline(&self) -> (Instant, &'static str) {
+        let deadline = self.engine.deadline();
+        if deadline.at == Instant::NEVER {
+            return (Instant::NEVER, deadline.why);
+        }
+        let at = deadline.at + self.zero.saturating_since(Instant::from_micros(0));
+        (at, deadline.why)
+    }
+}
+
+impl PeerPlan {
+    pub(super) fn config(&self, name: String, secret: [u8; 32]) -> PeerConfig {
+        PeerConfig {
+            name,
+            key: SecretKey::from_bytes(secret).public(),
+            psk: self.psk.map(Psk::from_bytes),
+            endpoint: self.endpoint,
+            protection: self.protection.clone(),
+            path_mtu: self.path_mtu,
+        }
+    }
+}
+
+impl SitePlan {
+    /// The peer that is `site`.
+    ///
+    /// # Panics
+    /// If they were not introduced.
+    pub fn peer_id(&self, site: SiteId) -> PeerId {
+        let at = self.peers.iter().position(|peer| peer.site == site);
+        PeerId(at.expect("these sites were introduced") as u16)
+    }
+}
