@@ -138,13 +138,14 @@ impl Control {
         ended: oneshot::Receiver<io::Result<()>>,
     ) -> Result<(), RunError> {
         tokio::select! {
-            never = self.signals.obey(self.commands) => match never {},
-            never = self.watch.run(losses) => match never {},
-            never = self.resolver.run(endpoint_requests) => match never {},
+            biased;
             end = ended => match end {
                 Ok(outcome) => outcome.map_err(RunError::DataPlane),
                 Err(_) => Err(RunError::DataPlane(io::Error::other("its thread is gone"))),
             },
+            never = self.signals.obey(self.commands) => match never {},
+            never = self.watch.run(losses) => match never {},
+            never = self.resolver.run(endpoint_requests) => match never {},
         }
     }
 }
@@ -218,7 +219,7 @@ fn seed() -> io::Result<[u8; 32]> {
 }
 
 /// Starts the data plane; the receiver hears how it ended.
-fn spawn(driver: Driver) -> io::Result<oneshot::Receiver<io::Result<()>>> {
+fn spawn(mut driver: Driver) -> io::Result<oneshot::Receiver<io::Result<()>>> {
     let (tell, ended) = oneshot::channel();
     thread::Builder::new()
         .name("data-plane".to_owned())
@@ -226,7 +227,8 @@ fn spawn(driver: Driver) -> io::Result<oneshot::Receiver<io::Result<()>>> {
             let bomb = AbortOnPanic;
             let outcome = driver.run();
             std::mem::forget(bomb);
-            // Nobody listens only if the control side has panicked, and then the process ends.
+            // Told before the segments are let go, so that nobody wonders where a TAP device went. Nobody
+            // listens only if the control side has panicked, and then the process ends.
             let _ = tell.send(outcome);
         })?;
     Ok(ended)

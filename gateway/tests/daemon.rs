@@ -234,6 +234,12 @@ fn a_tap_is_made_at_the_start_made_again_when_deleted_and_removed_at_the_end() {
         let (status, log) = daemon.end(Signal::SIGINT);
         assert_eq!(status.code(), Some(0), "{log}");
         assert_eq!(state("aoe0"), None);
+        assert!(
+            log.lines()
+                .next_back()
+                .is_some_and(|line| line.contains("counters")),
+            "{log}"
+        );
     });
 }
 

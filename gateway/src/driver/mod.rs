@@ -121,11 +121,11 @@ impl Driver {
         Ok((driver, sender))
     }
 
-    /// Works until it is told to shut down.
+    /// Works until it is told to shut down. Segments stay attached until the driver is dropped.
     ///
     /// # Errors
     /// Only if waiting itself fails. Segments and sockets that fail are states, not ends.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(&mut self) -> io::Result<()> {
         let mut now = self.clock.now();
         // What the engine wants before anything happens, such as the addresses of its peers.
         self.deliver(now);
