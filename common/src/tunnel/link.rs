@@ -8,7 +8,7 @@ use super::admission::Stamp;
 use super::handshake::Dial;
 use super::pack::Packer;
 use super::reassembly::Reassembly;
-use super::session::Session;
+use super::session::{Role, Session};
 use crate::config::{Endpoint, PeerConfig, Protection};
 use crate::output::Path;
 use crate::time::Instant;
@@ -24,7 +24,7 @@ const DIAL_FIRST: Duration = Duration::from_secs(1);
 const DIAL_LONGEST: Duration = Duration::from_secs(5);
 /// How long an update waits for its ack before it is sent again.
 pub(crate) const UPDATE_RETRY: Duration = Duration::from_millis(250);
-/// How long a session may wait for its first record.
+/// How long a session may wait for its first record, and how long two that were made at once are told apart.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 /// IPv4 (20) or IPv6 (40) and UDP (8) headers.
 const UDP4_OVERHEAD: usize = 28;
@@ -34,6 +34,7 @@ const UDP6_OVERHEAD: usize = 48;
 pub(crate) struct Link {
     pub(crate) name: String,
     pub(crate) key: PublicKey,
+    pub(crate) precedence: Precedence,
     pub(crate) psk: Option<Psk>,
     pub(crate) protection: Vec<Protection>,
     pub(crate) endpoint: Endpoint,
@@ -64,10 +65,20 @@ pub(crate) struct Sessions {
     pub(crate) current: Option<Session>,
     /// Replaced; opens what was under way.
     pub(crate) previous: Option<Session>,
-    /// Answered, not confirmed: the first record that opens under it makes it current.
+    /// Answered, not confirmed: the first record that opens under it makes it current, see
+    /// [`Sessions::keeps_current`].
     pub(crate) next: Option<(Session, Instant)>,
     /// The peer process that we know; a restarted one numbers everything anew.
     pub(crate) peer_boot: Option<u64>,
+}
+
+/// Whose call counts if both sides called at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precedence {
+    /// Ours: the smaller key calls.
+    Ours,
+    /// The peer's.
+    Theirs,
 }
 
 /// A call under way.
@@ -105,9 +116,15 @@ pub(crate) enum Promotion {
 }
 
 impl Link {
-    pub(crate) fn new(config: PeerConfig, now: Instant) -> Option<Link> {
+    pub(crate) fn new(config: PeerConfig, our_key: PublicKey, now: Instant) -> Option<Link> {
+        let precedence = if our_key.as_bytes() < config.key.as_bytes() {
+            Precedence::Ours
+        } else {
+            Precedence::Theirs
+        };
         Some(Link {
             stamp: Stamp::new(config.key)?,
+            precedence,
             name: config.name,
             key: config.key,
             psk: config.psk,
@@ -224,13 +241,31 @@ impl Sessions {
         })
     }
 
+    /// Whether the current session stays although a record opened under `next`.
+    ///
+    /// Two calls at once make two sessions. If each side went over to the other's, both would for good send what
+    /// the other only expects for a while: so the side whose call counts stays where it is, and the other follows.
+    pub(crate) fn keeps_current(&self, precedence: Precedence, now: Instant) -> bool {
+        let (Some(current), Some((next, _))) = (&self.current, &self.next) else {
+            return false;
+        };
+        precedence == Precedence::Ours
+            && current.role == Role::Dialer
+            && current.peer_boot == next.peer_boot
+            && now < current.since() + CONFIRM_WITHIN
+    }
+
     /// Makes `session` the current one.
     pub(crate) fn promote(&mut self, session: Session) -> Promotion {
         let boot = session.peer_boot;
         let replaced = self.current.replace(session);
+        self.next.take_if(|(next, _)| next.peer_boot != boot);
         match (replaced, self.peer_boot.replace(boot)) {
             (Some(replaced), Some(known)) if known == boot => {
-                self.previous = Some(replaced);
+                // One that the peer never used has nothing under way; the one before it may.
+                if replaced.has_opened() || self.previous.is_none() {
+                    self.previous = Some(replaced);
+                }
                 Promotion::Rekeyed
             }
             (None, Some(known)) if known == boot => Promotion::Up,

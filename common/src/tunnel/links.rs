@@ -80,7 +80,8 @@ impl Links {
         now: Instant,
         unix_time: Duration,
     ) -> Option<Links> {
-        let gate = Gate::new(secret.public(), now, &mut random)?;
+        let our_key = secret.public();
+        let gate = Gate::new(our_key, now, &mut random)?;
         Some(Links {
             gate,
             secret,
@@ -94,7 +95,7 @@ impl Links {
             last_stamp: 0,
             links: peers
                 .into_iter()
-                .map(|peer| Link::new(peer, now))
+                .map(|peer| Link::new(peer, our_key, now))
                 .collect::<Option<Vec<_>>>()?,
             packed: Vec::new(),
             changes: VecDeque::new(),
@@ -231,6 +232,9 @@ impl Links {
                 }
             }
             Kind::Close => {
+                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                    link.sessions.next = None;
+                }
                 self.lose(peer, "the peer was shut down", io);
             }
             Kind::Pong | Kind::Request | Kind::Reply | Kind::Update => {}
@@ -569,7 +573,10 @@ impl Links {
         io.telemetry.count(Count::RecordsOpened);
         link.last_received = io.now;
         link.owes_since = None;
-        if let (Slot::Next, Some((session, _))) = (slot, link.sessions.next.take_if(|_| slot == Slot::Next)) {
+        if slot == Slot::Next
+            && !link.sessions.keeps_current(link.precedence, io.now)
+            && let Some((session, _)) = link.sessions.next.take()
+        {
             self.promote(peer, session, io);
         }
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
@@ -603,6 +610,7 @@ impl Links {
         };
         link.flush(io);
         link.unconfirmed = 0;
+        // Whoever called: there are new keys, and a call of ours that is still under way is not needed.
         link.dialing = None;
         let (protection, cipher) = (session.protection, session.cipher);
         let was_up = link.sessions.current.is_some();

@@ -85,6 +85,16 @@ impl Session {
         }
     }
 
+    /// When it began.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Whether the peer has used it.
+    pub(crate) fn has_opened(&self) -> bool {
+        !self.replay.is_newest(0)
+    }
+
     /// When this side should start to replace it. The listener waits a little longer, so that normally only the
     /// dialer of a session renews it.
     pub(crate) fn rekey_at(&self) -> Instant {
