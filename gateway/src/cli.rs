@@ -93,7 +93,7 @@ fn run_gateway(config: &Path, log_filter: &str) -> Exit {
         write_quietly(io::stderr(), &report::for_people(&faults, &paint));
         return exit_code(&faults);
     };
-    logging::start(log_filter);
+    let _log = logging::start(log_filter);
     for warning in faults.iter() {
         tracing::warn!("{warning}");
     }

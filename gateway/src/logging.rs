@@ -4,8 +4,12 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use tracing::{Level, Metadata};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that wait for a slow reader; what comes on top is lost. The data plane never waits for a log.
+const WAITING_LINES: usize = 4096;
 
 /// What stands for "as usual".
 const DEFAULT_FILTER: &str = "info";
@@ -34,11 +38,17 @@ pub fn parse_filter(text: &str) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Starts the log with a filter [`parse_filter`] has passed. A second start changes nothing.
-pub fn start(filter: &str) {
+/// Starts the log with a filter [`parse_filter`] has passed. A second start changes nothing. Keep what it returns
+/// until the end: dropping it writes what still waits, for at most a second.
+pub fn start(filter: &str) -> WorkerGuard {
     let journal = env::var_os("JOURNAL_STREAM").is_some();
     let colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let (lines, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES)
+        .thread_name("log")
+        .finish(Stderr);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colour && !journal)
@@ -50,15 +60,22 @@ pub fn start(filter: &str) {
         builder
             .without_time()
             .with_level(false)
-            .with_writer(Stderr {
+            .with_writer(Lines {
+                lines,
                 prefix: Prefix::Priority,
             })
             .try_init()
     } else {
-        builder.with_writer(Stderr { prefix: Prefix::None }).try_init()
+        builder
+            .with_writer(Lines {
+                lines,
+                prefix: Prefix::None,
+            })
+            .try_init()
     };
     // Only a log that is there already can be in the way.
     drop(started);
+    guard
 }
 
 #[derive(Clone, Copy)]
@@ -67,25 +84,33 @@ enum Prefix {
     Priority,
 }
 
-/// Stderr whose faults nobody hears of: a closed log must not end the gateway.
-#[derive(Clone, Copy)]
-struct Stderr {
+/// Where lines wait until they are written.
+struct Lines {
+    lines: NonBlocking,
     prefix: Prefix,
 }
 
-struct Line {
+struct Line<'a> {
+    lines: &'a NonBlocking,
     prefix: &'static str,
 }
 
-impl<'a> MakeWriter<'a> for Stderr {
-    type Writer = Line;
+/// Stderr whose faults nobody hears of: a closed log must not end the gateway.
+struct Stderr;
 
-    fn make_writer(&'a self) -> Line {
-        Line { prefix: "" }
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line {
+            lines: &self.lines,
+            prefix: "",
+        }
     }
 
-    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line {
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line<'a> {
         Line {
+            lines: &self.lines,
             prefix: match (self.prefix, *event.level()) {
                 (Prefix::None, _) => "",
                 (Prefix::Priority, Level::ERROR) => "<3>",
@@ -97,13 +122,23 @@ impl<'a> MakeWriter<'a> for Stderr {
     }
 }
 
-impl Write for Line {
+impl Write for Line<'_> {
     /// The subscriber hands a whole line over at once, so the prefix comes once.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut stderr = io::stderr().lock();
-        let _ = stderr
-            .write_all(self.prefix.as_bytes())
-            .and_then(|()| stderr.write_all(line));
+        self.lines
+            .clone()
+            .write_all(&[self.prefix.as_bytes(), line].concat())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().write_all(line);
         Ok(line.len())
     }
 
@@ -159,7 +194,7 @@ mod tests {
     #[test]
     fn lines_suit_the_reader_and_no_reader_is_needed() {
         if env::var_os(CHILD).is_some() {
-            start("debug");
+            let _log = start("debug");
             tracing::error!("one");
             tracing::warn!("two");
             tracing::info!(segment = "san", "three");
