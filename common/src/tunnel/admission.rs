@@ -4,7 +4,7 @@
 //! than we want to compute, the answer is a cookie: a MAC over the sender's address and port, which only comes
 //! back (as mac2) if that address is real. A cookie reply is shorter than the message it answers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -33,9 +33,9 @@ pub(crate) const COOKIE_REPLY_LEN: usize = COOKIE_REPLY_HEAD_LEN + COOKIE_NONCE_
 
 /// First messages per second we compute without asking for a cookie, from everybody together.
 const ALL_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
-/// The same, from one IP address.
+/// The same, from one [`network`].
 const SOURCE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
-/// Messages with a right cookie that one IP address may send per second.
+/// Messages with a right cookie that one [`network`] may send per second.
 const COOKIE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// Source addresses remembered.
 const MAX_SOURCES: usize = 4096;
@@ -107,7 +107,7 @@ impl Gate {
             return Admission::Refuse(DropReason::HandshakeBadMac);
         }
         self.advance(now, random);
-        let source = from.ip();
+        let source = network(from);
         if self.sources.check_key(&source).is_ok() && self.all.check().is_ok() {
             return Admission::Admit;
         }
@@ -178,13 +178,17 @@ impl Stamp {
     pub(crate) fn append(&mut self, message: &mut Vec<u8>, now: Instant) {
         self.last_mac1 = self.theirs.mac1(message);
         let mac2 = match self.cookie {
-            Some((cookie, since)) if now.saturating_since(since) < COOKIE_LIFE => {
-                mac2_of(&cookie, message, &self.last_mac1)
-            }
+            Some((cookie, _)) if self.has_cookie(now) => mac2_of(&cookie, message, &self.last_mac1),
             _ => [0; MAC_LEN],
         };
         message.extend_from_slice(&self.last_mac1);
         message.extend_from_slice(&mac2);
+    }
+
+    /// Whether we hold a cookie that is still good.
+    pub(crate) fn has_cookie(&self, now: Instant) -> bool {
+        self.cookie
+            .is_some_and(|(_, since)| now.saturating_since(since) < COOKIE_LIFE)
     }
 
     /// Takes the cookie out of a reply to our last message; false if it is not one.
@@ -287,6 +291,17 @@ pub(crate) fn body(message: &[u8]) -> &[u8] {
     message
         .get(..message.len().saturating_sub(MACS_LEN))
         .unwrap_or_default()
+}
+
+/// Whose messages are counted together: an IPv4 address, or the /64 of an IPv6 address, all of which one host can have.
+fn network(from: SocketAddr) -> IpAddr {
+    match from.ip().to_canonical() {
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 => v4,
+    }
 }
 
 fn cookie(secret: &hmac::Key, from: SocketAddr) -> [u8; COOKIE_LEN] {
@@ -396,6 +411,31 @@ mod tests {
         world.flood("192.0.2.1:1", now);
         let message = world.message(now);
         assert_eq!(world.admit(&message, "192.0.2.2:1", now), Admission::Admit);
+    }
+
+    #[test]
+    fn a_host_with_a_network_of_its_own_is_one_source() {
+        let mut world = world();
+        let now = Instant::default();
+        let mut admitted = |from: &dyn Fn(u32) -> String| {
+            let verdicts = (0..100).map(|n| {
+                let message = world.message(now);
+                world.admit(&message, &from(n), now)
+            });
+            verdicts.filter(|verdict| *verdict == Admission::Admit).count()
+        };
+        assert_eq!(admitted(&|n| format!("[2001:db8::{n:x}]:1")), 20, "one /64");
+        assert_eq!(
+            admitted(&|n| format!("[2001:db8:0:{:x}::]:1", n + 1)),
+            100,
+            "many"
+        );
+        let mapped = |n| format!("[::ffff:192.0.2.{}]:1", n % 2);
+        assert_eq!(
+            admitted(&mapped),
+            40,
+            "two IPv4 addresses, as a socket for both shows them"
+        );
     }
 
     #[test]

@@ -168,7 +168,10 @@ mod tests {
                 for len in 0..record.len() {
                     let mut front = record[..len].to_vec();
                     let mut back = record[record.len() - len..].to_vec();
-                    assert!(opening.open(*counter, &header, &mut front).is_none(), "first {len}");
+                    assert!(
+                        opening.open(*counter, &header, &mut front).is_none(),
+                        "first {len}"
+                    );
                     assert!(opening.open(*counter, &header, &mut back).is_none(), "last {len}");
                 }
                 for zeros in 1..=64 {

@@ -540,10 +540,15 @@ impl Links {
         let Some((_, attempt)) = waiting.filter(|(dial, _)| dial.local_index == receiver) else {
             return Err(DropReason::HandshakeUnsolicited);
         };
+        let first = !link.stamp.has_cookie(io.now);
         if !link.stamp.accept_cookie(datagram, io.now) {
             return Err(DropReason::HandshakeUnsolicited);
         }
-        self.dial(peer, attempt, io);
+        // Only the first one makes us call at once: whoever sees our calls and knows the peer's public key can make
+        // cookie replies, and would else make us call without end. Any other waits for the timer.
+        if first {
+            self.dial(peer, attempt, io);
+        }
         Ok(())
     }
 

@@ -1,0 +1,109 @@
+//! A dialer and somebody on the path who sees its calls and knows the listener's public key.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and clippy sees only #[test] functions as tests"
+)]
+
+use std::time::Duration;
+
+use aoe_common::config::{Endpoint, GatewayConfig, PeerConfig, PeerId, Protection, TunnelConfig};
+use aoe_common::engine::Engine;
+use aoe_common::output::{Output, Path};
+use aoe_common::time::Instant;
+use aoe_keys::SecretKey;
+use ring::{aead, digest, hmac};
+
+const COOKIE: [u8; 16] = [0xc0; 16];
+
+fn listener() -> SecretKey {
+    SecretKey::from_bytes([2; 32])
+}
+
+fn dialer(now: Instant) -> Engine {
+    let peer = PeerConfig {
+        name: "listener".to_owned(),
+        key: listener().public(),
+        psk: None,
+        endpoint: Endpoint::Known,
+        protection: vec![Protection::Encrypt],
+        path_mtu: 1280,
+    };
+    let config = GatewayConfig {
+        name: "dialer".to_owned(),
+        secret: SecretKey::from_bytes([1; 32]),
+        segments: Vec::new(),
+        peers: vec![peer],
+        exports: Vec::new(),
+        imports: Vec::new(),
+        tunnel: TunnelConfig::default(),
+    };
+    Engine::new(config, [3; 32], now, Duration::from_secs(1_790_000_000))
+}
+
+fn path() -> Path {
+    Path {
+        socket: 0,
+        remote: "192.0.2.2:34978".parse().unwrap(),
+    }
+}
+
+/// The datagrams of one batch.
+fn take(out: &mut Output) -> Vec<Vec<u8>> {
+    let datagrams = out
+        .trains
+        .iter()
+        .flat_map(|train| train.datagrams().map(<[u8]>::to_vec))
+        .collect();
+    out.clear();
+    datagrams
+}
+
+/// What a listener under load answers to `call`, as `docs/protocol.md` says.
+fn cookie_reply(call: &[u8]) -> Vec<u8> {
+    let label = [&b"aoe-gateway cookie 1"[..], listener().public().as_bytes()].concat();
+    let nonce = [7; 16];
+    let key = hmac::sign(
+        &hmac_key(digest::digest(&digest::SHA256, &label).as_ref()),
+        &nonce,
+    );
+    let key = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::CHACHA20_POLY1305, key.as_ref()).unwrap());
+    let mut sealed = COOKIE.to_vec();
+    let zero = aead::Nonce::assume_unique_for_key([0; 12]);
+    key.seal_in_place_append_tag(zero, aead::Aad::from(&call[128..144]), &mut sealed)
+        .unwrap();
+    [&[3, 0, 0, 0], &call[4..8], &nonce, &sealed].concat()
+}
+
+fn hmac_key(secret: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret)
+}
+
+#[test]
+fn cookie_replies_make_no_gateway_call_without_end() {
+    let mut now = Instant::default();
+    let (mut engine, mut out) = (dialer(now), Output::default());
+    engine.set_endpoint(PeerId(0), path(), now, &mut out);
+    let mut call = take(&mut out).pop().unwrap();
+    assert_eq!(call[144..160], [0; 16], "no cookie yet");
+
+    let mut calls_at_once = 0;
+    for _ in 0..100 {
+        engine.handle_datagram(path(), &mut cookie_reply(&call), now, &mut out);
+        for again in take(&mut out) {
+            call = again;
+            calls_at_once += 1;
+        }
+    }
+    assert_eq!(calls_at_once, 1, "the first cookie is used at once, others wait");
+    let mac2 = hmac::sign(&hmac_key(&COOKIE), &call[..144]);
+    assert_eq!(call[144..160], mac2.as_ref()[..16]);
+
+    now = now + Duration::from_secs(3);
+    engine.handle_timeout(now, &mut out);
+    let later = take(&mut out).pop().expect("it goes on calling by its timer");
+    let mac2 = hmac::sign(&hmac_key(&COOKIE), &later[..144]);
+    assert_eq!(later[144..160], mac2.as_ref()[..16]);
+}
