@@ -10,7 +10,7 @@
 //! - [`wire`]: what happens to datagrams; [`lan`]: what a frame of a gateway must look like
 //! - [`host`]: initiators, targets, and stations that send any bytes
 //! - [`registers`]: which versions of a sector a read may return; [`load`]: requests that use it
-//! - [`craft`]: frames and messages by hand
+//! - [`craft`]: frames and messages by hand; [`puppet`]: a pair whose both ends the test plays
 //! - [`seeds`]: many runs; a failing one says how to repeat it
 //!
 //! The same seed makes the same run, byte by byte: [`World::digest`] covers all that was sent.
@@ -27,13 +27,14 @@ pub mod host;
 pub mod lan;
 pub mod load;
 pub mod plan;
+pub mod puppet;
 pub mod registers;
 pub mod seeds;
 pub mod wire;
 pub mod world;
 
 mod digest;
-mod site;
+pub mod site;
 
 pub use host::HostId;
 pub use lan::LanId;

@@ -110,14 +110,9 @@ impl Plan {
 
     /// [`Plan::pair`] with LANs of these MTUs, left and right.
     pub fn pair_on(seed: u64, mtus: [u16; 2]) -> (Self, Pair) {
-        let mut plan = Plan::new(seed);
-        let [left, right] = mtus.map(|mtu| plan.lan(mtu));
-        let (edge, exit) = (plan.site(&[left]), plan.site(&[right]));
-        plan.introduce(edge, exit);
+        let (mut plan, [edge, exit], [left, right]) = Plan::gateways_on(seed, mtus);
         let target = plan.target(right);
         plan.blade(target, REAL, BladeSettings::default());
-        plan.export(exit, "disk", right, REAL, edge, Access::ReadWrite);
-        plan.import(edge, exit, "disk", left, SEEN);
         let initiator = plan.initiator(left);
         let pair = Pair {
             edge,
@@ -128,6 +123,17 @@ impl Plan {
             target,
         };
         (plan, pair)
+    }
+
+    /// What [`Plan::pair_on`] makes, without the two hosts: sites edge and exit, LANs left and right.
+    pub fn gateways_on(seed: u64, mtus: [u16; 2]) -> (Self, [SiteId; 2], [LanId; 2]) {
+        let mut plan = Plan::new(seed);
+        let [left, right] = mtus.map(|mtu| plan.lan(mtu));
+        let (edge, exit) = (plan.site(&[left]), plan.site(&[right]));
+        plan.introduce(edge, exit);
+        plan.export(exit, "disk", right, REAL, edge, Access::ReadWrite);
+        plan.import(edge, exit, "disk", left, SEEN);
+        (plan, [edge, exit], [left, right])
     }
 
     /// A LAN.

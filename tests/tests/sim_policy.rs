@@ -1,0 +1,520 @@
+//! Who may do what: refused at once by the edge, and again by the exit when a peer lies.
+
+use std::time::Duration;
+
+use aoe_common::config::{Access, ConfigString, SegmentId};
+use aoe_common::drop_reason::DropReason;
+use aoe_common::event::Event;
+use aoe_common::frame::{Address, AoeCommand, Flags, MacAddr, QueryCommand, Tag};
+use aoe_common::telemetry::Count;
+use aoe_lab::target::BladeSettings;
+use e2e::sim::craft::{self, Seen};
+use e2e::sim::load::Errors;
+use e2e::sim::plan::{REAL, SEEN, gateway_mac};
+use e2e::sim::seeds::for_each_seed;
+use e2e::sim::{HostId, Load, Pair, Plan, World};
+
+const READ: u8 = 0x20;
+const READ_EXT: u8 = 0x24;
+const WRITE: u8 = 0x30;
+const WRITE_EXT: u8 = 0x34;
+const ALLOWED: [u8; 8] = [READ, READ_EXT, WRITE, WRITE_EXT, 0xec, 0xe7, 0xea, 0xe5];
+const REFUSED: Option<(u8, u8)> = Some((0x41, 0x04));
+
+/// A running pair with a station on the initiator's LAN that says what no initiator says.
+struct Stage {
+    world: World,
+    pair: Pair,
+    station: HostId,
+    tag: u32,
+}
+
+impl Stage {
+    fn new(seed: u64, change: impl FnOnce(&mut Plan, Pair, HostId)) -> Stage {
+        let (mut plan, pair) = Plan::pair(seed);
+        let station = plan.station(pair.left);
+        change(&mut plan, pair, station);
+        let mut world = plan.build();
+        world.run_until("the import is up", Duration::from_secs(5), |world| {
+            world.events_like(pair.edge, |event| matches!(event, Event::ImportUp { .. })) > 0
+        });
+        // The initiator has heard of the import and identifies it.
+        world.run_for(Duration::from_millis(100));
+        world.take_heard(station);
+        Stage {
+            world,
+            pair,
+            station,
+            tag: 0x8000_0000,
+        }
+    }
+
+    /// Sends a request to the edge and returns what comes back within 20 ms.
+    fn ask(&mut self, address: Address, command: AoeCommand, argument: &[u8]) -> Vec<Seen> {
+        let own = self.world.mac(self.station);
+        let edge = gateway_mac(self.pair.edge, SegmentId(0));
+        self.tag += 1;
+        let pdu = craft::pdu(address, command, self.tag, argument);
+        self.world
+            .send_frame(self.station, &craft::frame(edge, own, &pdu));
+        self.world.run_for(Duration::from_millis(20));
+        let heard = self.world.take_heard(self.station);
+        heard
+            .into_iter()
+            .filter(|seen| seen.header.tag == Tag(self.tag))
+            .collect()
+    }
+
+    /// Hands the exit a request as if the edge had sealed it; returns what the edge's LAN hears.
+    fn lie(&mut self, export: u16, initiator: MacAddr, pdu: &[u8]) -> Vec<Seen> {
+        let chunk = craft::request_chunk(export, 0, initiator, 1 << 60, pdu);
+        self.world.lie(self.pair.exit, self.pair.edge, &chunk);
+        self.world.run_for(Duration::from_millis(20));
+        self.world.take_heard(self.station)
+    }
+
+    fn requests_at_target(&self) -> u64 {
+        self.world.count(self.pair.exit, Count::RequestsToTarget)
+    }
+}
+
+fn make_read_only(plan: &mut Plan, pair: Pair) {
+    plan.sites[pair.exit.0].exports[0].allow[0].access = Access::ReadOnly;
+}
+
+#[test]
+fn every_opcode_is_carried_or_refused_at_once_by_the_edge() {
+    let mut stage = Stage::new(1, |_, _, _| {});
+    for opcode in 0..=255u8 {
+        let data = [7; 512];
+        let argument = craft::ata(
+            opcode,
+            1,
+            5,
+            if opcode == WRITE || opcode == WRITE_EXT {
+                &data
+            } else {
+                &[]
+            },
+        );
+        let (before, sent) = (stage.requests_at_target(), stage.world.datagrams());
+        let heard = stage.ask(SEEN, AoeCommand::Ata, &argument);
+        if ALLOWED.contains(&opcode) {
+            assert_eq!(stage.requests_at_target(), before + 1, "{opcode:#x}");
+            assert_eq!(heard.len(), 1);
+            continue;
+        }
+        let [answer] = &heard[..] else {
+            panic!("{opcode:#x}: {heard:?}")
+        };
+        assert_eq!(answer.ata_outcome(), REFUSED, "{opcode:#x}");
+        assert_eq!(
+            (answer.header.flags, answer.header.address),
+            (Flags::RESPONSE, SEEN)
+        );
+        // Sector count and address as asked, no data.
+        assert_eq!((answer.ata().sectors(), answer.ata().lba_bytes()[0]), (1, 5));
+        assert!(answer.ata().data().iter().all(|byte| *byte == 0));
+        assert_eq!(stage.requests_at_target(), before);
+        assert!(stage.world.datagrams() <= sent + 8, "nothing but keepalives left");
+    }
+    let refused = 256 - ALLOWED.len() as u64;
+    assert_eq!(
+        stage
+            .world
+            .dropped(stage.pair.edge, DropReason::RefusedAtaCommand),
+        refused
+    );
+    assert_eq!(stage.world.count(stage.pair.edge, Count::Refusals), refused);
+}
+
+#[test]
+fn every_opcode_is_judged_again_by_the_exit_when_the_peer_lies() {
+    for access in [Access::ReadOnly, Access::ReadWrite] {
+        let mut stage = Stage::new(1, |plan, pair, _| {
+            plan.sites[pair.exit.0].exports[0].allow[0].access = access;
+        });
+        let own = stage.world.mac(stage.station);
+        // The edge only delivers replies to initiators it knows.
+        stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
+        for opcode in 0..=255u8 {
+            let is_write = opcode == WRITE || opcode == WRITE_EXT;
+            let argument = craft::ata(opcode, 1, 5, if is_write { &[7; 512] } else { &[] });
+            let before = stage.requests_at_target();
+            let heard = stage.lie(0, own, &craft::pdu(SEEN, AoeCommand::Ata, 77, &argument));
+            assert_eq!(heard.len(), 1, "{opcode:#x}");
+            assert_eq!(heard[0].header.tag, Tag(77));
+            if ALLOWED.contains(&opcode) && !(is_write && access == Access::ReadOnly) {
+                assert_eq!(stage.requests_at_target(), before + 1, "{opcode:#x}");
+            } else {
+                assert_eq!(heard[0].ata_outcome(), REFUSED, "{opcode:#x}");
+                assert_eq!(stage.requests_at_target(), before, "{opcode:#x}");
+            }
+        }
+        assert_eq!(
+            stage.world.target(stage.pair.target).counters().sectors_written > 0,
+            access == Access::ReadWrite
+        );
+    }
+}
+
+#[test]
+fn writes_to_a_read_only_export_fail_at_once_and_reads_work() {
+    for_each_seed(3, |seed| {
+        let (mut plan, pair) = Plan::pair(seed);
+        make_read_only(&mut plan, pair);
+        let mut world = plan.build();
+        world.open(pair.initiator, SEEN);
+        let load = Load::new(pair.initiator, SEEN, (pair.target, REAL));
+        world.start_load(load.errors(Errors::WritesRefused));
+        world.finish_loads(Duration::from_secs(60));
+        let counters = world.target(pair.target).counters();
+        assert_eq!(
+            (counters.sectors_written, counters.refused),
+            (0, 0),
+            "no write came so far"
+        );
+        assert!(world.dropped(pair.edge, DropReason::RefusedReadOnly) > 50);
+        assert_eq!(
+            world.dropped(pair.exit, DropReason::RefusedReadOnly),
+            0,
+            "the edge said no"
+        );
+        assert_eq!(world.driver(pair.initiator).counters().retransmits, 0);
+    });
+}
+
+#[test]
+fn a_write_that_claims_to_be_read_only_harmless_is_judged_by_its_opcode() {
+    let mut stage = Stage::new(2, |plan, pair, _| make_read_only(plan, pair));
+    let own = stage.world.mac(stage.station);
+    stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
+    let before = stage.requests_at_target();
+    for flags in 0..=255u8 {
+        let mut argument = craft::ata(WRITE_EXT, 1, 0, &[9; 512]);
+        argument[0] = flags;
+        for heard in [
+            stage.ask(SEEN, AoeCommand::Ata, &argument),
+            stage.lie(0, own, &craft::pdu(REAL, AoeCommand::Ata, 5, &argument)),
+        ] {
+            assert_eq!(heard.len(), 1, "flags {flags:#x}");
+            assert_eq!(heard[0].ata_outcome(), REFUSED, "flags {flags:#x}");
+        }
+    }
+    assert_eq!(stage.requests_at_target(), before);
+}
+
+#[test]
+fn too_many_sectors_and_truncated_requests_never_reach_the_target() {
+    let mut stage = Stage::new(3, |_, _, _| {});
+    let own = stage.world.mac(stage.station);
+    stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
+    let before = stage.requests_at_target();
+    for sectors in 3..=255 {
+        let argument = craft::ata(READ_EXT, sectors, 0, &[]);
+        for heard in [
+            stage.ask(SEEN, AoeCommand::Ata, &argument),
+            stage.lie(0, own, &craft::pdu(SEEN, AoeCommand::Ata, 5, &argument)),
+        ] {
+            assert_eq!(heard.len(), 1, "{sectors}");
+            assert_eq!(heard[0].ata_outcome(), REFUSED, "{sectors}");
+        }
+    }
+    // A write with less data than it says: no meaning, no answer.
+    let whole = craft::pdu(SEEN, AoeCommand::Ata, 5, &craft::ata(WRITE_EXT, 2, 0, &[9; 1024]));
+    for len in 0..whole.len() {
+        assert!(stage.lie(0, own, &whole[..len]).is_empty(), "{len} bytes");
+    }
+    assert_eq!(stage.requests_at_target(), before);
+    assert_eq!(stage.lie(0, own, &whole).len(), 1);
+}
+
+#[test]
+fn an_export_without_a_right_does_not_exist() {
+    let mut stage = Stage::new(4, |plan, pair, _| {
+        // A second export, for a third site only.
+        let third = plan.site(&[pair.left]);
+        plan.introduce(third, pair.exit);
+        plan.blade(
+            pair.target,
+            Address { shelf: 8, slot: 0 },
+            BladeSettings::default(),
+        );
+        plan.export(
+            pair.exit,
+            "secret",
+            pair.right,
+            Address { shelf: 8, slot: 0 },
+            third,
+            Access::ReadWrite,
+        );
+        plan.import(
+            pair.edge,
+            pair.exit,
+            "secret",
+            pair.left,
+            Address { shelf: 108, slot: 0 },
+        );
+    });
+    let own = stage.world.mac(stage.station);
+    let before = stage.requests_at_target();
+    for command in [AoeCommand::Query, AoeCommand::Ata] {
+        let argument = match command {
+            AoeCommand::Ata => craft::ata(0xec, 1, 0, &[]),
+            _ => craft::query(QueryCommand::Read, b""),
+        };
+        assert!(
+            stage
+                .ask(Address { shelf: 108, slot: 0 }, command, &argument)
+                .is_empty()
+        );
+        let pdu = craft::pdu(REAL, command, 5, &argument);
+        for export in [1, 2, 65_535] {
+            assert!(stage.lie(export, own, &pdu).is_empty(), "export {export}");
+        }
+    }
+    assert_eq!(stage.requests_at_target(), before);
+    assert_eq!(
+        stage.world.dropped(stage.pair.exit, DropReason::ExportNotAllowed),
+        6
+    );
+    assert_eq!(
+        stage.world.events_like(stage.pair.edge, |event| {
+            matches!(event, Event::ImportUp { export, .. } if export == "secret")
+        }),
+        0
+    );
+}
+
+#[test]
+fn an_initiator_that_is_not_listed_sees_nothing() {
+    let mut stage = Stage::new(5, |plan, pair, _| {
+        let listed = plan.mac(pair.initiator);
+        plan.sites[pair.exit.0].exports[0].allow[0].initiators = Some(vec![listed]);
+    });
+    let own = stage.world.mac(stage.station);
+    let (before, sent) = (
+        stage.requests_at_target(),
+        stage.world.count(stage.pair.edge, Count::RequestsToWire),
+    );
+    for (command, argument) in [
+        (AoeCommand::Query, craft::query(QueryCommand::Read, b"")),
+        (AoeCommand::Query, craft::query(QueryCommand::ForceSet, b"mine")),
+        (AoeCommand::Ata, craft::ata(0xec, 1, 0, &[])),
+        (AoeCommand::Ata, craft::ata(0x06, 1, 0, &[])),
+        (AoeCommand::MacMask, vec![0; 4]),
+    ] {
+        for address in [SEEN, Address::BROADCAST] {
+            assert!(
+                stage.ask(address, command, &argument).is_empty(),
+                "{command:?} {address}"
+            );
+        }
+        assert!(
+            stage
+                .lie(0, own, &craft::pdu(SEEN, command, 5, &argument))
+                .is_empty(),
+            "{command:?}"
+        );
+    }
+    assert_eq!(stage.requests_at_target(), before);
+    assert_eq!(stage.world.count(stage.pair.edge, Count::RequestsToWire), sent);
+    // The listed one works, and heard of it by a frame to it alone.
+    let initiator = stage.pair.initiator;
+    assert!(
+        stage.world.driver(initiator).disk(SEEN).is_some(),
+        "the advertisement was enough"
+    );
+    stage.world.open(initiator, SEEN);
+    stage
+        .world
+        .start_load(Load::new(initiator, SEEN, (stage.pair.target, REAL)).operations(20));
+    stage.world.finish_loads(Duration::from_secs(10));
+    let edge = gateway_mac(stage.pair.edge, SegmentId(0));
+    let heard = stage.world.take_heard(stage.station);
+    assert!(heard.iter().all(|seen| seen.source != edge), "{heard:?}");
+}
+
+#[test]
+fn commands_two_to_four_are_refused_by_an_aoe_error() {
+    let mut stage = Stage::new(6, |_, _, _| {});
+    let own = stage.world.mac(stage.station);
+    let before = stage.requests_at_target();
+    for code in (2..=255).map(AoeCommand::from) {
+        let heard = stage.ask(SEEN, code, &[0; 16]);
+        let [answer] = &heard[..] else {
+            panic!("{code:?}: {heard:?}")
+        };
+        assert_eq!(
+            (answer.header.flags, answer.header.error),
+            (Flags::ERROR_RESPONSE, 1),
+            "{code:?}"
+        );
+        assert!(stage.lie(0, own, &craft::pdu(SEEN, code, 5, &[0; 16])).is_empty());
+        assert!(
+            stage.ask(Address::BROADCAST, code, &[0; 16]).is_empty(),
+            "no broadcast of {code:?}"
+        );
+    }
+    assert_eq!(stage.requests_at_target(), before);
+}
+
+#[test]
+fn broadcast_ata_other_than_identify_never_passes() {
+    let mut stage = Stage::new(7, |_, _, _| {});
+    let everybody = [
+        Address::BROADCAST,
+        Address {
+            shelf: SEEN.shelf,
+            slot: 0xff,
+        },
+        Address {
+            shelf: 0xffff,
+            slot: SEEN.slot,
+        },
+    ];
+    for address in everybody {
+        for opcode in 0..=255u8 {
+            let before = stage.requests_at_target();
+            let argument = craft::ata(opcode, 1, 0, &[7; 512]);
+            let heard = stage.ask(address, AoeCommand::Ata, &argument);
+            if opcode == 0xec {
+                assert_eq!(
+                    heard.len(),
+                    1,
+                    "IDENTIFY finds disks for initiators without Config"
+                );
+                assert_eq!(heard[0].header.address, SEEN);
+                assert_eq!(stage.requests_at_target(), before + 1);
+            } else {
+                assert!(heard.is_empty(), "{opcode:#x} to {address}");
+                assert_eq!(stage.requests_at_target(), before, "{opcode:#x} to {address}");
+            }
+        }
+    }
+    assert_eq!(
+        stage.world.target(stage.pair.target).counters().sectors_written,
+        0
+    );
+}
+
+#[test]
+fn the_config_string_is_set_only_where_granted() {
+    for granted in [ConfigString::Read, ConfigString::Set] {
+        let mut stage = Stage::new(8, |plan, pair, _| {
+            plan.sites[pair.exit.0].exports[0].allow[0].config_string = granted;
+        });
+        let own = stage.world.mac(stage.station);
+        stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
+        for command in [QueryCommand::SetIfEmpty, QueryCommand::ForceSet] {
+            let argument = craft::query(command, b"com.example.one");
+            let heard = stage.ask(SEEN, AoeCommand::Query, &argument);
+            assert_eq!(heard.len(), 1, "{command:?}");
+            let lied = stage.lie(0, own, &craft::pdu(SEEN, AoeCommand::Query, 5, &argument));
+            match granted {
+                ConfigString::Read => {
+                    assert_eq!(
+                        (heard[0].header.flags, heard[0].header.error),
+                        (Flags::ERROR_RESPONSE, 2)
+                    );
+                    assert!(lied.is_empty());
+                }
+                ConfigString::Set => {
+                    assert_eq!(heard[0].header.flags, Flags::RESPONSE);
+                    assert_eq!(heard[0].query().string(), b"com.example.one");
+                    assert_eq!(heard[0].query().buffer_count(), 64);
+                    assert_eq!(lied.len(), 1);
+                }
+            }
+        }
+        let expected: &[u8] = if granted == ConfigString::Set {
+            b"com.example.one"
+        } else {
+            b""
+        };
+        let blade = stage.world.target(stage.pair.target).blade(REAL).unwrap();
+        assert_eq!(blade.settings().config_string, expected);
+        // Reading, and testing, answers from what the target has now.
+        let heard = stage.ask(SEEN, AoeCommand::Query, &craft::query(QueryCommand::Read, b""));
+        assert_eq!(heard[0].query().string(), expected);
+        let heard = stage.ask(
+            SEEN,
+            AoeCommand::Query,
+            &craft::query(QueryCommand::Test, expected),
+        );
+        assert_eq!(heard.len(), 1);
+        let heard = stage.ask(
+            SEEN,
+            AoeCommand::Query,
+            &craft::query(QueryCommand::Test, b"other"),
+        );
+        assert!(heard.is_empty(), "a mismatch is silence");
+        for unknown in 5..16 {
+            let argument = craft::query(QueryCommand::from_bits(unknown), b"x");
+            let heard = stage.ask(SEEN, AoeCommand::Query, &argument);
+            assert_eq!((heard.len(), heard[0].header.error), (1, 2));
+        }
+    }
+}
+
+#[test]
+fn a_lying_exit_reaches_only_initiators_that_asked_and_only_as_its_own_import() {
+    let mut stage = Stage::new(9, |plan, pair, _| {
+        let other = plan.site(&[pair.right]);
+        plan.introduce(pair.edge, other);
+    });
+    let own = stage.world.mac(stage.station);
+    let other = e2e::sim::SiteId(2);
+    let mut reply = craft::pdu(
+        REAL,
+        AoeCommand::Ata,
+        0x1234_5678,
+        &craft::ata(0, 0, 0, &[1; 512]),
+    );
+    reply[0] = 0x18;
+    let from = |stage: &mut Stage, peer, import, initiator, pdu: &[u8]| {
+        stage.world.lie(
+            stage.pair.edge,
+            peer,
+            &craft::reply_chunk(import, initiator, 1, pdu),
+        );
+        stage.world.run_for(Duration::from_millis(5));
+        stage.world.take_heard(stage.station)
+    };
+    let exit = stage.pair.exit;
+    assert!(
+        from(&mut stage, exit, 0, own, &reply).is_empty(),
+        "it has not asked anything"
+    );
+    stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
+    assert!(
+        from(&mut stage, other, 0, own, &reply).is_empty(),
+        "another peer's import"
+    );
+    assert!(
+        from(&mut stage, exit, 1, own, &reply).is_empty(),
+        "no such import"
+    );
+    assert!(
+        from(&mut stage, exit, 0, MacAddr::BROADCAST, &reply).is_empty(),
+        "to everybody"
+    );
+    let mut request = reply.clone();
+    request[0] = 0x10;
+    assert!(
+        from(&mut stage, exit, 0, own, &request).is_empty(),
+        "a request is no reply"
+    );
+    for len in 0..10 {
+        assert!(
+            from(&mut stage, exit, 0, own, &reply[..len]).is_empty(),
+            "{len} bytes"
+        );
+    }
+    let heard = from(&mut stage, exit, 0, own, &reply);
+    assert_eq!(heard.len(), 1);
+    assert_eq!(
+        (heard[0].header.address, heard[0].header.tag),
+        (SEEN, Tag(0x1234_5678))
+    );
+}

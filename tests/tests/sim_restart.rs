@@ -1,0 +1,271 @@
+//! Gateways that end and come back, under load: no wrong byte, and not for long.
+
+use std::time::Duration;
+
+use aoe_common::config::Endpoint;
+use aoe_common::drop_reason::DropReason;
+use aoe_common::event::Event;
+use aoe_common::telemetry::Count;
+use e2e::sim::plan::{REAL, SEEN};
+use e2e::sim::seeds::for_each_seed;
+use e2e::sim::site::Skew;
+use e2e::sim::{Load, Pair, Plan, SiteId, Weather, World};
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn loaded(plan: Plan, pair: Pair, operations: u64) -> World {
+    let mut world = plan.build();
+    world.open(pair.initiator, SEEN);
+    world.start_load(Load::new(pair.initiator, SEEN, (pair.target, REAL)).operations(operations));
+    world
+}
+
+/// Runs until the edge has told its initiators of the import once more than `before` times.
+fn back(world: &mut World, pair: Pair, before: usize, limit: Duration) -> Duration {
+    world.run_until("the import is back", limit, |world| ups(world, pair) > before)
+}
+
+fn ups(world: &World, pair: Pair) -> usize {
+    world.events_like(pair.edge, |event| matches!(event, Event::ImportUp { .. }))
+}
+
+#[test]
+fn either_side_may_restart_under_load() {
+    for_each_seed(12, |seed| {
+        for who in 0..2 {
+            let (mut plan, pair) = Plan::pair(seed);
+            plan.weather = Weather::rough(Duration::from_millis(2));
+            let mut world = loaded(plan, pair, 120);
+            for round in 0..3 {
+                world.run_for(Duration::from_millis(10 + (seed * 7 + round * 13) % 50));
+                world.restart(SiteId(who));
+                world.run_for(Duration::from_secs(8));
+            }
+            world.finish_loads(LONG);
+        }
+    });
+}
+
+#[test]
+fn a_site_that_knows_no_endpoint_may_restart() {
+    for_each_seed(4, |seed| {
+        for quiet in 0..2 {
+            let (mut plan, pair) = Plan::pair(seed);
+            plan.peer_mut(SiteId(quiet), SiteId(1 - quiet)).endpoint = Endpoint::Unknown;
+            let mut world = loaded(plan, pair, 200);
+            world.run_for(Duration::from_millis(20 + seed % 30));
+            let before = ups(&world, pair);
+            world.restart(SiteId(quiet));
+            // The other side notices by its unanswered pings: five seconds of quiet, three of patience.
+            let took = back(&mut world, pair, before, Duration::from_secs(15));
+            assert!(took < Duration::from_secs(10), "{took:?}\n{}", world.story());
+            world.finish_loads(LONG);
+        }
+    });
+}
+
+#[test]
+fn a_restarted_site_that_calls_is_back_in_a_moment() {
+    for_each_seed(4, |seed| {
+        for who in 0..2 {
+            let (plan, pair) = Plan::pair(seed);
+            let mut world = loaded(plan, pair, 200);
+            world.run_for(Duration::from_millis(50));
+            let before = ups(&world, pair);
+            world.restart(SiteId(who));
+            let took = back(&mut world, pair, before, Duration::from_secs(5));
+            assert!(took < Duration::from_millis(100), "{took:?}");
+            world.finish_loads(LONG);
+        }
+    });
+}
+
+#[test]
+fn both_sides_may_restart_at_once() {
+    for_each_seed(4, |seed| {
+        let (plan, pair) = Plan::pair(seed);
+        let mut world = loaded(plan, pair, 100);
+        world.run_for(Duration::from_millis(30));
+        world.restart(pair.edge);
+        world.restart(pair.exit);
+        world.finish_loads(LONG);
+    });
+}
+
+#[test]
+fn what_an_earlier_process_sent_changes_nothing() {
+    for_each_seed(4, |seed| {
+        for who in 0..2 {
+            let (plan, pair) = Plan::pair(seed);
+            let mut world = loaded(plan, pair, 60);
+            world.start_recording();
+            // A part of what the old process sent is withheld, to be delivered after its end.
+            let old = world.socket(SiteId(who));
+            world.set_filter(move |number, datagram| {
+                if datagram.from == old && number % 3 == 0 {
+                    e2e::sim::Fate::Lose
+                } else {
+                    e2e::sim::Fate::Pass
+                }
+            });
+            world.run_for(Duration::from_secs(2));
+            world.clear_filter();
+            let withheld = world.recorded();
+            world.restart(SiteId(who));
+            world.run_for(Duration::from_secs(1));
+            let other = SiteId(1 - who);
+            let sessions =
+                |world: &World| world.events_like(other, |event| matches!(event, Event::SessionUp { .. }));
+            let (opened, up) = (world.count(other, Count::RecordsOpened), sessions(&world));
+            let requests = world.count(pair.exit, Count::RequestsToTarget);
+            for datagram in withheld.into_iter().filter(|datagram| datagram.from == old) {
+                world.inject(datagram);
+            }
+            assert_eq!(
+                world.count(other, Count::RecordsOpened),
+                opened,
+                "no old record opens"
+            );
+            assert_eq!(sessions(&world), up);
+            assert_eq!(world.count(pair.exit, Count::RequestsToTarget), requests);
+            world.finish_loads(LONG);
+        }
+    });
+}
+
+#[test]
+fn records_withheld_from_an_unconfirmed_session_do_not_bring_an_earlier_process_back() {
+    for_each_seed(6, |seed| {
+        // The edge calls, the exit answers; whatever the edge then sends is withheld. The edge restarts, and now
+        // the exit calls it: the session of the old call still waits for its first record.
+        let (plan, pair) = Plan::pair(seed);
+        let mut world = plan.build();
+        let edge = world.socket(pair.edge);
+        world.start_recording();
+        world.set_filter(move |_, datagram| {
+            let from_edge = datagram.from == edge && datagram.bytes[0] != 1;
+            if from_edge {
+                e2e::sim::Fate::Lose
+            } else {
+                e2e::sim::Fate::Pass
+            }
+        });
+        world.run_for(Duration::from_millis(4));
+        let withheld: Vec<_> = world
+            .recorded()
+            .into_iter()
+            .filter(|one| one.from == edge)
+            .collect();
+        world.set_filter(move |_, datagram| {
+            let calls = datagram.from == edge && datagram.bytes[0] == 1;
+            if calls {
+                e2e::sim::Fate::Lose
+            } else {
+                e2e::sim::Fate::Pass
+            }
+        });
+        world.restart(pair.edge);
+        world.run_until(
+            "the exit has reached the new process",
+            Duration::from_secs(20),
+            |world| ups(world, pair) > 0,
+        );
+        let ups_before = world.events_like(pair.exit, |event| matches!(event, Event::SessionUp { .. }));
+        let opened = world.count(pair.exit, Count::RecordsOpened);
+        for datagram in withheld {
+            world.inject(datagram);
+        }
+        assert_eq!(world.count(pair.exit, Count::RecordsOpened), opened);
+        assert_eq!(
+            world.events_like(pair.exit, |event| matches!(event, Event::SessionUp { .. })),
+            ups_before
+        );
+    });
+}
+
+/// A site whose wall clock was set back while it was away cannot call: its first messages are older than the
+/// newest one its peer has seen, and look replayed. It can be called: by a peer that knows its endpoint, or that
+/// still holds the session of the earlier process and so knows where it lived. Only a lone caller that was away
+/// for longer has to wait until its clock has caught up, or its peer restarts.
+#[test]
+fn a_clock_set_back_at_restart_leaves_only_the_peers_call() {
+    for_each_seed(2, |seed| {
+        for (endpoint, away, comes_back) in [
+            (Endpoint::Known, 30, true),
+            (Endpoint::Unknown, 0, true),
+            (Endpoint::Unknown, 30, false),
+        ] {
+            let (mut plan, pair) = Plan::pair(seed);
+            plan.peer_mut(pair.exit, pair.edge).endpoint = endpoint;
+            let mut world = loaded(plan, pair, 0);
+            world.run_for(Duration::from_secs(60));
+            world.set_clock(pair.edge, Skew::Slow(Duration::from_secs(3600)));
+            world.kill(pair.edge);
+            world.run_for(Duration::from_secs(away));
+            let before = ups(&world, pair);
+            world.start(pair.edge);
+            world.run_for(Duration::from_secs(60));
+            assert_eq!(ups(&world, pair) > before, comes_back, "{}", world.story());
+            assert!(world.dropped(pair.exit, DropReason::HandshakeReplayed) > 0);
+            if !comes_back {
+                // The exit restarts: it has seen nothing yet.
+                world.restart(pair.exit);
+                back(&mut world, pair, before, Duration::from_secs(10));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_clock_set_forward_or_back_while_running_changes_nothing() {
+    // Stamps follow the process's own clock; only a restart reads the wall clock again.
+    let (mut plan, pair) = Plan::pair(4);
+    for site in &mut plan.sites {
+        site.tunnel.rekey_after = Duration::from_secs(5);
+    }
+    let mut world = loaded(plan, pair, 100);
+    world.set_clock(pair.edge, Skew::Slow(Duration::from_secs(3600)));
+    world.run_for(Duration::from_secs(30));
+    assert_eq!(
+        world.events_like(pair.edge, |event| matches!(event, Event::SessionLost { .. })),
+        0
+    );
+    world.set_clock(pair.edge, Skew::Fast(Duration::from_secs(3600)));
+    let before = ups(&world, pair);
+    world.restart(pair.edge);
+    back(&mut world, pair, before, Duration::from_secs(2));
+    world.finish_loads(LONG);
+}
+
+#[test]
+fn a_site_that_is_shut_down_says_so_and_its_import_goes_silent_at_once() {
+    for_each_seed(3, |seed| {
+        let (plan, pair) = Plan::pair(seed);
+        let mut world = loaded(plan, pair, 40);
+        world.run_for(Duration::from_secs(2));
+        world.shut_down(pair.exit);
+        world.run_for(Duration::from_millis(5));
+        let says =
+            |event: &Event| matches!(event, Event::SessionLost { why, .. } if why.contains("shut down"));
+        assert_eq!(world.events_like(pair.edge, says), 1, "{}", world.story());
+        world.drive(pair.initiator, |driver, _, out| {
+            driver.query(SEEN, out);
+        });
+        let answered = world.count(pair.edge, Count::QueriesAnswered);
+        world.run_for(Duration::from_secs(30));
+        assert_eq!(
+            world.count(pair.edge, Count::QueriesAnswered),
+            answered,
+            "silence"
+        );
+        let before = ups(&world, pair);
+        world.start(pair.exit);
+        back(&mut world, pair, before, Duration::from_secs(1));
+        world.start_load(Load::new(pair.initiator, SEEN, (pair.target, REAL)).operations(20));
+        world.finish_loads(LONG);
+        // And the other way round: the edge goes.
+        world.shut_down(pair.edge);
+        world.run_for(Duration::from_millis(5));
+        assert_eq!(world.events_like(pair.exit, says), 1, "{}", world.story());
+    });
+}
