@@ -103,6 +103,10 @@ impl Exit {
             number,
             tag: pdu.tag(),
         };
+        // Before any verdict: through a segment that is down no sector fits, which is no reason to refuse for good.
+        if export.target.mac().is_none() || state == SegmentState::Down {
+            return Err(DropReason::TargetDown);
+        }
         let (asked, len) = match pdu.command() {
             AoeCommand::Ata => {
                 let ata = Ata::parse(pdu.argument())?;
@@ -126,9 +130,6 @@ impl Exit {
             }
             _ => return Err(DropReason::RefusedAoeCommand),
         };
-        if export.target.mac().is_none() || state == SegmentState::Down {
-            return Err(DropReason::TargetDown);
-        }
         let pdu = bytes.get(..len).ok_or(DropReason::MessageMalformed)?;
         self.arm(io.now + SWEEP_EVERY);
         let export = self
