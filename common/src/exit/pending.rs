@@ -131,7 +131,8 @@ impl PendingTable {
             return;
         }
         let mut gone = Vec::new();
-        for (index, slot) in (0..).zip(&mut self.slots) {
+        // Counted wider than a slot's number: a full table has as many slots as that has values.
+        for (index, slot) in (0u32..).zip(&mut self.slots) {
             let Some(pending) = slot.pending.as_mut() else {
                 continue;
             };
@@ -141,7 +142,7 @@ impl PendingTable {
                 lost(pending);
             }
             if age >= FORGOTTEN {
-                gone.push(index);
+                gone.extend(u16::try_from(index));
             }
         }
         for index in gone {
@@ -229,6 +230,9 @@ mod tests {
             held += 1;
         }
         assert_eq!(held, MAX_SLOTS);
+        let mut forgotten = 0;
+        table.sweep(Instant::default() + FORGOTTEN, |_| {}, |_| forgotten += 1);
+        assert!(forgotten == MAX_SLOTS && table.is_empty());
     }
 
     #[test]
