@@ -10,4 +10,5 @@
 pub mod load;
 pub mod sim;
 pub mod stage;
+pub mod station;
 pub mod trial;

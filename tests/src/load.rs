@@ -12,6 +12,8 @@ use aoe_lab::workload::{Ledger, Limit, Mix, Order, Workload};
 
 /// How long I/O may stand still before a test gives up. The Linux driver itself would wait for 180 s.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an answer may take that the driver does not wait for any more.
+const LATE_ANSWERS: Duration = Duration::from_millis(200);
 /// Bytes between two looks at the flag that ends it.
 const SLICE: u64 = 256 << 10;
 
@@ -31,6 +33,9 @@ pub struct Done {
     pub bytes: u64,
     /// Frames sent again.
     pub retransmits: u64,
+    /// Frames sent again of which the first copy was not answered later: on an idle machine the same number, while a
+    /// busy one is sometimes just late. Known once the load has finished.
+    pub lost: u64,
     /// What must not be: failed or unanswered requests, wrong sectors.
     pub faults: Vec<String>,
 }
@@ -82,7 +87,10 @@ pub fn warm_up(initiator: &mut Initiator, address: Address, ledger: &mut Ledger)
         };
         figures.push(read.run(initiator, address, ledger)?);
     }
-    ensure!(figures.iter().all(|one| one.is_clean()), "warming up: {figures:?}");
+    ensure!(
+        figures.iter().all(|one| one.is_clean()),
+        "warming up: {figures:?}"
+    );
     Ok(())
 }
 
@@ -91,7 +99,12 @@ impl Load {
     ///
     /// # Errors
     /// When there is no thread left.
-    pub fn start(mut initiator: Initiator, address: Address, mut ledger: Ledger, workload: Workload) -> Result<Self> {
+    pub fn start(
+        mut initiator: Initiator,
+        address: Address,
+        mut ledger: Ledger,
+        workload: Workload,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let ours = Arc::clone(&shared);
         let work = move || {
@@ -152,8 +165,11 @@ impl Load {
     pub fn finish(mut self) -> Result<(Initiator, Ledger, Done)> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().ok_or_else(|| anyhow!("it has ended before"))?;
-        let (initiator, ledger) = thread.join().map_err(|_| anyhow!("the load's thread panicked"))?;
-        let done = self.done();
+        let (mut initiator, ledger) = thread.join().map_err(|_| anyhow!("the load's thread panicked"))?;
+        let mut done = self.done();
+        initiator.listen(LATE_ANSWERS);
+        let counters = initiator.driver().counters();
+        done.lost = counters.retransmits.saturating_sub(counters.unexpected);
         ensure!(done.faults.is_empty(), "I/O went wrong: {:#?}", done.faults);
         Ok((initiator, ledger, done))
     }

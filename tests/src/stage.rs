@@ -125,6 +125,17 @@ impl Stage {
         })
     }
 
+    /// Starts a real vblade at a world's target host, on an image of zeros of its own called after the address.
+    ///
+    /// # Errors
+    /// As [`Vblade::start`].
+    pub fn serve(&self, world: &World, target: Address, sectors: u64, options: &[&str]) -> Result<Vblade> {
+        let device = world.target_device();
+        wait_for_device(&world.tgt, device)?;
+        let image = self.image(&format!("{target}.img"), sectors)?;
+        Vblade::start(&world.tgt, device, target, &image, options)
+    }
+
     fn print_logs(&self) {
         for log in logs(self.dir()) {
             let text = fs::read_to_string(&log).unwrap_or_default();

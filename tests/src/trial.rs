@@ -1,74 +1,65 @@
-//! The usual scene of an end-to-end story: two sites with real gateways, the real vblade on a file behind site B, and
-//! an initiator at site A whose every byte is checked.
+//! The usual scene of the stories in which something breaks: two sites around the real vblade, and an initiator at
+//! site A whose every byte is checked, afterwards also in the file behind vblade.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use aoe_common::frame::{Address, SECTOR_LEN};
-use aoe_lab::gateway::{Access, Binaries, RunningGateway};
+use aoe_common::frame::Address;
+use aoe_lab::gateway::{Access, RunningGateway, Site};
 use aoe_lab::initiator::Initiator;
-use aoe_lab::netns::Process;
 use aoe_lab::relay::{Relay, Side};
 use aoe_lab::topology::{Gateways, World, WorldPlan};
 use aoe_lab::workload::{Fresh, Ledger, Workload};
-use tempfile::TempDir;
 
-use crate::load::{self, Load};
+use crate::load::{self, Done, Load, PATIENCE};
+use crate::stage::{Counted, Opened, Stage, Vblade, eventually, wait_for_device};
 
 /// Where the target is, on site B's segment.
 pub const TARGET: Address = Address { shelf: 7, slot: 3 };
 /// Where site A presents it.
 pub const IMPORT: Address = Address { shelf: 107, slot: 3 };
-/// How long what must happen may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Size of the disk: 4 MiB.
+pub const SECTORS: usize = 8 << 10;
 
-/// Size of the disk.
-const SECTORS: usize = 8 << 10;
-
-/// One story's world.
+/// One story's world, in use.
 #[derive(Debug)]
 pub struct Trial {
     started: Instant,
     /// The gateways; before the world, so that they end first.
     pub gateways: Gateways,
-    vblade: Option<Process>,
-    vblade_options: &'static [&'static str],
+    /// The target; `None` while it is dead.
+    vblade: Option<Vblade>,
     /// Namespaces, cables and configuration.
     pub world: World,
-    dir: TempDir,
+    image: PathBuf,
 }
 
-/// Counters of a gateway, as it logs them.
-#[derive(Clone, Debug, Default)]
-pub struct Numbers(BTreeMap<String, u64>);
-
 impl Trial {
-    /// Builds the world, lets `edit` change its configuration, starts everything, and waits until the import is up.
+    /// Builds the world, lets `edit` change it, starts everything, and waits until the import is up.
     ///
     /// # Errors
-    /// Without namespaces or programs, or when the import does not come up; the message says which.
-    pub fn start(plan: WorldPlan, vblade_options: &'static [&'static str], edit: impl FnOnce(&mut World)) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let binaries = Binaries::find()?;
-        let mut world = World::build(dir.path(), &binaries, plan)?;
-        world.share("backup", TARGET, Access::ReadWrite, IMPORT);
+    /// When it does not come up.
+    pub fn start(stage: &Stage, plan: WorldPlan, edit: impl FnOnce(&mut World)) -> Result<Self> {
+        let started = Instant::now();
+        let mut world = stage.world(plan)?;
+        world.share("disk", TARGET, Access::ReadWrite, IMPORT);
         edit(&mut world);
-        fs::File::create(dir.path().join("image"))?.set_len((SECTORS * SECTOR_LEN) as u64)?;
-        let mut trial = Trial {
-            started: Instant::now(),
-            gateways: world.start()?,
-            vblade: None,
-            vblade_options,
+        let Opened {
+            gateways,
+            vblade,
             world,
-            dir,
+        } = stage.raise(world, TARGET, IMPORT, SECTORS as u64)?;
+        let trial = Trial {
+            started,
+            gateways,
+            image: vblade.image().to_owned(),
+            vblade: Some(vblade),
+            world,
         };
-        trial.start_vblade()?;
-        trial.gateways.wait_for_import(IMPORT)?;
         trial.say(format_args!("{IMPORT} is up"));
         Ok(trial)
     }
@@ -78,51 +69,43 @@ impl Trial {
         println!("{:7.3} s  {what}", self.started.elapsed().as_secs_f64());
     }
 
-    /// A warmed-up initiator and the ledger of the whole disk.
-    ///
-    /// # Errors
-    /// When I/O fails.
-    pub fn initiator(&self) -> Result<(Initiator, Ledger)> {
-        let mut initiator = self.world.initiator()?;
-        let mut ledger = Ledger::new(0, SECTORS, 7, Fresh::Zero);
-        load::warm_up(&mut initiator, IMPORT, &mut ledger)?;
-        self.say(format_args!(
-            "warmed up: retransmission timeout {:?}",
-            initiator.driver().retransmit_timeout(IMPORT)
-        ));
-        Ok((initiator, ledger))
-    }
-
-    /// A warmed-up initiator at work in the background.
+    /// A warmed-up initiator at work in the background, on the whole disk.
     ///
     /// # Errors
     /// When I/O fails.
     pub fn load(&self, workload: Workload) -> Result<Load> {
-        let (initiator, ledger) = self.initiator()?;
+        let mut initiator = self.world.initiator()?;
+        let mut ledger = Ledger::new(0, SECTORS, 7, Fresh::Zero);
+        load::warm_up(&mut initiator, IMPORT, &mut ledger)?;
+        self.say(format_args!(
+            "warmed up: a lost frame is sent again after {:?}",
+            initiator.driver().retransmit_timeout(IMPORT).unwrap_or_default()
+        ));
         let load = Load::start(initiator, IMPORT, ledger, workload)?;
-        load.go_on(100)?;
+        load.go_on(50)?;
         Ok(load)
     }
 
-    /// Ends the load, reads everything back through the gateways, and compares the target's file byte by byte. Then
-    /// the gateways must still be the same processes and end clean.
+    /// Ends the load and the story: reads everything back, compares the target's file, demands that both gateways
+    /// still run as the processes they were, and that they end clean.
     ///
     /// # Errors
-    /// Whatever was not as it has to be.
-    pub fn finish(mut self, load: Load) -> Result<load::Done> {
+    /// Whatever is not as it has to be.
+    pub fn finish(mut self, load: Load) -> Result<Done> {
         let (mut initiator, mut ledger, done) = load.finish()?;
         self.verify(&mut initiator, &mut ledger)?;
         self.say(format_args!(
-            "{} requests, {} MB, {} frames sent again",
+            "verified: {} requests, {:.1} MB, {} frames sent again",
             done.requests,
-            done.bytes / 1_000_000,
+            done.bytes as f64 / 1e6,
             done.retransmits
         ));
+        self.both_run()?;
         self.gateways.stop()?;
         Ok(done)
     }
 
-    /// Reads everything back through the gateways, and compares the target's file byte by byte.
+    /// Reads everything back through the gateways, and compares the target's file with it byte by byte.
     ///
     /// # Errors
     /// When a sector is wrong.
@@ -134,37 +117,32 @@ impl Trial {
         let figures = read.run(initiator, IMPORT, ledger)?;
         ensure!(figures.is_clean(), "reading back: {figures:?}");
         let mut wrong = Vec::new();
-        ledger.check(0, &fs::read(self.image())?, |complaint| wrong.push(complaint.to_string()));
+        ledger.check(0, &fs::read(&self.image)?, |complaint| {
+            wrong.push(complaint.to_string())
+        });
         ensure!(wrong.is_empty(), "the target's file: {wrong:#?}");
         Ok(())
     }
 
-    /// Starts vblade on the image, and waits until it serves.
-    ///
-    /// # Errors
-    /// When its device is missing or it ends.
-    pub fn start_vblade(&mut self) -> Result<()> {
-        let device = self.world.target_device();
-        let until = Instant::now() + PATIENCE;
-        while !self.world.tgt.has_link(device) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let mut command = Command::new("/usr/sbin/vblade");
-        command.args(self.vblade_options).args(["7", "3", device]).arg(self.image());
-        let vblade = self.world.tgt.spawn("vblade", command, Some(&self.dir.path().join("vblade.log")))?;
-        vblade.wait_for_line("sectors", PATIENCE)?;
-        self.vblade = Some(vblade);
-        Ok(())
-    }
-
-    /// Kills vblade as a crash would, or buries it if it has ended.
+    /// Kills vblade as a crash would, or buries it if it has ended by itself.
     ///
     /// # Errors
     /// Those of kill.
     pub fn kill_vblade(&mut self) -> Result<()> {
-        if let Some(mut vblade) = self.vblade.take() {
-            vblade.kill()?;
+        match self.vblade.take() {
+            Some(mut vblade) => vblade.process().kill().map(drop),
+            None => Ok(()),
         }
+    }
+
+    /// Starts vblade on the same file again, as soon as its device is up.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_vblade(&mut self) -> Result<()> {
+        let device = self.world.target_device();
+        wait_for_device(&self.world.tgt, device)?;
+        self.vblade = Some(Vblade::start(&self.world.tgt, device, TARGET, &self.image, &[])?);
         Ok(())
     }
 
@@ -184,11 +162,21 @@ impl Trial {
         }
     }
 
-    /// Starts the gateway of one side again.
+    /// The directory and configuration of one side.
+    pub fn site(&self, side: Side) -> &Site {
+        match side {
+            Side::A => &self.world.site_a,
+            Side::B => &self.world.site_b,
+        }
+    }
+
+    /// Starts the gateway of one side again; the one before it ends at the latest now.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn restart(&mut self, side: Side) -> Result<()> {
+        // It would hold the port.
+        self.gateway(side).process().stop()?;
         match side {
             Side::A => self.gateways.a = self.world.site_a.start(&self.world.gwa)?,
             Side::B => self.gateways.b = self.world.site_b.start(&self.world.gwb)?,
@@ -196,18 +184,12 @@ impl Trial {
         Ok(())
     }
 
-    /// The counters of one side's gateway, asked for by SIGUSR1.
+    /// The counters of one side's gateway.
     ///
     /// # Errors
-    /// When it does not answer: it has ended.
-    pub fn counters(&mut self, side: Side) -> Result<Numbers> {
-        let process = self.gateway(side).process();
-        let seen = process.transcript().len();
-        process.signal(nix::sys::signal::Signal::SIGUSR1)?;
-        let line = process.wait_for_line_after(seen, "counters", PATIENCE)?;
-        let pairs = line.split_whitespace().filter_map(|word| word.split_once('='));
-        let numbers = pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
-        Ok(Numbers(numbers.collect()))
+    /// When it has ended.
+    pub fn counted(&mut self, side: Side) -> Result<Counted> {
+        Counted::ask(self.gateway(side))
     }
 
     /// How many lines of one side's log contain `pattern`, over all of its starts.
@@ -215,11 +197,7 @@ impl Trial {
     /// # Errors
     /// When there is no log.
     pub fn logged(&self, side: Side, pattern: &str) -> Result<usize> {
-        let site = match side {
-            Side::A => &self.world.site_a,
-            Side::B => &self.world.site_b,
-        };
-        let log = fs::read_to_string(site.dir().join("gateway.log"))?;
+        let log = fs::read_to_string(self.site(side).dir().join("gateway.log"))?;
         Ok(log.lines().filter(|line| line.contains(pattern)).count())
     }
 
@@ -228,15 +206,13 @@ impl Trial {
     /// # Errors
     /// When it has not in time.
     pub fn wait_for_log(&self, side: Side, pattern: &str, count: usize) -> Result<()> {
-        let until = Instant::now() + PATIENCE;
-        while self.logged(side, pattern)? < count {
-            ensure!(Instant::now() < until, "{side:?} logged {pattern:?} less than {count} times");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let what = format!("side {side:?} logs {pattern:?} {count} times");
+        eventually(&what, PATIENCE, || Ok(self.logged(side, pattern)? >= count))?;
+        self.say(format_args!("side {side:?} says: {pattern}"));
         Ok(())
     }
 
-    /// Fails if a gateway has ended.
+    /// Fails if a gateway has ended, or has said that something of its own went wrong.
     ///
     /// # Errors
     /// When one has.
@@ -244,28 +220,15 @@ impl Trial {
         for side in [Side::A, Side::B] {
             let ended = self.gateway(side).process().try_wait()?;
             ensure!(ended.is_none(), "gateway {side:?} has ended: {ended:?}");
+            for word in ["panicked", "ERROR"] {
+                ensure!(self.logged(side, word)? == 0, "gateway {side:?} says {word:?}");
+            }
         }
         Ok(())
     }
-
-    fn image(&self) -> PathBuf {
-        self.dir.path().join("image")
-    }
 }
 
-impl Drop for Trial {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            for (name, gateway) in [("A", &mut self.gateways.a), ("B", &mut self.gateways.b)] {
-                println!("the last lines of gateway {name}:\n{}", gateway.process().transcript().tail(40));
-            }
-        }
-    }
-}
-
-impl Numbers {
-    /// One of them; zero if it is not there.
-    pub fn get(&self, name: &str) -> u64 {
-        self.0.get(name).copied().unwrap_or_default()
-    }
+/// Sleeps in the middle of a story, which has no other sign to wait for.
+pub fn pause(millis: u64) {
+    thread::sleep(Duration::from_millis(millis));
 }

@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Initiator(Box<Driver>),
     Target(Box<Target>),
     /// Sends what a test says and remembers what it hears.
-    Station(Vec<(Instant, Vec<u8>)>),
+    Station(Vec<Vec<u8>>),
 }
 
 impl Host {
@@ -73,7 +73,7 @@ impl Host {
                 target.begin_batch();
                 target.handle_frame(bytes, now, &mut self.out);
             }
-            Kind::Station(heard) => heard.push((now, bytes.to_vec())),
+            Kind::Station(heard) => heard.push(bytes.to_vec()),
         }
     }
 

@@ -159,7 +159,7 @@ impl World {
             let ran = self.step(until);
             steps += 1;
             self.require(ran && steps < MAX_STEPS, || {
-                format!("not so within {limit:?}: {what}\n{}", self.story())
+                format!("not so within {limit:?}: {what}")
             });
         }
         self.now.saturating_since(start)
@@ -447,15 +447,21 @@ impl World {
     /// What a station heard since the last call.
     ///
     /// # Panics
-    /// If the host is no station.
+    /// If the host is no station, or has heard what is not AoE.
     pub fn take_heard(&mut self, host: HostId) -> Vec<Seen> {
+        let heard = self.take_heard_raw(host);
+        heard.iter().map(|bytes| Seen::parse(bytes)).collect()
+    }
+
+    /// The frames a station heard since the last call.
+    ///
+    /// # Panics
+    /// If the host is no station.
+    pub fn take_heard_raw(&mut self, host: HostId) -> Vec<Vec<u8>> {
         let Kind::Station(heard) = &mut self.hosts[host.0].kind else {
             panic!("{host:?} is no station")
         };
         std::mem::take(heard)
-            .iter()
-            .map(|(_, bytes)| Seen::parse(bytes))
-            .collect()
     }
 
     /// Discovers, identifies and opens a device as a mount does; returns how long it took.
@@ -469,7 +475,7 @@ impl World {
             self.drive(host, |driver, _, out| driver.query(address, out));
             self.run_for(Duration::from_millis(500));
         }
-        self.fail(&format!("{address} is not found\n{}", self.story()))
+        self.fail(&format!("{address} is not found"))
     }
 
     // ---- loads ----
@@ -887,7 +893,12 @@ impl World {
     }
 
     fn fail(&self, complaint: &str) -> ! {
-        panic!("seed {}, at {} us: {complaint}", self.seed, self.now.as_micros())
+        panic!(
+            "seed {}, at {} us: {complaint}\n{}",
+            self.seed,
+            self.now.as_micros(),
+            self.story()
+        )
     }
 
     /// The last events and the numbers of every site, for failures.
