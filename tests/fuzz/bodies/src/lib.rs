@@ -9,15 +9,28 @@
 //! missing.
 
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a body reports by panicking"
 )]
 
+mod datagram;
+mod engine;
 mod frame;
+mod handshake;
+mod input;
+mod pair;
+mod payload;
+mod station;
+mod world;
 
+pub use datagram::datagram;
+pub use engine::engine;
 pub use frame::frame;
+pub use handshake::handshake;
+pub use payload::payload;
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +41,11 @@ pub struct Target {
     pub body: fn(&[u8]),
 }
 
-/// Every target, by name.
-pub const TARGETS: &[Target] = &[Target {
-    name: "frame",
-    body: frame,
-}];
+macro_rules! targets {
+    ($($name:ident),+) => {
+        /// Every target, by name.
+        pub const TARGETS: &[Target] = &[$(Target { name: stringify!($name), body: $name }),+];
+    };
+}
+
+targets!(datagram, engine, frame, handshake, payload);

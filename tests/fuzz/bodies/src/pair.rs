@@ -1,0 +1,133 @@
+//! Two gateways wired together, and what is under way between them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use aoe_common::event::Event;
+use aoe_common::frame::Frame;
+use aoe_common::segment::SegmentState;
+use aoe_common::time::Instant;
+
+use crate::station;
+use crate::world::{EXPORTS, Emitted, Gateway, IMPORTS, address};
+
+/// Datagrams under way, and frames a target has yet to answer; what comes beyond is lost.
+const MOST: usize = 512;
+
+/// Both gateways; their clocks go alike.
+pub(crate) struct Pair {
+    pub(crate) gateways: [Gateway; 2],
+    /// Whom it is for, and the datagram.
+    pub(crate) wire: VecDeque<(u8, Vec<u8>)>,
+    /// What each gateway's target was asked.
+    pub(crate) asked: [VecDeque<Vec<u8>>; 2],
+    /// Frames on the segments with initiators, since somebody last took them.
+    pub(crate) heard: Vec<(u8, Vec<u8>)>,
+    processes: u8,
+}
+
+impl Pair {
+    /// Both at rest, their segments up.
+    pub(crate) fn start() -> Pair {
+        let now = Instant::from_micros(1);
+        let gateways = [0, 1].map(|side| Gateway::start(side, 0, now));
+        Pair {
+            gateways,
+            wire: VecDeque::new(),
+            asked: [VecDeque::new(), VecDeque::new()],
+            heard: Vec::new(),
+            processes: 0,
+        }
+    }
+
+    /// With a session, targets known, and imports presented.
+    pub(crate) fn established() -> Pair {
+        let mut pair = Pair::start();
+        pair.act(0, Gateway::call);
+        pair.wait(Duration::from_millis(1));
+        pair.settle();
+        for gateway in &pair.gateways {
+            let up = |event: &Event| matches!(event, Event::ImportUp { .. });
+            assert!(gateway.events.iter().any(up), "{:?}", gateway.events);
+        }
+        pair.heard.clear();
+        pair
+    }
+
+    pub(crate) fn gateway(&mut self, side: u8) -> &mut Gateway {
+        &mut self.gateways[usize::from(side)]
+    }
+
+    /// Gives a gateway one input and puts what it makes on its ways.
+    pub(crate) fn act(&mut self, side: u8, input: impl FnOnce(&mut Gateway) -> Emitted) -> Emitted {
+        let emitted = input(self.gateway(side));
+        for datagram in &emitted.datagrams {
+            if self.wire.len() < MOST {
+                self.wire.push_back((1 - side, datagram.clone()));
+            }
+        }
+        for (segment, frame) in &emitted.frames {
+            let asked = &mut self.asked[usize::from(side)];
+            if *segment == IMPORTS {
+                self.heard.push((side, frame.clone()));
+            } else if asked.len() < MOST {
+                asked.push_back(frame.clone());
+            }
+        }
+        emitted
+    }
+
+    /// Brings a datagram to gateway `side`, from the other's address.
+    pub(crate) fn deliver(&mut self, side: u8, datagram: &[u8]) -> Emitted {
+        self.act(side, |gateway| gateway.datagram(address(1 - side), datagram))
+    }
+
+    /// The target of gateway `side` says something, if its segment is up.
+    pub(crate) fn target_says(&mut self, side: u8, frame: &[u8]) {
+        if self.gateway(side).states[usize::from(EXPORTS.0)] != SegmentState::Down {
+            self.act(side, |gateway| gateway.frame(EXPORTS, frame));
+        }
+    }
+
+    /// Delivers and answers until nothing is under way.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..10_000 {
+            if let Some((side, datagram)) = self.wire.pop_front() {
+                self.deliver(side, &datagram);
+            } else if let Some(side) = [0, 1]
+                .into_iter()
+                .find(|side| !self.asked[usize::from(*side)].is_empty())
+            {
+                self.answer_oldest(side);
+            } else {
+                return;
+            }
+        }
+        panic!("the two gateways never fall silent");
+    }
+
+    /// The target of gateway `side` answers the oldest frame it was sent.
+    pub(crate) fn answer_oldest(&mut self, side: u8) {
+        let Some(request) = self.asked[usize::from(side)].pop_front() else {
+            return;
+        };
+        assert!(Frame::parse(&request).is_ok());
+        self.target_says(side, &station::answer(side, &request));
+    }
+
+    /// Lets time pass for both.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        for side in [0, 1] {
+            self.act(side, |gateway| gateway.wait(time));
+        }
+    }
+
+    /// Lets a gateway's process die and another one start.
+    pub(crate) fn restart(&mut self, side: u8) {
+        self.processes = self.processes.wrapping_add(1);
+        let process = self.processes;
+        let gateway = self.gateway(side);
+        *gateway = Gateway::start(side, process, gateway.now);
+        self.asked[usize::from(side)].clear();
+    }
+}
