@@ -2,7 +2,8 @@
 //!
 //! - [`sim`]: engines under virtual time, a seeded lossy wire, models of both AoE ends, and a naive model of disks
 //!   that every answer is compared with. The tests that use it are `tests/sim_*.rs`.
-//! - [`stage`]: what end-to-end stories stand on, with real processes in network namespaces: `tests/e2e_*.rs`.
+//! - [`stage`]: what end-to-end stories stand on, with real processes in network namespaces: `tests/e2e_*.rs`;
+//!   [`station`]: a host that says whatever it likes.
 //! - [`trial`], [`load`]: real gateways around the real vblade, and verified I/O that goes on while a test does harm.
 
 #![forbid(unsafe_code)]

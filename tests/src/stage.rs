@@ -44,7 +44,7 @@ pub fn play(story: impl FnOnce(&Stage) -> Result<()>) {
         Err(error) => panic!("{error:#}"),
     };
     if let Err(error) = story(&stage) {
-        panic!("{error:?}");
+        panic!("{error:#}");
     }
 }
 
