@@ -156,7 +156,7 @@ fn datagrams_of_every_length_at_every_point_of_a_sessions_life() {
     let sockets = [world.socket(pair.edge), world.socket(pair.exit)];
     let mut offer = |world: &mut World, len: usize| {
         let to = sockets[len % 2];
-        let from = if len % 3 == 0 {
+        let from = if len.is_multiple_of(3) {
             sockets[1 - len % 2]
         } else {
             elsewhere()

@@ -1,0 +1,107 @@
+//! Loads of a running simulation, and the disks they are compared with.
+
+use std::time::Duration;
+
+use aoe_common::frame::{Address, SECTOR_LEN};
+use aoe_lab::random::mix;
+
+use super::super::host::{Host, HostId, Kind};
+use super::super::load::Load;
+use super::super::plan::DISK_SECTORS;
+use super::super::registers::Registers;
+
+use super::World;
+
+impl World {
+    /// Starts a load; its initiator has opened the device.
+    pub fn start_load(&mut self, load: Load) {
+        let seed = mix(self.seed ^ mix(self.loads.len() as u64 + 1));
+        self.disk(load.disk);
+        self.loads.push(load.seeded(seed));
+        self.pump();
+    }
+
+    /// Whether all loads have ended.
+    pub fn loads_done(&self) -> bool {
+        self.loads.iter().all(Load::is_done)
+    }
+
+    /// Requests ended and failed, of all loads.
+    pub fn progress(&self) -> (u64, u64) {
+        self.loads
+            .iter()
+            .map(Load::progress)
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// Runs until all loads have ended, then compares every byte of every disk with the model; returns how long
+    /// the loads took.
+    pub fn finish_loads(&mut self, limit: Duration) -> Duration {
+        let took = self.run_until("all requests have ended", limit, World::loads_done);
+        self.run_for(Duration::from_secs(1));
+        self.verify_disks();
+        took
+    }
+
+    /// Compares every byte of every disk with the model.
+    pub fn verify_disks(&mut self) {
+        let mut disks = std::mem::take(&mut self.disks);
+        for ((host, address), disk) in &mut disks {
+            let mut bytes = Vec::new();
+            let blade = self.target(*host).blade(*address).expect("the blade of a load");
+            blade
+                .backing()
+                .read(0, disk.len() * SECTOR_LEN, &mut bytes)
+                .expect("memory can be read");
+            if let Err(complaint) = disk.judge(0, &bytes, self.now, self.now) {
+                self.fail(&format!("in the end, on {address} of {host:?}: {complaint}"));
+            }
+        }
+        self.disks = disks;
+    }
+
+    pub(super) fn disk(&mut self, disk: (HostId, Address)) -> &mut Registers {
+        let number = (disk.0.0 as u64) << 32 | u64::from(disk.1.shelf) << 8 | u64::from(disk.1.slot);
+        self.disks
+            .entry(disk)
+            .or_insert_with(|| Registers::new(number, DISK_SECTORS))
+    }
+
+    pub(super) fn pump_load(&mut self, host: usize) {
+        let Host {
+            kind: Kind::Initiator(driver),
+            out,
+            ..
+        } = &mut self.hosts[host]
+        else {
+            return;
+        };
+        let mut fault = None;
+        loop {
+            let completion = driver.poll_completion();
+            if let Some(completion) = &completion {
+                for load in self.loads.iter_mut().filter(|load| load.host.0 == host) {
+                    let Some(disk) = self.disks.get_mut(&load.disk) else {
+                        continue;
+                    };
+                    if let Err(complaint) = load.take(completion, disk) {
+                        fault = Some(complaint);
+                    }
+                }
+            }
+            let mut submitted = 0;
+            for load in self.loads.iter_mut().filter(|load| load.host.0 == host) {
+                let Some(disk) = self.disks.get_mut(&load.disk) else {
+                    continue;
+                };
+                submitted += load.submit(driver, disk, self.now, out);
+            }
+            if completion.is_none() && submitted == 0 {
+                break;
+            }
+        }
+        if let Some(fault) = fault {
+            self.fail(&fault);
+        }
+    }
+}

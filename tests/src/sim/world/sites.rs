@@ -1,0 +1,245 @@
+//! Gateways of a running simulation: their processes, links, clocks, addresses and numbers.
+
+use std::net::SocketAddr;
+
+use aoe_common::config::{Endpoint, PeerId, SegmentId};
+use aoe_common::drop_reason::DropReason;
+use aoe_common::engine::Engine;
+use aoe_common::event::Event;
+use aoe_common::segment::SegmentState;
+use aoe_common::telemetry::Count;
+use aoe_common::time::Instant;
+use aoe_lab::random::{Random, mix};
+
+use super::super::host::Kind;
+use super::super::lan::{LanId, Port, inspect};
+use super::super::plan::gateway_mac;
+use super::super::site::{Process, SiteId, Skew};
+use super::super::wire::Datagram;
+
+use super::{Link, RESOLVE, What, World};
+
+impl World {
+    /// Starts a site's process; one that runs is gone without a word.
+    pub fn start(&mut self, site: SiteId) {
+        let peers = self.sites[site.0].plan.peers.iter().map(|peer| {
+            let other = &self.sites[peer.site.0].plan;
+            peer.config(other.name.clone(), other.secret)
+        });
+        let peers = peers.collect();
+        let boots = self.sites[site.0].boots;
+        let mut entropy = [0; 32];
+        let mut random = Random::new(mix(self.seed) ^ (site.0 as u64) << 32 ^ boots << 40);
+        let (words, _) = entropy.as_chunks_mut::<8>();
+        for word in words.iter_mut() {
+            *word = random.next_u64().to_le_bytes();
+        }
+        self.sites[site.0].boot(peers, entropy, self.now);
+        for segment in 0..self.sites[site.0].segments.len() {
+            self.set_link(site, SegmentId(segment as u16), Link::Up);
+        }
+        self.pump();
+    }
+
+    /// Ends a site's process without a word.
+    pub fn kill(&mut self, site: SiteId) {
+        self.sites[site.0].process = None;
+    }
+
+    /// Ends a site's process and starts another.
+    pub fn restart(&mut self, site: SiteId) {
+        self.kill(site);
+        self.start(site);
+    }
+
+    /// Ends a site's process as SIGTERM does: it tells its peers.
+    pub fn shut_down(&mut self, site: SiteId) {
+        let now = self.now;
+        if let Some(process) = &mut self.sites[site.0].process {
+            let own = process.own(now);
+            process.engine.shutdown(own, &mut process.out);
+            process.is_fed = true;
+        }
+        self.pump();
+        self.kill(site);
+    }
+
+    /// Sets a site's wall clock; it counts from the next start.
+    pub fn set_clock(&mut self, site: SiteId, skew: Skew) {
+        self.sites[site.0].skew = skew;
+    }
+
+    /// Takes the cable out of a site's segment, or puts it back.
+    pub fn set_link(&mut self, site: SiteId, segment: SegmentId, link: Link) {
+        let (lan, _) = self.sites[site.0].segments[usize::from(segment.0)];
+        let state = match link {
+            Link::Down => SegmentState::Down,
+            Link::Up => SegmentState::Up {
+                mac: gateway_mac(site, segment),
+                mtu: self.lans[lan.0].mtu,
+            },
+        };
+        self.sites[site.0].segments[usize::from(segment.0)].1 = state;
+        self.feed(site.0, |engine, now, out| {
+            engine.handle_segment(segment, state, now, out);
+        });
+        self.pump();
+    }
+
+    /// Changes the MTU of a LAN for all that are on it.
+    pub fn set_lan_mtu(&mut self, lan: LanId, mtu: u16) {
+        self.lans[lan.0].mtu = mtu;
+        for host in self.hosts.iter_mut().filter(|host| host.lan == lan) {
+            match &mut host.kind {
+                Kind::Initiator(driver) => driver.set_link(host.mac, mtu.into()),
+                Kind::Target(target) => target.set_link(host.mac, mtu.into()),
+                Kind::Station(_) => {}
+            }
+        }
+        for port in self.lans[lan.0].ports.clone() {
+            if let Port::Gateway(site, segment) = port {
+                let segment = SegmentId(segment);
+                let (_, state) = self.sites[site].segments[usize::from(segment.0)];
+                if state != SegmentState::Down {
+                    self.set_link(SiteId(site), segment, Link::Up);
+                }
+            }
+        }
+    }
+
+    /// Moves a site's first socket to another address, as a NAT does; its name keeps the old one.
+    pub fn rebind(&mut self, site: SiteId, address: SocketAddr) {
+        self.sites[site.0].sockets[0] = address;
+    }
+
+    /// Makes a site's name resolve to another address.
+    pub fn rename(&mut self, site: SiteId, address: SocketAddr) {
+        self.sites[site.0].name = vec![address];
+    }
+
+    /// Where a site's first socket is.
+    pub fn socket(&self, site: SiteId) -> SocketAddr {
+        self.sites[site.0].sockets[0]
+    }
+
+    /// The running engine of a site.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn engine(&self, site: SiteId) -> &Engine {
+        &self.process(site).engine
+    }
+
+    /// Whether a site's process runs.
+    pub fn runs(&self, site: SiteId) -> bool {
+        self.sites[site.0].process.is_some()
+    }
+
+    /// A number of a running site.
+    pub fn count(&self, site: SiteId, count: Count) -> u64 {
+        self.engine(site).counters().count(count)
+    }
+
+    /// How often a running site let something go for this reason.
+    pub fn dropped(&self, site: SiteId, reason: DropReason) -> u64 {
+        self.engine(site).counters().dropped(reason)
+    }
+
+    /// Everything a site has told its operator, over all its processes.
+    pub fn events(&self, site: SiteId) -> impl Iterator<Item = &Event> {
+        self.sites[site.0].events.iter().map(|(_, event)| event)
+    }
+
+    /// How many of a site's events are like this.
+    pub fn events_like(&self, site: SiteId, like: impl Fn(&Event) -> bool) -> usize {
+        self.events(site).filter(|event| like(event)).count()
+    }
+
+    /// Hands a site a plaintext as if `peer` had sealed it.
+    pub fn lie(&mut self, site: SiteId, peer: SiteId, payload: &[u8]) {
+        let peer = self.sites[site.0].plan.peer_id(peer);
+        self.feed(site.0, |engine, now, out| {
+            engine.handle_authentic_payload(peer, payload, now, out);
+        });
+        self.pump();
+    }
+
+    pub(super) fn process(&self, site: SiteId) -> &Process {
+        self.sites[site.0]
+            .process
+            .as_ref()
+            .expect("the site's process runs")
+    }
+
+    pub(super) fn feed(
+        &mut self,
+        site: usize,
+        input: impl FnOnce(&mut Engine, Instant, &mut aoe_common::output::Output),
+    ) {
+        if let Some(process) = &mut self.sites[site].process {
+            let own = process.own(self.now);
+            input(&mut process.engine, own, &mut process.out);
+            process.is_fed = true;
+        }
+    }
+
+    pub(super) fn pump_site(&mut self, site: usize) {
+        let now = self.now;
+        let Some(process) = self.sites[site].process.as_mut().filter(|process| process.is_fed) else {
+            return;
+        };
+        process.is_fed = false;
+        let own = process.own(now);
+        process.engine.flush(own, &mut process.out);
+        let trains: Vec<_> = process
+            .out
+            .trains
+            .iter()
+            .flat_map(|train| {
+                train
+                    .datagrams()
+                    .map(move |datagram| (train.path, datagram.to_vec()))
+            })
+            .collect();
+        let frames: Vec<_> = process
+            .out
+            .frames
+            .iter()
+            .map(|(segment, frame)| (segment, frame.to_vec()))
+            .collect();
+        process.out.clear();
+        let mut events = Vec::new();
+        while let Some(event) = process.engine.poll_event() {
+            events.push(event);
+        }
+        for event in events {
+            if let Event::EndpointNeeded(PeerId(peer)) = event
+                && self.sites[site].plan.peers[usize::from(peer)].endpoint == Endpoint::Known
+            {
+                self.later(RESOLVE, What::Resolved { site, peer });
+            }
+            self.sites[site].events.push((now, event));
+        }
+        for (path, bytes) in trains {
+            let from = self.sites[site].sockets[usize::from(path.socket)];
+            self.emit_datagram(
+                site,
+                Datagram {
+                    from,
+                    to: path.remote,
+                    bytes,
+                },
+            );
+        }
+        for (segment, bytes) in frames {
+            let (lan, _) = self.sites[site].segments[usize::from(segment.0)];
+            let own = gateway_mac(SiteId(site), segment);
+            if let Err(fault) = inspect(&bytes, own, self.lans[lan.0].mtu) {
+                self.fail(&format!(
+                    "site {site} sent a frame it must not send: {fault}: {bytes:02x?}"
+                ));
+            }
+            self.emit_frame(lan, Port::Gateway(site, segment.0), &bytes);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The wire of a running simulation: weather, filters, recordings.
+
+use aoe_common::output::Path;
+
+use super::super::wire::{Datagram, Fate, Weather, weathered};
+
+use super::{What, World};
+
+impl World {
+    /// Changes the weather.
+    ///
+    /// # Panics
+    /// If it lets datagrams be overtaken by more than correct data allows: see [`sim`](super).
+    pub fn set_weather(&mut self, weather: Weather) {
+        assert!(
+            weather.jitter <= weather.delay * 6,
+            "without the order guard, overtaking beyond six times the delay makes stale writes"
+        );
+        self.weather = weather;
+    }
+
+    /// Decides about every datagram from now on.
+    pub fn set_filter(&mut self, filter: impl FnMut(u64, &Datagram) -> Fate + 'static) {
+        self.filter = Some(Box::new(filter));
+    }
+
+    /// Lets every datagram pass again.
+    pub fn clear_filter(&mut self) {
+        self.filter = None;
+    }
+
+    /// Remembers every datagram sent from now on.
+    pub fn start_recording(&mut self) {
+        self.record = Some(Vec::new());
+    }
+
+    /// What was sent since [`World::start_recording`].
+    pub fn recorded(&mut self) -> Vec<Datagram> {
+        self.record.take().unwrap_or_default()
+    }
+
+    /// Datagrams sent by gateways since the start.
+    pub fn datagrams(&self) -> u64 {
+        self.datagrams
+    }
+
+    /// Delivers a datagram at once, past the weather.
+    pub fn inject(&mut self, datagram: Datagram) {
+        self.deliver_datagram(datagram);
+        self.pump();
+    }
+
+    pub(super) fn deliver_datagram(&mut self, datagram: Datagram) {
+        let Datagram { from, to, mut bytes } = datagram;
+        for site in 0..self.sites.len() {
+            let socket = self.sites[site].sockets.iter().position(|own| *own == to);
+            if let Some(socket) = socket {
+                let path = Path {
+                    socket: socket as u8,
+                    remote: from,
+                };
+                self.feed(site, |engine, now, out| {
+                    engine.handle_datagram(path, &mut bytes, now, out);
+                });
+                return;
+            }
+        }
+    }
+
+    pub(super) fn emit_datagram(&mut self, site: usize, datagram: Datagram) {
+        self.digest.number(self.now.as_micros() << 8 | 0x80 | site as u64);
+        self.digest.bytes(&datagram.bytes);
+        let to = &datagram.to;
+        let configured = self.sites[site].plan.peers.iter().filter(|peer| {
+            let other = &self.sites[peer.site.0];
+            other.sockets.contains(to) || other.name.contains(to)
+        });
+        let limit = configured.map(|peer| peer.path_mtu).max().unwrap_or(u16::MAX);
+        self.require(datagram.ip_len() <= usize::from(limit), || {
+            format!(
+                "site {site} sent {} bytes into a path of {limit}",
+                datagram.ip_len()
+            )
+        });
+        let number = self.datagrams;
+        self.datagrams += 1;
+        if let Some(record) = &mut self.record {
+            record.push(datagram.clone());
+        }
+        if let Some(filter) = &mut self.filter
+            && filter(number, &datagram) == Fate::Lose
+        {
+            return;
+        }
+        for (after, Datagram { from, to, bytes }) in weathered(datagram, &self.weather, &mut self.random) {
+            self.later(after, What::Datagram { from, to, bytes });
+        }
+    }
+}
