@@ -452,7 +452,11 @@ fn the_config_string_is_set_only_where_that_is_allowed() {
             let args = ["-t", "5", "-c", "fset", "-s", LABEL, "107", slot, "eth0"];
             run(&scene.world.ini, "aoecfg", &args, PATIENCE)
         };
-        println!("refused: {:?}\ngranted: {:?}", fset("0")?, fset("1")?);
+        let (refused, allowed) = (fset("0")?.stdout, fset("1")?.stdout);
+        ensure!(
+            refused == "*badarg*\n" && allowed.trim_end() == LABEL,
+            "{refused:?}, {allowed:?}"
+        );
         demand_count(&mut scene.gateways.a, "refused_config_set", 3)?;
 
         // What vblade itself says on its own segment, and what site A is told now.
