@@ -15,7 +15,8 @@ use crate::time::Instant;
 
 /// A peer that owes us an answer this long is asked by a ping.
 pub(crate) const ASK_AFTER: Duration = Duration::from_secs(1);
-/// A peer that owes us an answer this long is called anew: perhaps it was restarted.
+/// A peer that owes us an answer this long is called anew: perhaps it was restarted. No peer with a session is
+/// called earlier, but to change its keys.
 pub(crate) const REDIAL_AFTER: Duration = Duration::from_secs(3);
 /// A peer that owes us an answer this long is gone.
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(10);
@@ -24,7 +25,7 @@ const DIAL_FIRST: Duration = Duration::from_secs(1);
 const DIAL_LONGEST: Duration = Duration::from_secs(5);
 /// How long an update waits for its ack before it is sent again.
 pub(crate) const UPDATE_RETRY: Duration = Duration::from_millis(250);
-/// How long a session may wait for its first record, and how long two that were made at once are told apart.
+/// How long a session may wait for its first record.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 /// IPv4 (20) or IPv6 (40) and UDP (8) headers.
 const UDP4_OVERHEAD: usize = 28;
@@ -245,14 +246,16 @@ impl Sessions {
     ///
     /// Two calls at once make two sessions. If each side went over to the other's, both would for good send what
     /// the other only expects for a while: so the side whose call counts stays where it is, and the other follows.
-    pub(crate) fn keeps_current(&self, precedence: Precedence, now: Instant) -> bool {
-        let (Some(current), Some((next, _))) = (&self.current, &self.next) else {
+    /// A call that comes [`REDIAL_AFTER`] the current session began, or later, is no such call: the peer knew of
+    /// that session and wants another.
+    pub(crate) fn keeps_current(&self, precedence: Precedence) -> bool {
+        let (Some(current), Some((next, answered))) = (&self.current, &self.next) else {
             return false;
         };
         precedence == Precedence::Ours
             && current.role == Role::Dialer
             && current.peer_boot == next.peer_boot
-            && now < current.since() + CONFIRM_WITHIN
+            && *answered < current.since() + REDIAL_AFTER
     }
 
     /// Makes `session` the current one.
@@ -297,5 +300,27 @@ impl Sessions {
         self.current
             .as_ref()
             .is_none_or(|session| now < session.ends_at())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tunnel::session::tests::pair;
+
+    #[test]
+    fn of_two_sessions_made_at_once_one_side_keeps_its_own_but_a_later_call_counts() {
+        let now = Instant::default();
+        let keeps = |precedence, answered| {
+            let sessions = Sessions {
+                current: Some(pair(now).0),
+                next: Some((pair(answered).1, answered)),
+                ..Sessions::default()
+            };
+            sessions.keeps_current(precedence)
+        };
+        assert!(keeps(Precedence::Ours, now));
+        assert!(!keeps(Precedence::Theirs, now));
+        assert!(!keeps(Precedence::Ours, now + REDIAL_AFTER));
     }
 }

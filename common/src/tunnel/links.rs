@@ -7,7 +7,9 @@ use aoe_keys::SecretKey;
 
 use super::admission::{self, Admission, COOKIE_REPLY_LEN, Gate, cookie_receiver};
 use super::handshake::{Call, Dial, Failure, INIT_LEN, Identity, RESPONSE_LEN, response_receiver};
-use super::link::{ASK_AFTER, Dialing, LOST_AFTER, Link, OutgoingUpdate, Promotion, Slot, UPDATE_RETRY};
+use super::link::{
+    ASK_AFTER, Dialing, LOST_AFTER, Link, OutgoingUpdate, Promotion, REDIAL_AFTER, Slot, UPDATE_RETRY,
+};
 use super::message::{Kind, Position};
 use super::pack::{Outlet, Packer};
 use super::reassembly::{Step, Whole};
@@ -178,7 +180,10 @@ impl Links {
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
             return;
         };
-        if link.sessions.current.is_some() && link.owes_since.is_none() {
+        let owed_for = link
+            .owes_since
+            .map_or(Duration::ZERO, |since| io.now.saturating_since(since));
+        if link.sessions.current.is_some() && owed_for < REDIAL_AFTER {
             return;
         }
         link.path = Some(path);
@@ -579,7 +584,7 @@ impl Links {
         link.last_received = io.now;
         link.owes_since = None;
         if slot == Slot::Next
-            && !link.sessions.keeps_current(link.precedence, io.now)
+            && !link.sessions.keeps_current(link.precedence)
             && let Some((session, _)) = link.sessions.next.take()
         {
             self.promote(peer, session, io);
