@@ -16,6 +16,7 @@
     reason = "a body reports by panicking"
 )]
 
+mod config;
 mod datagram;
 mod engine;
 mod frame;
@@ -26,6 +27,7 @@ mod payload;
 mod station;
 mod world;
 
+pub use config::config;
 pub use datagram::datagram;
 pub use engine::engine;
 pub use frame::frame;
@@ -48,4 +50,4 @@ macro_rules! targets {
     };
 }
 
-targets!(datagram, engine, frame, handshake, payload);
+targets!(config, datagram, engine, frame, handshake, payload);
