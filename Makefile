@@ -4,7 +4,7 @@
 # Real AoE through a gateway pair, in network namespaces. `make lab ARGS="--keep"`, `ARGS="--help"` for more.
 lab:
 	cargo build --locked --release -p aoe-gateway -p aoe-keys -p aoe-lab --bins
-	target/release/aoe-lab $(ARGS)
+	$(or $(CARGO_TARGET_DIR),target)/release/aoe-lab $(ARGS)
 
 # Every check. `.ci/checks NAME...` runs single ones.
 test:

@@ -8,8 +8,9 @@
 //!     └ inside   the command itself
 //! ```
 //!
-//! Init reads its standard input, a pipe only the outside process writes to. When the outside process dies, even by
-//! SIGKILL, the pipe ends, init exits, and the kernel ends every process and every interface left inside.
+//! Init reads its standard input, a pipe only the outside process writes to: a byte asks it to end the command. When
+//! the outside process dies, even by SIGKILL, the pipe ends, init exits, and the kernel ends every process and every
+//! interface left inside.
 //!
 //! `/proc` stays the one of the host, because a masked `/proc` (as in containers) forbids mounting a new one. So the
 //! numbers below it are the host's, not those that processes inside know each other by.
@@ -18,7 +19,7 @@ mod explain;
 mod init;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -26,8 +27,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::{Pid, getegid, geteuid};
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{getegid, geteuid};
 use thiserror::Error;
 
 pub use explain::{KernelSettings, explain};
@@ -72,6 +73,18 @@ pub fn is_in_user_namespace() -> bool {
     words.nth(2).is_some_and(|count| count != "4294967295")
 }
 
+/// Lets Ctrl-C and its like wait until [`run`] takes them; for callers with something to tidy up.
+///
+/// # Errors
+/// None that a correct caller sees.
+pub fn hold_signals() -> Result<(), IsolationError> {
+    let held = forwarded_signals().thread_block();
+    held.map_err(|errno| IsolationError::Failed {
+        what: "hold signals",
+        source: errno.into(),
+    })
+}
+
 /// Runs `program` in new namespaces, waits until it and all it started are gone, and returns its exit code
 /// (128 + signal number when a signal ended it).
 ///
@@ -91,25 +104,21 @@ pub fn run(
     let as_failed = |what| move |source| IsolationError::Failed { what, source };
     enter_namespaces()?;
 
+    hold_signals()?;
     let signals = forwarded_signals();
-    signals
-        .thread_block()
-        .map_err(io::Error::from)
-        .map_err(as_failed("block signals"))?;
-    let (watched, alive) = io::pipe().map_err(as_failed("make a pipe"))?;
+    let (obeyed, mut orders) = io::pipe().map_err(as_failed("make a pipe"))?;
     let mut command = Command::new(init);
     command
         .arg(program)
         .args(args)
         .env(STAGE, "init")
-        .stdin(Stdio::from(watched));
+        .stdin(Stdio::from(obeyed));
     if let Some(scratch) = scratch {
         command.env(SCRATCH, scratch);
     }
     let mut child = command
         .spawn()
         .map_err(as_failed("start process 1 of the new namespaces"))?;
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
     let status = loop {
         let signal = signals
             .wait()
@@ -117,7 +126,7 @@ pub fn run(
             .map_err(as_failed("wait for a signal"))?;
         if signal != Signal::SIGCHLD {
             // It may have ended in the meantime; then there is nobody to tell.
-            let _ = kill(pid, Signal::SIGTERM);
+            let _ = orders.write_all(&[1]);
         }
         if let Some(status) = child
             .try_wait()
@@ -126,11 +135,12 @@ pub fn run(
             break status;
         }
     };
-    drop(alive);
+    // Held until here: its end is the signal that nobody is left outside.
+    drop(orders);
     Ok(exit_code(status))
 }
 
-/// Signals that the outside process and init take themselves, instead of dying of them.
+/// Signals that the outside process takes itself, instead of dying of them.
 fn forwarded_signals() -> SigSet {
     [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
         .into_iter()

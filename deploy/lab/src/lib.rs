@@ -5,7 +5,7 @@
 //! - [`port`], [`frames`], [`clock`], [`random`]: what both are made of
 //! - [`workload`]: verified reads and writes with figures
 //! - [`sniffer`], [`relay`], [`impairment`]: what an eavesdropper sees, what a bad path or an attacker does
-//! - [`gateway`], [`topology`]: the real gateway processes and the standard two-site world
+//! - [`gateway`], [`vblade`], [`topology`]: the real programs and the standard two-site world
 //!
 //! Nothing in here is part of the gateway binary.
 
@@ -22,4 +22,5 @@ pub mod relay;
 pub mod sniffer;
 pub mod target;
 pub mod topology;
+pub mod vblade;
 pub mod workload;

@@ -93,7 +93,13 @@ fn interrupting_the_lab_ends_what_is_inside_first() {
 fn an_ordinary_user_gets_namespaces_or_a_reason() {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("aoe-lab");
-    fs::copy(env!("CARGO_BIN_EXE_aoe-lab"), &program).unwrap();
+    // By another process: a copy of our own would be open for writing in whatever the other tests fork meanwhile.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_aoe-lab"))
+        .arg(&program)
+        .status()
+        .unwrap();
+    assert!(copied.success());
     for path in [dir.path(), &program] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }

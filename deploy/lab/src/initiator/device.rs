@@ -1,14 +1,13 @@
 //! One AoE device as the Linux initiator sees it: a shelf.slot with its paths, frames in flight and requests.
 
+mod kind;
 mod path;
 mod slots;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use aoe_common::frame::{
-    Address, AoeCommand, Ata, AtaFlags, AtaHeader, AtaOpcode, Flags, Header, MacAddr, SECTOR_LEN, Tag,
-};
+use aoe_common::frame::{Address, AoeCommand, Ata, Flags, Header, MacAddr, SECTOR_LEN, Tag};
 use aoe_common::time::Instant;
 
 use crate::frames::Frames;
@@ -18,6 +17,7 @@ use super::driver::DriverCounters;
 use super::request::{Action, Completion, DiskError, RequestId};
 use super::rtt::RttEstimator;
 
+use kind::Kind;
 use path::Paths;
 use slots::Slots;
 
@@ -87,13 +87,6 @@ struct Request {
     frames_out: u32,
     outcome: Result<(), DiskError>,
     submitted: Instant,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Identify,
-    Read,
-    Write,
 }
 
 impl Device {
@@ -321,7 +314,7 @@ impl Device {
         };
         let wide = self.disk.as_ref().is_some_and(|disk| disk.has_wide_addresses);
         let lba = request.lba + (sent.offset / SECTOR_LEN) as u64;
-        let ata = ata_header(request.kind, lba, sent.sectors, wide);
+        let ata = request.kind.registers(lba, sent.sectors, wide);
         let end = sent.offset + usize::from(sent.sectors) * SECTOR_LEN;
         let data = match request.kind {
             Kind::Write => request.data.get(sent.offset..end).unwrap_or_default(),
@@ -394,39 +387,6 @@ fn complete(address: Address, request: Request, cx: &mut Context<'_>) {
         submitted: request.submitted,
         finished: cx.now,
     });
-}
-
-/// The registers of a request as `ata_rw_frameinit` and `aoecmd_ata_id` fill them.
-fn ata_header(kind: Kind, lba: u64, sectors: u8, wide: bool) -> AtaHeader {
-    let mut bytes = aoe_common::frame::ata::lba48_bytes(lba);
-    let opcode = match (kind, wide) {
-        (Kind::Identify, _) => AtaOpcode::Identify,
-        (Kind::Read, true) => AtaOpcode::ReadExt,
-        (Kind::Read, false) => AtaOpcode::Read,
-        (Kind::Write, true) => AtaOpcode::WriteExt,
-        (Kind::Write, false) => AtaOpcode::Write,
-    };
-    let [_, _, _, high, upper @ ..] = &mut bytes;
-    let mut flags = 0;
-    match (kind, wide) {
-        (Kind::Identify, _) => *high = 0xa0,
-        (_, true) => flags |= AtaFlags::EXTENDED,
-        (_, false) => {
-            *high = *high & 0x0f | 0xe0;
-            *upper = [0; 2];
-        }
-    }
-    if kind == Kind::Write {
-        flags |= AtaFlags::WRITE;
-    }
-    AtaHeader {
-        flags: AtaFlags(flags),
-        error_feature: 0,
-        sectors,
-        command_status: opcode.into(),
-        lba: bytes,
-        reserved: [0; 2],
-    }
 }
 
 /// The low half of the kernel's tick counter.

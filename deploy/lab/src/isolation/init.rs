@@ -1,4 +1,7 @@
 //! Process 1 of the new pid namespace.
+//!
+//! It handles no signal: the kernel keeps those of its own namespace from a process 1 without handlers, and what the
+//! outside process has to say comes through the pipe, where nothing can get lost.
 
 use std::fs;
 use std::io::{self, Read};
@@ -7,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::{SCRATCH, STAGE, forwarded_signals};
@@ -27,55 +30,38 @@ pub fn run_as_init_if_asked() {
 
 /// Starts the command named by our arguments and stays until it ends; returns its exit code.
 fn run_command() -> io::Result<i32> {
-    let signals = forwarded_signals();
-    signals.thread_block()?;
-    thread::spawn(end_with_outside);
-
+    // The outside process holds these, and the command shall not inherit that.
+    forwarded_signals().thread_unblock()?;
     let mut words = std::env::args_os().skip(1);
     let program = words.next().ok_or(io::ErrorKind::InvalidInput)?;
-    // The command shall not inherit our mask, or Ctrl-C would not reach it.
-    signals.thread_unblock()?;
     let child = Command::new(program)
         .args(words)
         .env(STAGE, "inside")
         .stdin(Stdio::null())
-        .spawn();
-    signals.thread_block()?;
-    let command = Pid::from_raw(i32::try_from(child?.id()).unwrap_or(i32::MAX));
-
+        .spawn()?;
+    let command = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    thread::spawn(move || obey_outside(command));
     loop {
-        if let Some(code) = reap(command)? {
-            return Ok(code);
-        }
-        if signals.wait()? != Signal::SIGCHLD {
-            // An error means it ended just now, which the next round reaps.
-            let _ = kill(command, Signal::SIGTERM);
-            thread::spawn(|| {
-                thread::sleep(GRACE);
-                std::process::exit(128 + Signal::SIGTERM as i32);
-            });
-        }
-    }
-}
-
-/// Collects every ended process; returns the command's exit code if it was among them.
-fn reap(command: Pid) -> io::Result<Option<i32>> {
-    loop {
-        let status = waitpid(None, Some(WaitPidFlag::WNOHANG))?;
-        match status {
-            WaitStatus::Exited(pid, code) if pid == command => return Ok(Some(code)),
-            WaitStatus::Signaled(pid, signal, _) if pid == command => return Ok(Some(128 + signal as i32)),
-            WaitStatus::StillAlive => return Ok(None),
+        // Every orphan of the namespace is a child of ours, and collected here as well.
+        match waitpid(None, None)? {
+            WaitStatus::Exited(pid, code) if pid == command => return Ok(code),
+            WaitStatus::Signaled(pid, signal, _) if pid == command => return Ok(128 + signal as i32),
             _ => {}
         }
     }
 }
 
-/// Ends the namespace when the outside process is gone.
-fn end_with_outside() {
+/// Passes every byte from outside on to the command as SIGTERM, and ends the namespace when the outside is gone.
+fn obey_outside(command: Pid) {
     let mut byte = [0];
-    // Nobody writes to the pipe, so the read returns only at its end, or with an error that means the same.
-    let _ = io::stdin().read(&mut byte);
+    while io::stdin().read(&mut byte).is_ok_and(|count| count > 0) {
+        // It may have ended just now, which the main thread finds out.
+        let _ = kill(command, Signal::SIGTERM);
+        thread::spawn(|| {
+            thread::sleep(GRACE);
+            std::process::exit(128 + Signal::SIGTERM as i32);
+        });
+    }
     if let Some(scratch) = std::env::var_os(SCRATCH) {
         // Nobody outside is left to remove it, and nobody to tell if that fails.
         let _ = fs::remove_dir_all(scratch);

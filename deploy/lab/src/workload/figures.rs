@@ -1,6 +1,7 @@
 //! What a workload came to.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -15,7 +16,7 @@ const KEPT_COMPLAINTS: usize = 8;
 const LONGEST_MICROS: u64 = 600_000_000;
 
 /// Counts and times of one run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Figures {
     /// From the first request to the last answer.
     pub elapsed: Duration,
@@ -36,6 +37,26 @@ pub struct Figures {
     /// The first of them.
     pub complaints: Vec<Complaint>,
     latency: Histogram<u64>,
+}
+
+/// Without the histogram, whose thousands of numbers nobody can read.
+impl fmt::Debug for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Figures")
+            .field("elapsed", &self.elapsed)
+            .field("bytes", &self.bytes)
+            .field("requests", &self.requests)
+            .field("frames", &self.frames)
+            .field("retransmits", &self.retransmits)
+            .field("errors", &self.errors)
+            .field("unanswered", &self.unanswered)
+            .field("bad_sectors", &self.bad_sectors)
+            .field("complaints", &self.complaints)
+            .field("p50", &self.latency(50.0))
+            .field("p99", &self.latency(99.0))
+            .field("slowest", &self.latency(100.0))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Figures {

@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Options, show: &Show, dir: &Path) -> Result<()> {
   In another terminal, as the same user. The initiator's host:
     {ini} {own} probe eth0
     {ini} {own} probe eth0 {import}
-    {ini} aoeping -i eth0 {shelf} {slot}              (apt install aoetools)
+    {ini} aoeping -v {shelf} {slot} eth0              (apt install aoetools)
   Between the sites, where only sealed records pass:
     {wan} tcpdump -ni a -X udp                  (apt install tcpdump)
   Site A's segment, where AoE is plain:

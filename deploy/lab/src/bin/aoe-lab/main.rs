@@ -13,10 +13,10 @@ mod stages;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use aoe_common::frame::Address;
 use aoe_lab::isolation;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -56,7 +56,7 @@ struct Options {
 enum TargetKind {
     /// A small one of the lab's own, in memory
     Embedded,
-    /// The real vblade, from the PATH
+    /// The real vblade
     Vblade,
 }
 
@@ -121,9 +121,10 @@ fn inside(options: &Options) -> Result<ExitCode> {
 /// Makes the directory and the namespaces, runs ourselves in them, and removes what may go.
 fn outside(options: &Options) -> Result<ExitCode> {
     aoe_lab::gateway::Binaries::find()?;
-    if options.target == TargetKind::Vblade && find_program("vblade").is_none() {
-        bail!("there is no vblade in the PATH: apt install vblade, or leave --target out");
+    if options.target == TargetKind::Vblade {
+        aoe_lab::vblade::Vblade::program()?;
     }
+    isolation::hold_signals()?;
     let dir = tempfile::Builder::new()
         .prefix("aoe-lab-")
         .tempdir()
@@ -149,17 +150,6 @@ fn isolate(command: &[OsString]) -> Result<ExitCode> {
         args,
         None,
     )?))
-}
-
-/// The first program of that name in the PATH.
-fn find_program(name: &str) -> Option<PathBuf> {
-    // Where daemons live is not in everybody's PATH.
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let daemons = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(daemons)
-        .map(|dir| dir.join(name))
-        .find(|path| path.is_file())
 }
 
 fn complain(message: &str) {

@@ -1,27 +1,27 @@
 //! The parts of the demonstration, in one world.
 
+mod secrecy;
+mod stranger;
 mod table;
+mod targets;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use aoe_common::frame::{Address, MacAddr, SECTOR_LEN};
 use aoe_lab::frames::sectors_per_frame;
-use aoe_lab::gateway::{Access, Binaries, RunningGateway, Site};
+use aoe_lab::gateway::{Access, Binaries};
 use aoe_lab::initiator::{DiskError, Found, Initiator};
-use aoe_lab::netns::{Namespace, Process};
-use aoe_lab::sniffer::{Seen, Sniffer};
-use aoe_lab::target::server::TargetServer;
-use aoe_lab::target::{Backing, Blade, BladeAccess, BladeSettings, Target};
 use aoe_lab::topology::{Gateways, PATIENCE, World, WorldPlan};
 use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Mix, Order, Workload};
 
 use crate::TargetKind;
 use crate::report::Report;
 use crate::show::Show;
+
+use stranger::Stranger;
+use targets::RunningTarget;
 
 /// The export for reading and writing: its target, and the address site A sees.
 pub(crate) const WRITABLE: (Address, Address) =
@@ -32,14 +32,8 @@ pub(crate) const READ_ONLY: (Address, Address) =
 
 /// Sectors of each disk: 32 MiB.
 const SECTORS: usize = 64 * 1024;
-/// What the sniffer looks for.
-const MARKER: &[u8] = b"KNOWN-PLAINTEXT-OF-THE-LAB";
-/// Sectors written with the marker.
-const MARKED: usize = 512;
 /// How long a refusal may take to count as "at once".
 const AT_ONCE: Duration = Duration::from_millis(250);
-/// How long a stranger's gateway is given to get in.
-const STRANGER_TRIES: Duration = Duration::from_secs(2);
 
 /// How much of it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,20 +52,6 @@ pub(crate) struct Scene {
     /// Ends the gateways before the targets.
     gateways: Option<Gateways>,
     targets: Vec<RunningTarget>,
-}
-
-/// A target, alive as long as this value.
-enum RunningTarget {
-    Embedded { _server: TargetServer },
-    Vblade { _process: Process },
-}
-
-/// A gateway that nobody knows, its host and the host behind it.
-struct Stranger {
-    running: RunningGateway,
-    behind: Namespace,
-    _site: Site,
-    since: Instant,
 }
 
 impl Scene {
@@ -104,7 +84,7 @@ impl Scene {
         report.check(
             "target",
             || {
-                self.targets = start_targets(&self.world, self.kind, &self.dir)?;
+                self.targets = RunningTarget::start(&self.world, self.kind, &self.dir)?;
                 Ok(())
             },
             |()| match self.kind {
@@ -142,18 +122,18 @@ impl Scene {
             return;
         };
         let stranger = match thoroughness {
-            Thoroughness::Everything => self.let_stranger_in(report),
+            Thoroughness::Everything => Stranger::let_in(&self.world, report),
             Thoroughness::Runs => None,
         };
         if thoroughness == Thoroughness::Everything {
-            self.listen_in(report, &mut initiator);
+            secrecy::listen_in(&self.world, report, &mut initiator);
         }
         self.measure(report, show, &mut initiator);
         if thoroughness == Thoroughness::Everything {
             refuse_write(report, &mut initiator);
         }
         if let Some(stranger) = stranger {
-            judge_stranger(report, stranger);
+            stranger.judge(report);
         }
         let gateways = self.gateways.as_mut();
         report.check(
@@ -195,41 +175,17 @@ impl Scene {
         found.map(|(initiator, _)| initiator)
     }
 
-    /// Writes and reads a known text and looks for it between the sites.
-    fn listen_in(&self, report: &mut Report, initiator: &mut Initiator) {
-        let seen = report.check(
-            "sniffer",
-            || {
-                let underlay = Sniffer::start(&self.world.wan, "a", MARKER)?;
-                // A marker found nowhere proves nothing, so the same search runs where it has to be found.
-                let segment = Sniffer::start(&self.world.gwb, aoe_lab::topology::SEGMENT, MARKER)?;
-                exchange_marker(initiator)?;
-                let (seen, control) = (underlay.seen(), segment.seen());
-                judge_sniffers(&seen, &control)?;
-                Ok((seen, control))
-            },
-            |(seen, control)| {
-                format!(
-                    "between the sites {} packets ({} kB), none with the known text, none AoE; on site B's own segment the \
-                     text was in {} of {}",
-                    seen.packets,
-                    seen.bytes / 1000,
-                    control.with_marker,
-                    control.packets
-                )
-            },
-        );
-        if let Some((seen, _)) = seen {
-            report.add_sniffer(&seen);
-        }
-    }
-
     /// Writes, reads everything back, and reads at random.
     fn measure(&self, report: &mut Report, show: &Show, initiator: &mut Initiator) {
         let plan = self.world.plan;
         let mtus = (plan.segment_mtu, plan.underlay_mtu);
         // The first sectors hold the marker.
-        let mut ledger = Ledger::new(MARKED as u64, SECTORS - MARKED, 0x5eed, Fresh::Zero);
+        let mut ledger = Ledger::new(
+            secrecy::MARKED as u64,
+            SECTORS - secrecy::MARKED,
+            0x5eed,
+            Fresh::Zero,
+        );
         let blocks = Workload {
             block_sectors: 128,
             depth: 4,
@@ -281,70 +237,6 @@ impl Scene {
         }
         table.end(report);
     }
-
-    /// Starts a gateway that site B does not know.
-    fn let_stranger_in(&self, report: &mut Report) -> Option<Stranger> {
-        let started = || -> Result<Stranger> {
-            let (host, behind, mut site) = self.world.stranger("stranger")?;
-            site.config
-                .imports
-                .push(aoe_lab::topology::import_section("site-b", "backup", WRITABLE.1));
-            let running = site.start(&host)?;
-            Ok(Stranger {
-                running,
-                behind,
-                _site: site,
-                since: Instant::now(),
-            })
-        };
-        match started() {
-            Ok(stranger) => Some(stranger),
-            Err(error) => {
-                report.check("stranger", || Err::<(), _>(error), |()| String::new());
-                None
-            }
-        }
-    }
-}
-
-fn start_targets(world: &World, kind: TargetKind, dir: &Path) -> Result<Vec<RunningTarget>> {
-    match kind {
-        TargetKind::Embedded => {
-            let mut target = Target::new(MacAddr::ZERO, 0);
-            for (address, access) in [
-                (WRITABLE.0, BladeAccess::ReadWrite),
-                (READ_ONLY.0, BladeAccess::ReadWrite),
-            ] {
-                let settings = BladeSettings {
-                    access,
-                    serial: format!("LAB-{address}"),
-                    ..BladeSettings::default()
-                };
-                target.add(Blade::new(address, Backing::ram(SECTORS), settings));
-            }
-            Ok(vec![RunningTarget::Embedded {
-                _server: world.serve(target)?,
-            }])
-        }
-        TargetKind::Vblade => [WRITABLE.0, READ_ONLY.0]
-            .into_iter()
-            .map(|address| {
-                let path = dir.join(format!("{address}.img"));
-                File::create(&path)?.set_len((SECTORS * SECTOR_LEN) as u64)?;
-                let program = crate::find_program("vblade").context("vblade is gone from the PATH")?;
-                let mut command = Command::new(program);
-                command.args([address.shelf.to_string(), address.slot.to_string()]);
-                command.arg(world.target_device()).arg(path);
-                let process = world.tgt.spawn(
-                    &format!("vblade {address}"),
-                    command,
-                    Some(&dir.join("vblade.log")),
-                )?;
-                process.wait_for_line("sectors", PATIENCE)?;
-                Ok(RunningTarget::Vblade { _process: process })
-            })
-            .collect(),
-    }
 }
 
 /// Broadcasts until both imports have answered and nobody else; returns what the first said.
@@ -380,43 +272,6 @@ fn find_both(initiator: &mut Initiator, gateway: MacAddr) -> Result<Found> {
     }
 }
 
-fn exchange_marker(initiator: &mut Initiator) -> Result<()> {
-    let data: Vec<u8> = MARKER.iter().copied().cycle().take(MARKED * SECTOR_LEN).collect();
-    let mut disk = initiator.disk(WRITABLE.1, PATIENCE)?;
-    disk.write(0, &data).context("writing the known text")?;
-    let sectors = u32::try_from(MARKED)?;
-    ensure!(
-        disk.read(0, sectors).context("reading it back")? == data,
-        "other bytes came back than were written"
-    );
-    Ok(())
-}
-
-fn judge_sniffers(seen: &Seen, control: &Seen) -> Result<()> {
-    ensure!(seen.packets > 0, "the sniffer saw no packet at all");
-    ensure!(
-        seen.with_marker == 0,
-        "PLAINTEXT: {} of {} packets held the known text",
-        seen.with_marker,
-        seen.packets
-    );
-    ensure!(
-        seen.aoe_frames == 0,
-        "{} AoE frames were on the way between the sites",
-        seen.aoe_frames
-    );
-    ensure!(
-        seen.missed == 0,
-        "{} packets passed without being looked at",
-        seen.missed
-    );
-    ensure!(
-        control.with_marker > 0,
-        "the search is broken: not even the target's segment showed the known text"
-    );
-    Ok(())
-}
-
 fn refuse_write(report: &mut Report, initiator: &mut Initiator) {
     report.check(
         "read-only export",
@@ -443,39 +298,6 @@ fn refuse_write(report: &mut Report, initiator: &mut Initiator) {
                 "{} is read; a write is refused after {:.2} ms (status 0x41, command aborted)",
                 READ_ONLY.1,
                 took.as_secs_f64() * 1e3
-            )
-        },
-    );
-}
-
-fn judge_stranger(report: &mut Report, mut stranger: Stranger) {
-    report.check(
-        "stranger",
-        || {
-            let left = STRANGER_TRIES.saturating_sub(stranger.since.elapsed());
-            let session = stranger.running.wait_for_session("site-b", left);
-            ensure!(
-                session.is_err(),
-                "a gateway that site B does not know got a session"
-            );
-            let ended = stranger.running.process().try_wait()?;
-            ensure!(
-                ended.is_none(),
-                "the stranger's gateway ended by itself, which proves nothing"
-            );
-            let mut initiator = Initiator::open(&stranger.behind, "eth0", Duration::ZERO)?;
-            let found = initiator.discover(Duration::from_millis(200));
-            ensure!(
-                found.is_empty(),
-                "behind the stranger {} imports answer",
-                found.len()
-            );
-            Ok(stranger.since.elapsed())
-        },
-        |tried| {
-            format!(
-                "no session in {:.1} s, and nothing to discover behind it",
-                tried.as_secs_f64()
             )
         },
     );

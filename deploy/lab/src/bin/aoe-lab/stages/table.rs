@@ -80,9 +80,10 @@ impl<'a> Table<'a> {
 }
 
 fn time(time: Duration) -> String {
-    if time < Duration::from_millis(10) {
-        format!("{} us", time.as_micros())
-    } else {
-        format!("{:.1} ms", time.as_secs_f64() * 1e3)
+    let micros = time.as_micros();
+    match micros {
+        0..1000 => format!("{micros} us"),
+        1000..100_000 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
+        _ => format!("{} ms", time.as_millis()),
     }
 }
