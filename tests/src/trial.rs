@@ -16,7 +16,7 @@ use aoe_lab::topology::{Gateways, World, WorldPlan};
 use aoe_lab::workload::{Fresh, Ledger, Workload};
 
 use crate::load::{self, Done, Load, PATIENCE};
-use crate::stage::{Counted, Opened, Stage, Vblade, eventually, wait_for_device};
+use crate::stage::{Counted, Stage, Vblade, eventually, wait_for_device};
 
 /// Where the target is, on site B's segment.
 pub const TARGET: Address = Address { shelf: 7, slot: 3 };
@@ -44,15 +44,27 @@ impl Trial {
     /// # Errors
     /// When it does not come up.
     pub fn start(stage: &Stage, plan: WorldPlan, edit: impl FnOnce(&mut World)) -> Result<Self> {
+        Self::start_with(stage, plan, &[], edit)
+    }
+
+    /// As [`Trial::start`], with options for vblade.
+    ///
+    /// # Errors
+    /// As [`Trial::start`].
+    pub fn start_with(
+        stage: &Stage,
+        plan: WorldPlan,
+        options: &[&str],
+        edit: impl FnOnce(&mut World),
+    ) -> Result<Self> {
         let started = Instant::now();
         let mut world = stage.world(plan)?;
         world.share("disk", TARGET, Access::ReadWrite, IMPORT);
         edit(&mut world);
-        let Opened {
-            gateways,
-            vblade,
-            world,
-        } = stage.raise(world, TARGET, IMPORT, SECTORS as u64)?;
+        // The gateways come first, because one of them may have to make the TAP device vblade runs on.
+        let mut gateways = world.start()?;
+        let vblade = stage.serve(&world, TARGET, SECTORS as u64, options)?;
+        gateways.wait_for_import(IMPORT)?;
         let trial = Trial {
             started,
             gateways,
