@@ -49,6 +49,8 @@ pub(crate) struct Link {
     pub(crate) newest_call: u64,
     /// Calls in a row that we answered and it did not confirm.
     pub(crate) unconfirmed: u32,
+    /// When a refused handshake of it was last told of.
+    pub(crate) last_refusal: Option<Instant>,
     pub(crate) packer: Packer,
     pub(crate) reassembly: Reassembly,
     pub(crate) last_received: Instant,
@@ -137,6 +139,7 @@ impl Link {
             dialing: None,
             newest_call: 0,
             unconfirmed: 0,
+            last_refusal: None,
             packer: Packer::default(),
             reassembly: Reassembly::default(),
             last_received: now,

@@ -27,7 +27,8 @@ use crate::time::Instant;
 
 /// Bits of a session index that hold the peer; the rest is random.
 const PEER_BITS: u32 = 12;
-/// Refused handshakes are told of at most this often.
+/// Refused handshakes are told of at most this often: of each peer, and of all strangers together, so that strangers
+/// cannot hide what is wrong with a peer.
 const REFUSAL_EVENT_EVERY: Duration = Duration::from_secs(10);
 /// Calls without confirmation before we say so.
 const UNCONFIRMED_CALLS: u32 = 3;
@@ -49,6 +50,7 @@ pub(crate) struct Links {
     /// Peers with something packed.
     packed: Vec<PeerId>,
     changes: VecDeque<(PeerId, Change)>,
+    /// When strangers were last told of; a peer's is in its link.
     last_refusal: Option<Instant>,
     wake: Instant,
 }
@@ -693,7 +695,7 @@ impl Links {
             Failure::NoAgreement(what) => what,
             Failure::Undecryptable => "its handshake does not decrypt",
         };
-        if self.may_tell_refusal(io.now) {
+        if self.may_tell_refusal(Some(peer), io.now) {
             io.telemetry.event(Event::NoAgreement {
                 peer: self.name(peer),
                 what,
@@ -702,7 +704,7 @@ impl Links {
     }
 
     fn refused(&mut self, peer: Option<PeerId>, why: &'static str, io: &mut Io<'_>) {
-        if self.may_tell_refusal(io.now) {
+        if self.may_tell_refusal(peer, io.now) {
             io.telemetry.event(Event::HandshakeRefused {
                 peer: peer.map(|peer| self.name(peer)),
                 why,
@@ -710,12 +712,12 @@ impl Links {
         }
     }
 
-    fn may_tell_refusal(&mut self, now: Instant) -> bool {
-        let quiet = self
-            .last_refusal
-            .is_none_or(|last| now.saturating_since(last) >= REFUSAL_EVENT_EVERY);
+    fn may_tell_refusal(&mut self, peer: Option<PeerId>, now: Instant) -> bool {
+        let link = peer.and_then(|peer| self.links.get_mut(usize::from(peer.0)));
+        let last_refusal = link.map_or(&mut self.last_refusal, |link| &mut link.last_refusal);
+        let quiet = last_refusal.is_none_or(|last| now.saturating_since(last) >= REFUSAL_EVENT_EVERY);
         if quiet {
-            self.last_refusal = Some(now);
+            *last_refusal = Some(now);
         }
         quiet
     }
