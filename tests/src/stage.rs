@@ -331,6 +331,12 @@ impl Counted {
         self.0.get(name).copied().unwrap_or(0)
     }
 
+    /// Everything that ended here, by reason, as far as it is not 0.
+    pub fn drops(&self) -> Vec<(&'static str, u64)> {
+        let reasons = aoe_common::drop_reason::DropReason::ALL.iter().map(|reason| reason.name());
+        reasons.map(|name| (name, self.of(name))).filter(|(_, count)| *count != 0).collect()
+    }
+
     fn parse(line: &str) -> Result<Self> {
         let (_, numbers) = line.split_once("counters").context("no counters in the line")?;
         let read = |word: &str| -> Result<(String, u64)> {

@@ -1,16 +1,17 @@
 //! Every byte through the pair, to a real vblade and back, over NIC and TAP, small and jumbo frames on both ways.
 //!
 //! What initiators write has to be in vblade's file, and what they read has to be what was written: the ledger keeps
-//! count of every version of every sector. On a path that loses nothing, no initiator may have to repeat a frame.
+//! count of every version of every sector. On a path that loses nothing, no gateway may lose a frame, and no initiator
+//! have to repeat one.
 
 #![forbid(unsafe_code)]
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use aoe_common::frame::Address;
 use aoe_lab::initiator::Initiator;
 use aoe_lab::topology::{Attach, PATIENCE, WorldPlan};
-use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Mix, Order, Workload};
-use e2e::stage::{Opened, Stage, play};
+use aoe_lab::workload::{Fresh, Ledger, Limit, Mix, Order, Workload};
+use e2e::stage::{Counted, Opened, Stage, play};
 
 const TARGET: Address = Address { shelf: 7, slot: 3 };
 const IMPORT: Address = Address { shelf: 107, slot: 3 };
@@ -88,7 +89,6 @@ fn round_trip(stage: &Stage, attach: Attach, segment_mtu: u32, underlay_mtu: u32
     );
 
     let mut ledger = Ledger::new(0, SECTORS, u64::from(segment_mtu + underlay_mtu), Fresh::Zero);
-    let mut retransmits = 0;
     for (order, mix, block_sectors, depth, bytes) in [
         (Order::Sequential, Mix::Write, 64, 16, SECTORS * 512),
         (Order::Random, Mix::Write, 1, 1, 40 << 9),
@@ -105,42 +105,55 @@ fn round_trip(stage: &Stage, attach: Attach, segment_mtu: u32, underlay_mtu: u32
             patience: PATIENCE,
             ..Workload::default()
         };
-        retransmits += clean(&workload, &mut initiator, &mut ledger)?;
+        without_copies(&workload, &mut initiator, &mut ledger)?;
     }
-    retransmits += clean(&Workload::read_back(&ledger, 64, 16), &mut initiator, &mut ledger)?;
-    println!(
-        "copies the initiator sent: {retransmits}, of {:?}",
-        initiator.driver().counters()
-    );
-    ensure!(
-        retransmits == 0,
-        "the initiator repeated {retransmits} frames on a path that loses nothing"
-    );
-
+    without_copies(&Workload::read_back(&ledger, 64, 16), &mut initiator, &mut ledger)?;
     in_the_file(&ledger, vblade.image())?;
+
+    let (a, b) = (Counted::ask(&mut gateways.a)?, Counted::ask(&mut gateways.b)?);
+    println!("site A: {a:?}\nsite B: {b:?}");
+    // The kernel asks for IPv6 routers on every TAP device.
+    let lost = [a.drops(), b.drops()].concat();
+    let lost: Vec<_> = lost
+        .into_iter()
+        .filter(|(reason, _)| *reason != "frame_not_aoe")
+        .collect();
+    ensure!(lost.is_empty(), "{lost:?}");
+    let sent = initiator.driver().counters().frames_sent;
+    let counts = [
+        a.of("requests_to_wire"),
+        b.of("requests_to_target"),
+        b.of("replies_to_wire"),
+        a.of("replies_to_initiator"),
+    ];
+    ensure!(
+        counts.iter().all(|count| *count == sent),
+        "{sent} frames sent, but {counts:?}"
+    );
     gateways.stop()
 }
 
-/// Runs a workload; returns how many frames the initiator repeated.
-fn clean(workload: &Workload, initiator: &mut Initiator, ledger: &mut Ledger) -> Result<u64> {
-    let figures = workload.run(initiator, IMPORT, ledger)?;
-    println!(
-        "{:?} {:?}, {} sectors, depth {}: {} requests, {:.1} MB/s, p99 {:?}",
-        workload.order,
-        workload.mix,
-        workload.block_sectors,
-        workload.depth,
-        figures.requests,
-        figures.megabytes_per_second(),
-        figures.latency(99.0)
-    );
-    verdict(&figures)?;
-    Ok(figures.retransmits)
-}
-
-fn verdict(figures: &Figures) -> Result<()> {
-    ensure!(figures.is_clean() && figures.requests > 0, "{figures:?}");
-    Ok(())
+/// Runs a workload, which has to succeed without the initiator repeating a frame.
+///
+/// Its timer repeats what takes a little longer than usual, as the Linux driver's does, also when only the machine
+/// was busy. So it gets three tries; that nothing at all was lost is in the counters afterwards.
+fn without_copies(workload: &Workload, initiator: &mut Initiator, ledger: &mut Ledger) -> Result<()> {
+    for _ in 0..3 {
+        let figures = workload.run(initiator, IMPORT, ledger)?;
+        println!(
+            "{:?} {:?}, {} sectors, depth {}: {:.1} MB/s, {figures:?}",
+            workload.order,
+            workload.mix,
+            workload.block_sectors,
+            workload.depth,
+            figures.megabytes_per_second(),
+        );
+        ensure!(figures.is_clean() && figures.requests > 0, "{figures:?}");
+        if figures.retransmits == 0 {
+            return Ok(());
+        }
+    }
+    bail!("the initiator repeats frames on a path that loses nothing");
 }
 
 /// Compares vblade's own file with what was written, past all gateways.

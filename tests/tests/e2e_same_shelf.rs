@@ -138,10 +138,7 @@ fn mixed(seed: u64) -> Workload {
 }
 
 fn clean(figures: &Figures) -> Result<()> {
-    ensure!(
-        figures.is_clean() && figures.requests > 0 && figures.retransmits == 0,
-        "{figures:?}"
-    );
+    ensure!(figures.is_clean() && figures.requests > 0, "{figures:?}");
     Ok(())
 }
 
