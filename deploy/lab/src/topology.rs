@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use aoe_common::frame::Address;
 
 use crate::gateway::{
@@ -272,8 +272,13 @@ impl Gateways {
     /// # Errors
     /// When it cannot after 20 s; the message carries the logs' ends.
     pub fn wait_for_import(&mut self, import: Address) -> Result<()> {
-        let waited = self.a.wait_for_import(import, PATIENCE);
-        waited.with_context(|| format!("site B's last lines:\n{}", self.b.process().transcript().tail(20)))
+        let Err(error) = self.a.wait_for_import(import, PATIENCE) else {
+            return Ok(());
+        };
+        bail!(
+            "{error:#}site-b's last lines:\n{}",
+            self.b.process().transcript().tail(20)
+        )
     }
 
     /// Stops both; they have to end clean.

@@ -94,14 +94,19 @@ impl Process {
     /// # Errors
     /// As [`Process::wait_for_line`].
     pub fn wait_for_line_after(&self, from: usize, pattern: &str, timeout: Duration) -> Result<String> {
-        match self.transcript.wait_for(from, pattern, timeout) {
-            Some(line) => Ok(line),
-            None => bail!(
-                "{} wrote no line with {pattern:?} within {timeout:?}; its last lines:\n{}",
-                self.name,
-                self.transcript.tail(20)
-            ),
+        if let Some(line) = self.transcript.wait_for(from, pattern, timeout) {
+            return Ok(line);
         }
+        let until = if self.transcript.is_closed() {
+            "before it ended".to_owned()
+        } else {
+            format!("within {timeout:?}")
+        };
+        let tail = self.transcript.tail(20);
+        bail!(
+            "{} wrote no line with {pattern:?} {until}; its last lines:\n{tail}",
+            self.name
+        )
     }
 
     /// Sends a signal.
@@ -198,6 +203,11 @@ impl Transcript {
     /// Whether a line contains `pattern`.
     pub fn contains(&self, pattern: &str) -> bool {
         self.lines().kept.iter().any(|line| line.contains(pattern))
+    }
+
+    /// Whether the process has closed its outputs, which it usually does by ending.
+    fn is_closed(&self) -> bool {
+        self.lines().open_streams == 0
     }
 
     fn wait_for(&self, from: usize, pattern: &str, timeout: Duration) -> Option<String> {

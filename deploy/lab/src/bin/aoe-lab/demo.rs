@@ -38,6 +38,7 @@ pub(crate) fn run(options: &Options, show: &Show, dir: &Path) -> Report {
                 "The same with segments of MTU {segment_mtu} over an underlay of {underlay_mtu}"
             ));
         }
+        report.enter(format!("{segment_mtu} over {underlay_mtu}"));
         let dir = dir.join(format!("mtu-{segment_mtu}-over-{underlay_mtu}"));
         if let Some(scene) = open(&mut report, options, &dir, plan) {
             scene.play(&mut report, show, thoroughness);

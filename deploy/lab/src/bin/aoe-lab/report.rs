@@ -14,6 +14,8 @@ use crate::show::Show;
 pub(crate) struct Report {
     started: Instant,
     show: Show,
+    /// Which world is being looked at.
+    world: String,
     checks: Vec<Check>,
     runs: Vec<Run>,
     sniffer: Option<Sniffed>,
@@ -22,6 +24,7 @@ pub(crate) struct Report {
 /// One thing that had to be so.
 #[derive(Debug, Serialize)]
 struct Check {
+    world: String,
     name: String,
     ok: bool,
     detail: String,
@@ -68,10 +71,16 @@ impl Report {
         Report {
             started: Instant::now(),
             show,
+            world: String::new(),
             checks: Vec::new(),
             runs: Vec::new(),
             sniffer: None,
         }
+    }
+
+    /// What follows is about another world.
+    pub(crate) fn enter(&mut self, world: String) {
+        self.world = world;
     }
 
     /// Does something that has to succeed, shows it, and keeps what came of it; `None` if it failed.
@@ -97,6 +106,7 @@ impl Report {
             }
         };
         self.checks.push(Check {
+            world: self.world.clone(),
             name: name.to_owned(),
             ok,
             detail,
@@ -171,7 +181,10 @@ impl Report {
             );
             return;
         }
-        let names: Vec<_> = failed.iter().map(|check| check.name.as_str()).collect();
+        let names: Vec<_> = failed
+            .iter()
+            .map(|check| format!("{} ({})", check.name, check.world))
+            .collect();
         let (bad, all) = (failed.len(), self.checks.len());
         show.bad(
             &format!("{bad} of {all} checks failed after {seconds:.0} s"),
