@@ -206,7 +206,9 @@ fn a_clock_set_back_at_restart_leaves_only_the_peers_call() {
             world.start(pair.edge);
             world.run_for(Duration::from_secs(60));
             assert_eq!(ups(&world, pair) > before, comes_back, "{}", world.story());
-            assert!(world.dropped(pair.exit, DropReason::HandshakeReplayed) > 0);
+            if endpoint == Endpoint::Unknown {
+                assert!(world.dropped(pair.exit, DropReason::HandshakeReplayed) > 0);
+            }
             if !comes_back {
                 // The exit restarts: it has seen nothing yet.
                 world.restart(pair.exit);

@@ -24,8 +24,8 @@ use super::registers::Registers;
 use super::site::{Process, Site, SiteId};
 use super::wire::{Datagram, Fate, Weather};
 
-/// How long the resolver takes.
-const RESOLVE: Duration = Duration::from_millis(1);
+/// How long the resolver takes at most, in microseconds: long enough for the peer to call first.
+const RESOLVE_MICROS: u64 = 30_000;
 /// Steps of one run without an end.
 const MAX_STEPS: u64 = 3_000_000;
 /// Steps at one moment of time: more is a spin.

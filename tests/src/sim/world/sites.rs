@@ -1,6 +1,7 @@
 //! Gateways of a running simulation: their processes, links, clocks, addresses and numbers.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use aoe_common::config::{Endpoint, PeerId, SegmentId};
 use aoe_common::drop_reason::DropReason;
@@ -17,7 +18,7 @@ use super::super::plan::gateway_mac;
 use super::super::site::{Process, SiteId, Skew};
 use super::super::wire::Datagram;
 
-use super::{Link, RESOLVE, What, World};
+use super::{Link, RESOLVE_MICROS, What, World};
 
 impl World {
     /// Starts a site's process; one that runs is gone without a word.
@@ -216,7 +217,8 @@ impl World {
             if let Event::EndpointNeeded(PeerId(peer)) = event
                 && self.sites[site].plan.peers[usize::from(peer)].endpoint == Endpoint::Known
             {
-                self.later(RESOLVE, What::Resolved { site, peer });
+                let resolving = Duration::from_micros(1 + self.random.below(RESOLVE_MICROS));
+                self.later(resolving, What::Resolved { site, peer });
             }
             self.sites[site].events.push((now, event));
         }
