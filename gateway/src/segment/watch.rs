@@ -298,6 +298,13 @@ impl fmt::Display for AttachError {
             source,
         } = self;
         write!(f, "segment {segment} cannot attach to {device}: {source}")?;
+        if source.raw_os_error() == Some(libc::EACCES) {
+            // No capability but the mode of a file: only the one that makes TAP devices is opened here.
+            return f.write_str(
+                " (this user may not open /dev/net/tun: run as root, or allow it to everybody, as most distributions do, \
+                 by `chmod 0666 /dev/net/tun`)",
+            );
+        }
         if source.kind() == io::ErrorKind::PermissionDenied {
             let name = capability.to_lowercase();
             write!(
@@ -322,4 +329,35 @@ fn fatal(outcome: Result<(), AttachError>) -> Result<(), AttachError> {
         io::ErrorKind::PermissionDenied => Err(error),
         _ => Ok(()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_is_not_confused_with_the_mode_of_a_file() {
+        let told = |errno| {
+            AttachError {
+                segment: "san".to_owned(),
+                device: "aoe0".to_owned(),
+                capability: "CAP_NET_ADMIN",
+                source: io::Error::from_raw_os_error(errno),
+            }
+            .to_string()
+        };
+        let (right, mode, other) = (told(libc::EPERM), told(libc::EACCES), told(libc::EBUSY));
+        assert!(
+            right.contains("setcap cap_net_admin+ep") && !right.contains("chmod"),
+            "{right}"
+        );
+        assert!(
+            mode.contains("chmod 0666 /dev/net/tun") && !mode.contains("CAP_"),
+            "{mode}"
+        );
+        assert!(
+            !other.contains('(') || other.ends_with("(os error 16)"),
+            "{other}"
+        );
+    }
 }
