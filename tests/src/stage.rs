@@ -17,7 +17,7 @@ use aoe_common::frame::{Address, SECTOR_LEN};
 use aoe_lab::gateway::{Access, Binaries, RunningGateway};
 use aoe_lab::isolation::{KernelSettings, explain};
 use aoe_lab::netns::{Namespace, Process};
-use aoe_lab::topology::{Gateways, PATIENCE, World, WorldPlan};
+use aoe_lab::topology::{Attach, Gateways, PATIENCE, World, WorldPlan};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
@@ -80,8 +80,12 @@ impl Stage {
     /// Builds the two sites of a plan in the directory.
     ///
     /// # Errors
-    /// Those of [`World::build`].
+    /// Those of [`World::build`], or that this user cannot make TAP devices, if the plan has any.
     pub fn world(&self, plan: WorldPlan) -> Result<World> {
+        if [plan.attach_a, plan.attach_b].contains(&Attach::Tap) {
+            let opened = File::options().read(true).write(true).open("/dev/net/tun");
+            opened.context("TAP devices need /dev/net/tun: run as root, or `chmod 0666 /dev/net/tun`")?;
+        }
         World::build(self.dir(), &self.binaries, plan)
     }
 
@@ -333,8 +337,13 @@ impl Counted {
 
     /// Everything that ended here, by reason, as far as it is not 0.
     pub fn drops(&self) -> Vec<(&'static str, u64)> {
-        let reasons = aoe_common::drop_reason::DropReason::ALL.iter().map(|reason| reason.name());
-        reasons.map(|name| (name, self.of(name))).filter(|(_, count)| *count != 0).collect()
+        let reasons = aoe_common::drop_reason::DropReason::ALL
+            .iter()
+            .map(|reason| reason.name());
+        reasons
+            .map(|name| (name, self.of(name)))
+            .filter(|(_, count)| *count != 0)
+            .collect()
     }
 
     fn parse(line: &str) -> Result<Self> {
