@@ -6,11 +6,14 @@ use aoe_keys::{Psk, PublicKey};
 
 use super::admission::Stamp;
 use super::handshake::Dial;
-use super::pack::Packer;
+use super::links::Io;
+use super::pack::{Outlet, Packer};
 use super::reassembly::Reassembly;
 use super::session::{Role, Session};
 use crate::config::{Endpoint, PeerConfig, Protection};
+use crate::drop_reason::DropReason;
 use crate::output::Path;
+use crate::telemetry::Count;
 use crate::time::Instant;
 
 /// A peer that owes us an answer this long is asked by a ping.
@@ -190,6 +193,41 @@ impl Link {
     /// How long to wait for the answer to call number `attempt`.
     pub(crate) fn dial_wait(attempt: u32) -> Duration {
         (DIAL_FIRST * 2u32.saturating_pow(attempt.min(4))).min(DIAL_LONGEST)
+    }
+
+    /// Lends the packer what it needs to seal for this peer.
+    pub(crate) fn with_outlet(
+        &mut self,
+        io: &mut Io<'_>,
+        work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let datagram_len = self.datagram_len();
+        let (Some(path), Some(session)) = (self.path, self.sessions.current.as_mut()) else {
+            return Err(DropReason::NoSession);
+        };
+        if !session.is_usable(io.now) {
+            return Err(DropReason::NoSession);
+        }
+        let mut outlet = Outlet {
+            session,
+            path,
+            datagram_len,
+            trains: &mut io.out.trains,
+            sealed: 0,
+        };
+        let result = work(&mut self.packer, &mut outlet);
+        io.telemetry.add(Count::RecordsSealed, outlet.sealed);
+        result
+    }
+
+    /// Seals what is packed. Without a session it is lost, and counted.
+    pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
+        if let Err(reason) = self.with_outlet(io, Packer::flush) {
+            if !self.packer.is_empty() {
+                io.telemetry.drop(reason);
+            }
+            self.packer.discard();
+        }
     }
 
     /// The next moment at which something is due.

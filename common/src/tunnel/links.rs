@@ -1,22 +1,24 @@
 //! All peers: finds the one a datagram belongs to, and keeps their sessions alive.
+//!
+//! - `calls`: handshakes, ours and theirs
+//! - `messages`: what peers tell each other about the tunnel and the exports
+
+mod calls;
+mod messages;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use aoe_keys::SecretKey;
 
-use super::admission::{self, Admission, COOKIE_REPLY_LEN, Gate, cookie_receiver};
-use super::handshake::{Call, Dial, Failure, INIT_LEN, Identity, RESPONSE_LEN, response_receiver};
-use super::link::{
-    ASK_AFTER, Dialing, LOST_AFTER, Link, OutgoingUpdate, Promotion, REDIAL_AFTER, Slot, UPDATE_RETRY,
-};
-use super::message::{Kind, Position};
-use super::pack::{Outlet, Packer};
-use super::reassembly::{Step, Whole};
+use super::admission::{COOKIE_REPLY_LEN, Gate};
+use super::handshake::{INIT_LEN, RESPONSE_LEN};
+use super::link::{ASK_AFTER, Dialing, LOST_AFTER, Link, Promotion, REDIAL_AFTER, Slot, UPDATE_RETRY};
+use super::message::Kind;
 use super::record::{
     HEADER_LEN, MAX_RECORD_LEN, RecordHeader, TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE,
 };
-use super::session::{Agreed, Freshness, Session};
+use super::session::{Freshness, Session};
 use crate::config::{Cipher, Endpoint, PeerConfig, PeerId, TunnelConfig};
 use crate::drop_reason::DropReason;
 use crate::event::Event;
@@ -27,11 +29,6 @@ use crate::time::Instant;
 
 /// Bits of a session index that hold the peer; the rest is random.
 const PEER_BITS: u32 = 12;
-/// Refused handshakes are told of at most this often: of each peer, and of all strangers together, so that strangers
-/// cannot hide what is wrong with a peer.
-const REFUSAL_EVENT_EVERY: Duration = Duration::from_secs(10);
-/// Calls without confirmation before we say so.
-const UNCONFIRMED_CALLS: u32 = 3;
 
 /// All peers.
 pub(crate) struct Links {
@@ -217,105 +214,6 @@ impl Links {
         }
     }
 
-    /// Deals with a message that concerns the tunnel itself.
-    pub(crate) fn handle_control(&mut self, peer: PeerId, kind: Kind, message: &[u8], io: &mut Io<'_>) {
-        match kind {
-            Kind::Ping => {
-                let echo = message.get(..message.len().min(PING_LEN)).unwrap_or_default();
-                self.send_or_count(peer, Kind::Pong, echo, io);
-            }
-            Kind::UpdateAck => {
-                let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-                    return;
-                };
-                let acked = message.first_chunk().map(|serial| u32::from_be_bytes(*serial));
-                if link
-                    .outgoing
-                    .as_ref()
-                    .is_some_and(|update| Some(update.serial) == acked)
-                {
-                    link.outgoing = None;
-                    self.changes.push_back((peer, Change::UpdateAcked));
-                }
-            }
-            Kind::Close => {
-                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-                    link.sessions.next = None;
-                }
-                self.lose(peer, "the peer was shut down", io);
-            }
-            Kind::Pong | Kind::Request | Kind::Reply | Kind::Update => {}
-        }
-    }
-
-    /// Puts a fragment to its message; returns the message once it is whole.
-    pub(crate) fn reassemble(
-        &mut self,
-        peer: PeerId,
-        position: Position,
-        part: &[u8],
-        io: &mut Io<'_>,
-    ) -> Option<Whole> {
-        let link = self.links.get_mut(usize::from(peer.0))?;
-        match link.reassembly.add(position, part, io.now) {
-            Step::Complete(whole) => Some(whole),
-            Step::Waiting => {
-                self.wake = self.wake.min(link.reassembly.deadline());
-                None
-            }
-            Step::Refused(reason) => {
-                io.telemetry.drop(reason);
-                None
-            }
-        }
-    }
-
-    /// Takes back the memory of a message.
-    pub(crate) fn recycle(&mut self, peer: PeerId, whole: Whole) {
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-            link.reassembly.recycle(whole);
-        }
-    }
-
-    /// Whether an update can be sent: one at a time is under way.
-    pub(crate) fn takes_update(&self, peer: PeerId, now: Instant) -> bool {
-        self.links
-            .get(usize::from(peer.0))
-            .is_some_and(|link| link.outgoing.is_none() && link.is_up(now))
-    }
-
-    /// Sends an update (`entries` without the serial) until it is acknowledged.
-    pub(crate) fn send_update(&mut self, peer: PeerId, entries: &[u8], io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return;
-        };
-        let serial = link.next_serial;
-        link.next_serial = link.next_serial.wrapping_add(1).max(1);
-        let mut message = serial.to_be_bytes().to_vec();
-        message.extend_from_slice(entries);
-        let again_at = io.now + UPDATE_RETRY;
-        self.send_or_count(peer, Kind::Update, &message, io);
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-            link.outgoing = Some(OutgoingUpdate {
-                message,
-                serial,
-                again_at,
-            });
-        }
-        self.wake = self.wake.min(again_at);
-    }
-
-    /// Acknowledges an update; false if it was applied before.
-    pub(crate) fn accept_update(&mut self, peer: PeerId, serial: u32, io: &mut Io<'_>) -> bool {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return false;
-        };
-        let fresh = serial > link.seen_serial;
-        link.seen_serial = link.seen_serial.max(serial);
-        self.send_or_count(peer, Kind::UpdateAck, &serial.to_be_bytes(), io);
-        fresh
-    }
-
     /// Tells every peer that we go.
     pub(crate) fn close_all(&mut self, io: &mut Io<'_>) {
         for (peer, link) in (0..).map(PeerId).zip(0..self.links.len()) {
@@ -385,180 +283,6 @@ impl Links {
         }
     }
 
-    /// Calls a peer.
-    fn dial(&mut self, peer: PeerId, attempt: u32, io: &mut Io<'_>) {
-        let local_index = self.new_index(peer);
-        let stamp = self.new_stamp(io.now);
-        let identity = Identity {
-            secret: &self.secret,
-            boot: self.boot,
-            ciphers: &self.ciphers,
-        };
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return;
-        };
-        let Some(path) = link.path else {
-            link.dialing = None;
-            return;
-        };
-        let psk = link.psk.as_ref();
-        let started = Dial::start(
-            &identity,
-            link.key,
-            psk,
-            &link.protection,
-            stamp,
-            local_index,
-            &mut self.random,
-        );
-        let again_at = io.now + self.random.jitter(Link::dial_wait(attempt));
-        self.wake = self.wake.min(again_at);
-        let (dial, message) = started.unzip();
-        if let Some(mut message) = message {
-            link.stamp.append(&mut message, io.now);
-            io.out.trains.push_datagram(path, &message);
-        }
-        link.dialing = Some(Dialing {
-            dial,
-            attempt,
-            again_at,
-        });
-        if attempt % 3 == 2 && link.endpoint == Endpoint::Known {
-            io.telemetry.event(Event::EndpointNeeded(peer));
-        }
-    }
-
-    fn handle_init(&mut self, path: Path, datagram: &[u8], io: &mut Io<'_>) -> Result<(), DropReason> {
-        match self.gate.admit(datagram, path.remote, io.now, &mut self.random) {
-            Admission::Admit => {}
-            Admission::Cookie(reply) => {
-                io.out.trains.push_datagram(path, &reply);
-                return Err(DropReason::HandshakeCookieSent);
-            }
-            Admission::Refuse(reason) => return Err(reason),
-        }
-        let identity = Identity {
-            secret: &self.secret,
-            boot: self.boot,
-            ciphers: &self.ciphers,
-        };
-        let Ok(call) = Call::read(&identity, admission::body(datagram), &mut self.random) else {
-            self.refused(
-                None,
-                "a caller that knows our public key could not be understood",
-                io,
-            );
-            return Err(DropReason::HandshakeUndecryptable);
-        };
-        let Some(at) = self.links.iter().position(|link| link.key == call.caller) else {
-            self.refused(None, "a caller with a key that no [[peer]] has", io);
-            return Err(DropReason::HandshakeUnknownPeer);
-        };
-        let peer = PeerId(u16::try_from(at).unwrap_or(u16::MAX));
-        let local_index = self.new_index(peer);
-        let identity = Identity {
-            secret: &self.secret,
-            boot: self.boot,
-            ciphers: &self.ciphers,
-        };
-        let Some(link) = self.links.get_mut(at) else {
-            return Err(DropReason::HandshakeUnknownPeer);
-        };
-        if call.stamp <= link.newest_call {
-            return Err(DropReason::HandshakeReplayed);
-        }
-        link.newest_call = call.stamp;
-        let (mut message, outcome) = call
-            .answer(&identity, link.psk.as_ref(), &link.protection, local_index)
-            .map_err(|_| DropReason::HandshakeUndecryptable)?;
-        link.stamp.append(&mut message, io.now);
-        io.out.trains.push_datagram(path, &message);
-        match outcome {
-            Ok(agreed) => {
-                link.unconfirmed += 1;
-                let session = Session::new(agreed, io.now, self.rekey_after);
-                link.sessions.next = Some((session, io.now));
-                self.wake = self.wake.min(link.deadline(self.keepalive));
-                if link.unconfirmed == UNCONFIRMED_CALLS {
-                    let why = "it calls but never confirms; compare the psk of both sides, and see whether our \
-                               datagrams reach it";
-                    self.refused(Some(peer), why, io);
-                }
-                Ok(())
-            }
-            Err(failure) => {
-                self.no_agreement(peer, failure, io);
-                Err(DropReason::HandshakeNoAgreement)
-            }
-        }
-    }
-
-    fn handle_response(&mut self, path: Path, datagram: &[u8], io: &mut Io<'_>) -> Result<(), DropReason> {
-        if !self.gate.mac1_is_right(datagram) {
-            return Err(DropReason::HandshakeBadMac);
-        }
-        let body = admission::body(datagram);
-        let receiver = response_receiver(body);
-        let peer = self.peer_of(receiver);
-        let link = self
-            .links
-            .get_mut(usize::from(peer.0))
-            .ok_or(DropReason::HandshakeUnsolicited)?;
-        let dial = link.dialing.as_mut().and_then(|dialing| dialing.dial.as_mut());
-        let dial = dial
-            .filter(|dial| dial.local_index == receiver)
-            .ok_or(DropReason::HandshakeUnsolicited)?;
-        match dial.finish(body, &link.protection, &self.ciphers) {
-            Ok(agreed) => {
-                link.dialing = None;
-                link.path = Some(path);
-                self.begin(peer, agreed, io);
-                Ok(())
-            }
-            Err(Failure::Undecryptable) => {
-                self.refused(
-                    Some(peer),
-                    "its answer does not decrypt; compare the psk of both sides",
-                    io,
-                );
-                Err(DropReason::HandshakeUndecryptable)
-            }
-            Err(failure) => {
-                if let Some(dialing) = link.dialing.as_mut() {
-                    dialing.dial = None;
-                }
-                self.no_agreement(peer, failure, io);
-                Err(DropReason::HandshakeNoAgreement)
-            }
-        }
-    }
-
-    fn handle_cookie(&mut self, datagram: &[u8], io: &mut Io<'_>) -> Result<(), DropReason> {
-        let receiver = cookie_receiver(datagram);
-        let peer = self.peer_of(receiver);
-        let link = self
-            .links
-            .get_mut(usize::from(peer.0))
-            .ok_or(DropReason::HandshakeUnsolicited)?;
-        let waiting = link
-            .dialing
-            .as_ref()
-            .and_then(|dialing| dialing.dial.as_ref().map(|dial| (dial, dialing.attempt)));
-        let Some((_, attempt)) = waiting.filter(|(dial, _)| dial.local_index == receiver) else {
-            return Err(DropReason::HandshakeUnsolicited);
-        };
-        let first = !link.stamp.has_cookie(io.now);
-        if !link.stamp.accept_cookie(datagram, io.now) {
-            return Err(DropReason::HandshakeUnsolicited);
-        }
-        // Only the first one makes us call at once: whoever sees our calls and knows the peer's public key can make
-        // cookie replies, and would else make us call without end. Any other waits for the timer.
-        if first {
-            self.dial(peer, attempt, io);
-        }
-        Ok(())
-    }
-
     fn handle_record<'a>(
         &mut self,
         path: Path,
@@ -603,17 +327,6 @@ impl Links {
             }
         }
         Ok((peer, payload))
-    }
-
-    /// Our call was answered: the new keys are ours to use at once, and the first record confirms them.
-    fn begin(&mut self, peer: PeerId, agreed: Agreed, io: &mut Io<'_>) {
-        let session = Session::new(agreed, io.now, self.rekey_after);
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-            link.last_received = io.now;
-            link.owes_since = None;
-        }
-        self.promote(peer, session, io);
-        self.send_or_count(peer, Kind::Ping, &io.now.as_micros().to_be_bytes(), io);
     }
 
     fn promote(&mut self, peer: PeerId, session: Session, io: &mut Io<'_>) {
@@ -690,38 +403,6 @@ impl Links {
         self.wake = self.wake.min(link.deadline(self.keepalive));
     }
 
-    fn no_agreement(&mut self, peer: PeerId, failure: Failure, io: &mut Io<'_>) {
-        let what = match failure {
-            Failure::NoAgreement(what) => what,
-            Failure::Undecryptable => "its handshake does not decrypt",
-        };
-        if self.may_tell_refusal(Some(peer), io.now) {
-            io.telemetry.event(Event::NoAgreement {
-                peer: self.name(peer),
-                what,
-            });
-        }
-    }
-
-    fn refused(&mut self, peer: Option<PeerId>, why: &'static str, io: &mut Io<'_>) {
-        if self.may_tell_refusal(peer, io.now) {
-            io.telemetry.event(Event::HandshakeRefused {
-                peer: peer.map(|peer| self.name(peer)),
-                why,
-            });
-        }
-    }
-
-    fn may_tell_refusal(&mut self, peer: Option<PeerId>, now: Instant) -> bool {
-        let link = peer.and_then(|peer| self.links.get_mut(usize::from(peer.0)));
-        let last_refusal = link.map_or(&mut self.last_refusal, |link| &mut link.last_refusal);
-        let quiet = last_refusal.is_none_or(|last| now.saturating_since(last) >= REFUSAL_EVENT_EVERY);
-        if quiet {
-            *last_refusal = Some(now);
-        }
-        quiet
-    }
-
     /// Sends a message of the tunnel itself; whoever asked for it asks again if it is lost.
     fn send_or_count(&mut self, peer: PeerId, kind: Kind, message: &[u8], io: &mut Io<'_>) {
         if let Err(reason) = self.send(peer, kind, message, &[], io) {
@@ -729,64 +410,11 @@ impl Links {
         }
     }
 
-    /// A session index: random to others, to us the peer.
-    fn new_index(&mut self, peer: PeerId) -> u32 {
-        ((self.random.u32() << PEER_BITS) | u32::from(peer.0)) ^ self.index_mask
-    }
-
     fn peer_of(&self, index: u32) -> PeerId {
         #[allow(clippy::cast_possible_truncation, reason = "masked to 12 bits")]
         PeerId(((index ^ self.index_mask) & ((1 << PEER_BITS) - 1)) as u16)
     }
-
-    /// Microseconds since 1970, more than any stamp before.
-    fn new_stamp(&mut self, now: Instant) -> u64 {
-        let wall = self.unix_zero + now.saturating_since(Instant::default());
-        self.last_stamp = u64::try_from(wall.as_micros())
-            .unwrap_or(u64::MAX)
-            .max(self.last_stamp + 1);
-        self.last_stamp
-    }
 }
-
-impl Link {
-    /// Lends the packer what it needs to seal for this peer.
-    fn with_outlet(
-        &mut self,
-        io: &mut Io<'_>,
-        work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
-    ) -> Result<(), DropReason> {
-        let datagram_len = self.datagram_len();
-        let (Some(path), Some(session)) = (self.path, self.sessions.current.as_mut()) else {
-            return Err(DropReason::NoSession);
-        };
-        if !session.is_usable(io.now) {
-            return Err(DropReason::NoSession);
-        }
-        let mut outlet = Outlet {
-            session,
-            path,
-            datagram_len,
-            trains: &mut io.out.trains,
-            sealed: 0,
-        };
-        let result = work(&mut self.packer, &mut outlet);
-        io.telemetry.add(Count::RecordsSealed, outlet.sealed);
-        result
-    }
-
-    fn flush(&mut self, io: &mut Io<'_>) {
-        if let Err(reason) = self.with_outlet(io, Packer::flush) {
-            if !self.packer.is_empty() {
-                io.telemetry.drop(reason);
-            }
-            self.packer.discard();
-        }
-    }
-}
-
-/// A ping carries the sender's time; only so much is echoed.
-const PING_LEN: usize = 8;
 
 fn expects_answer(kind: Kind) -> bool {
     match kind {
