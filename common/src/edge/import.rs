@@ -1,7 +1,7 @@
 //! One import: what the peer says about it, and which initiators use it.
 
 use crate::config::ImportConfig;
-use crate::frame::MacAddr;
+use crate::frame::{MacAddr, QueryHeader};
 use crate::time::Instant;
 use crate::tunnel::update::ExportState;
 
@@ -14,16 +14,9 @@ pub(crate) struct Import {
     pub(crate) config: ImportConfig,
     /// What the peer told us; `None` until it does, and again when its process changes.
     pub(crate) remote: Option<ExportState>,
-    /// Whether initiators have been told that it is there.
-    pub(crate) presented: Presence,
+    /// What initiators were last told unasked; `None`: it cannot be used, and is silent.
+    pub(crate) told: Option<QueryHeader>,
     initiators: Vec<Initiator>,
-}
-
-/// Whether an import can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Presence {
-    Up,
-    Down,
 }
 
 #[derive(Debug)]
@@ -38,17 +31,14 @@ impl Import {
         Import {
             config,
             remote: None,
-            presented: Presence::Down,
+            told: None,
             initiators: Vec::new(),
         }
     }
 
     /// What we present to initiators, if it can be used.
     pub(crate) fn live(&self) -> Option<&ExportState> {
-        match self.presented {
-            Presence::Up => self.remote.as_ref(),
-            Presence::Down => None,
-        }
+        self.told.and(self.remote.as_ref())
     }
 
     /// The number of the initiator's next request.

@@ -17,7 +17,7 @@ use crate::telemetry::Count;
 use crate::tunnel::links::{Io, Links};
 use crate::tunnel::message::{Kind, ReplyHead, RequestHead};
 use crate::tunnel::update::ExportState;
-use import::{Import, Presence};
+use import::Import;
 
 /// The smallest buffer count to advertise: below it the Linux driver never sends a command (`aoecmd.c`, window
 /// = buffer count / 2).
@@ -254,7 +254,7 @@ impl Edge {
         }
     }
 
-    /// Lets initiators know which imports of `peer` came alive, and goes silent about those that went.
+    /// Lets initiators know which imports of `peer` came alive or changed, and goes silent about those that went.
     pub(crate) fn present(
         &mut self,
         peer: PeerId,
@@ -270,14 +270,13 @@ impl Edge {
             let state = state_of(segments, import.config.segment);
             let live = import.remote.as_ref().is_some_and(|remote| remote.live);
             let usable = live && links.is_up(peer, io.now) && state != SegmentState::Down;
-            let presence = if usable { Presence::Up } else { Presence::Down };
-            if presence == std::mem::replace(&mut import.presented, presence) {
-                continue;
-            }
+            let remote = import.remote.as_ref().filter(|_| usable);
+            let tell = remote.map(|remote| advertised(import, remote, state, QueryCommand::Read));
+            let told = std::mem::replace(&mut import.told, tell);
             let config = &import.config;
             let (peer, export, address) = (links.name(peer), config.export.clone(), config.address);
-            match presence {
-                Presence::Up => {
+            match (told, tell) {
+                (None, Some(_)) => {
                     io.telemetry.event(Event::ImportUp {
                         peer,
                         export,
@@ -285,11 +284,13 @@ impl Edge {
                     });
                     advertise(import, state, io);
                 }
-                Presence::Down => io.telemetry.event(Event::ImportDown {
+                (Some(old), Some(new)) if old != new => advertise(import, state, io),
+                (Some(_), None) => io.telemetry.event(Event::ImportDown {
                     peer,
                     export,
                     address,
                 }),
+                (Some(_), Some(_)) | (None, None) => {}
             }
         }
     }
