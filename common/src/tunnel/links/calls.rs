@@ -1,0 +1,264 @@
+//! Calls: the handshakes that we start and that peers start with us.
+
+use std::time::Duration;
+
+use super::{Io, Links, PEER_BITS};
+use crate::config::{Endpoint, PeerId};
+use crate::drop_reason::DropReason;
+use crate::event::Event;
+use crate::output::Path;
+use crate::time::Instant;
+use crate::tunnel::admission::{self, Admission, cookie_receiver};
+use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
+use crate::tunnel::link::{Dialing, Link};
+use crate::tunnel::message::Kind;
+use crate::tunnel::session::{Agreed, Session};
+
+/// Refused handshakes are told of at most this often: of each peer, and of all strangers together, so that strangers
+/// cannot hide what is wrong with a peer.
+const REFUSAL_EVENT_EVERY: Duration = Duration::from_secs(10);
+/// Calls without confirmation before we say so.
+const UNCONFIRMED_CALLS: u32 = 3;
+
+impl Links {
+    /// Calls a peer.
+    pub(super) fn dial(&mut self, peer: PeerId, attempt: u32, io: &mut Io<'_>) {
+        let local_index = self.new_index(peer);
+        let stamp = self.new_stamp(io.now);
+        let identity = Identity {
+            secret: &self.secret,
+            boot: self.boot,
+            ciphers: &self.ciphers,
+        };
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return;
+        };
+        let Some(path) = link.path else {
+            link.dialing = None;
+            return;
+        };
+        let psk = link.psk.as_ref();
+        let started = Dial::start(
+            &identity,
+            link.key,
+            psk,
+            &link.protection,
+            stamp,
+            local_index,
+            &mut self.random,
+        );
+        let again_at = io.now + self.random.jitter(Link::dial_wait(attempt));
+        self.wake = self.wake.min(again_at);
+        let (dial, message) = started.unzip();
+        if let Some(mut message) = message {
+            link.stamp.append(&mut message, io.now);
+            io.out.trains.push_datagram(path, &message);
+        }
+        link.dialing = Some(Dialing {
+            dial,
+            attempt,
+            again_at,
+        });
+        if attempt % 3 == 2 && link.endpoint == Endpoint::Known {
+            io.telemetry.event(Event::EndpointNeeded(peer));
+        }
+    }
+
+    pub(super) fn handle_init(
+        &mut self,
+        path: Path,
+        datagram: &[u8],
+        io: &mut Io<'_>,
+    ) -> Result<(), DropReason> {
+        match self.gate.admit(datagram, path.remote, io.now, &mut self.random) {
+            Admission::Admit => {}
+            Admission::Cookie(reply) => {
+                io.out.trains.push_datagram(path, &reply);
+                return Err(DropReason::HandshakeCookieSent);
+            }
+            Admission::Refuse(reason) => return Err(reason),
+        }
+        let identity = Identity {
+            secret: &self.secret,
+            boot: self.boot,
+            ciphers: &self.ciphers,
+        };
+        let Ok(call) = Call::read(&identity, admission::body(datagram), &mut self.random) else {
+            self.refused(
+                None,
+                "a caller that knows our public key could not be understood",
+                io,
+            );
+            return Err(DropReason::HandshakeUndecryptable);
+        };
+        let Some(at) = self.links.iter().position(|link| link.key == call.caller) else {
+            self.refused(None, "a caller with a key that no [[peer]] has", io);
+            return Err(DropReason::HandshakeUnknownPeer);
+        };
+        let peer = PeerId(u16::try_from(at).unwrap_or(u16::MAX));
+        let local_index = self.new_index(peer);
+        let identity = Identity {
+            secret: &self.secret,
+            boot: self.boot,
+            ciphers: &self.ciphers,
+        };
+        let Some(link) = self.links.get_mut(at) else {
+            return Err(DropReason::HandshakeUnknownPeer);
+        };
+        if call.stamp <= link.newest_call {
+            return Err(DropReason::HandshakeReplayed);
+        }
+        link.newest_call = call.stamp;
+        let (mut message, outcome) = call
+            .answer(&identity, link.psk.as_ref(), &link.protection, local_index)
+            .map_err(|_| DropReason::HandshakeUndecryptable)?;
+        link.stamp.append(&mut message, io.now);
+        io.out.trains.push_datagram(path, &message);
+        match outcome {
+            Ok(agreed) => {
+                link.unconfirmed += 1;
+                let session = Session::new(agreed, io.now, self.rekey_after);
+                link.sessions.next = Some((session, io.now));
+                self.wake = self.wake.min(link.deadline(self.keepalive));
+                if link.unconfirmed == UNCONFIRMED_CALLS {
+                    let why = "it calls but never confirms; compare the psk of both sides, and see whether our \
+                               datagrams reach it";
+                    self.refused(Some(peer), why, io);
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                self.no_agreement(peer, failure, io);
+                Err(DropReason::HandshakeNoAgreement)
+            }
+        }
+    }
+
+    pub(super) fn handle_response(
+        &mut self,
+        path: Path,
+        datagram: &[u8],
+        io: &mut Io<'_>,
+    ) -> Result<(), DropReason> {
+        if !self.gate.mac1_is_right(datagram) {
+            return Err(DropReason::HandshakeBadMac);
+        }
+        let body = admission::body(datagram);
+        let receiver = response_receiver(body);
+        let peer = self.peer_of(receiver);
+        let link = self
+            .links
+            .get_mut(usize::from(peer.0))
+            .ok_or(DropReason::HandshakeUnsolicited)?;
+        let dial = link.dialing.as_mut().and_then(|dialing| dialing.dial.as_mut());
+        let dial = dial
+            .filter(|dial| dial.local_index == receiver)
+            .ok_or(DropReason::HandshakeUnsolicited)?;
+        match dial.finish(body, &link.protection, &self.ciphers) {
+            Ok(agreed) => {
+                link.dialing = None;
+                link.path = Some(path);
+                self.begin(peer, agreed, io);
+                Ok(())
+            }
+            Err(Failure::Undecryptable) => {
+                self.refused(
+                    Some(peer),
+                    "its answer does not decrypt; compare the psk of both sides",
+                    io,
+                );
+                Err(DropReason::HandshakeUndecryptable)
+            }
+            Err(failure) => {
+                if let Some(dialing) = link.dialing.as_mut() {
+                    dialing.dial = None;
+                }
+                self.no_agreement(peer, failure, io);
+                Err(DropReason::HandshakeNoAgreement)
+            }
+        }
+    }
+
+    pub(super) fn handle_cookie(&mut self, datagram: &[u8], io: &mut Io<'_>) -> Result<(), DropReason> {
+        let receiver = cookie_receiver(datagram);
+        let peer = self.peer_of(receiver);
+        let link = self
+            .links
+            .get_mut(usize::from(peer.0))
+            .ok_or(DropReason::HandshakeUnsolicited)?;
+        let waiting = link
+            .dialing
+            .as_ref()
+            .and_then(|dialing| dialing.dial.as_ref().map(|dial| (dial, dialing.attempt)));
+        let Some((_, attempt)) = waiting.filter(|(dial, _)| dial.local_index == receiver) else {
+            return Err(DropReason::HandshakeUnsolicited);
+        };
+        let first = !link.stamp.has_cookie(io.now);
+        if !link.stamp.accept_cookie(datagram, io.now) {
+            return Err(DropReason::HandshakeUnsolicited);
+        }
+        // Only the first one makes us call at once: whoever sees our calls and knows the peer's public key can make
+        // cookie replies, and would else make us call without end. Any other waits for the timer.
+        if first {
+            self.dial(peer, attempt, io);
+        }
+        Ok(())
+    }
+
+    /// Our call was answered: the new keys are ours to use at once, and the first record confirms them.
+    fn begin(&mut self, peer: PeerId, agreed: Agreed, io: &mut Io<'_>) {
+        let session = Session::new(agreed, io.now, self.rekey_after);
+        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+            link.last_received = io.now;
+            link.owes_since = None;
+        }
+        self.promote(peer, session, io);
+        self.send_or_count(peer, Kind::Ping, &io.now.as_micros().to_be_bytes(), io);
+    }
+
+    fn no_agreement(&mut self, peer: PeerId, failure: Failure, io: &mut Io<'_>) {
+        let what = match failure {
+            Failure::NoAgreement(what) => what,
+            Failure::Undecryptable => "its handshake does not decrypt",
+        };
+        if self.may_tell_refusal(Some(peer), io.now) {
+            io.telemetry.event(Event::NoAgreement {
+                peer: self.name(peer),
+                what,
+            });
+        }
+    }
+
+    fn refused(&mut self, peer: Option<PeerId>, why: &'static str, io: &mut Io<'_>) {
+        if self.may_tell_refusal(peer, io.now) {
+            io.telemetry.event(Event::HandshakeRefused {
+                peer: peer.map(|peer| self.name(peer)),
+                why,
+            });
+        }
+    }
+
+    fn may_tell_refusal(&mut self, peer: Option<PeerId>, now: Instant) -> bool {
+        let link = peer.and_then(|peer| self.links.get_mut(usize::from(peer.0)));
+        let last_refusal = link.map_or(&mut self.last_refusal, |link| &mut link.last_refusal);
+        let quiet = last_refusal.is_none_or(|last| now.saturating_since(last) >= REFUSAL_EVENT_EVERY);
+        if quiet {
+            *last_refusal = Some(now);
+        }
+        quiet
+    }
+
+    /// A session index: random to others, to us the peer.
+    fn new_index(&mut self, peer: PeerId) -> u32 {
+        ((self.random.u32() << PEER_BITS) | u32::from(peer.0)) ^ self.index_mask
+    }
+
+    /// Microseconds since 1970, more than any stamp before.
+    fn new_stamp(&mut self, now: Instant) -> u64 {
+        let wall = self.unix_zero + now.saturating_since(Instant::default());
+        self.last_stamp = u64::try_from(wall.as_micros())
+            .unwrap_or(u64::MAX)
+            .max(self.last_stamp + 1);
+        self.last_stamp
+    }
+}

@@ -1,0 +1,112 @@
+//! Messages of the tunnel itself: parts to put together, pings, updates and their acknowledgements.
+
+use super::{Change, Io, Links};
+use crate::config::PeerId;
+use crate::time::Instant;
+use crate::tunnel::link::{OutgoingUpdate, UPDATE_RETRY};
+use crate::tunnel::message::{Kind, Position};
+use crate::tunnel::reassembly::{Step, Whole};
+
+/// A ping carries the sender's time; only so much is echoed.
+const PING_LEN: usize = 8;
+
+impl Links {
+    /// Puts a fragment to its message; returns the message once it is whole.
+    pub(crate) fn reassemble(
+        &mut self,
+        peer: PeerId,
+        position: Position,
+        part: &[u8],
+        io: &mut Io<'_>,
+    ) -> Option<Whole> {
+        let link = self.links.get_mut(usize::from(peer.0))?;
+        match link.reassembly.add(position, part, io.now) {
+            Step::Complete(whole) => Some(whole),
+            Step::Waiting => {
+                self.wake = self.wake.min(link.reassembly.deadline());
+                None
+            }
+            Step::Refused(reason) => {
+                io.telemetry.drop(reason);
+                None
+            }
+        }
+    }
+
+    /// Takes back the memory of a message.
+    pub(crate) fn recycle(&mut self, peer: PeerId, whole: Whole) {
+        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+            link.reassembly.recycle(whole);
+        }
+    }
+
+    /// Whether an update can be sent: one at a time is under way.
+    pub(crate) fn takes_update(&self, peer: PeerId, now: Instant) -> bool {
+        self.links
+            .get(usize::from(peer.0))
+            .is_some_and(|link| link.outgoing.is_none() && link.is_up(now))
+    }
+
+    /// Sends an update (`entries` without the serial) until it is acknowledged.
+    pub(crate) fn send_update(&mut self, peer: PeerId, entries: &[u8], io: &mut Io<'_>) {
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return;
+        };
+        let serial = link.next_serial;
+        link.next_serial = link.next_serial.wrapping_add(1).max(1);
+        let mut message = serial.to_be_bytes().to_vec();
+        message.extend_from_slice(entries);
+        let again_at = io.now + UPDATE_RETRY;
+        self.send_or_count(peer, Kind::Update, &message, io);
+        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+            link.outgoing = Some(OutgoingUpdate {
+                message,
+                serial,
+                again_at,
+            });
+        }
+        self.wake = self.wake.min(again_at);
+    }
+
+    /// Acknowledges an update; false if it was applied before.
+    pub(crate) fn accept_update(&mut self, peer: PeerId, serial: u32, io: &mut Io<'_>) -> bool {
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return false;
+        };
+        let fresh = serial > link.seen_serial;
+        link.seen_serial = link.seen_serial.max(serial);
+        self.send_or_count(peer, Kind::UpdateAck, &serial.to_be_bytes(), io);
+        fresh
+    }
+
+    /// Deals with a message that concerns the tunnel itself.
+    pub(crate) fn handle_control(&mut self, peer: PeerId, kind: Kind, message: &[u8], io: &mut Io<'_>) {
+        match kind {
+            Kind::Ping => {
+                let echo = message.get(..message.len().min(PING_LEN)).unwrap_or_default();
+                self.send_or_count(peer, Kind::Pong, echo, io);
+            }
+            Kind::UpdateAck => {
+                let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+                    return;
+                };
+                let acked = message.first_chunk().map(|serial| u32::from_be_bytes(*serial));
+                if link
+                    .outgoing
+                    .as_ref()
+                    .is_some_and(|update| Some(update.serial) == acked)
+                {
+                    link.outgoing = None;
+                    self.changes.push_back((peer, Change::UpdateAcked));
+                }
+            }
+            Kind::Close => {
+                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                    link.sessions.next = None;
+                }
+                self.lose(peer, "the peer was shut down", io);
+            }
+            Kind::Pong | Kind::Request | Kind::Reply | Kind::Update => {}
+        }
+    }
+}
