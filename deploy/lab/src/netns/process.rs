@@ -15,12 +15,13 @@ use nix::unistd::Pid;
 
 use super::Namespace;
 
-/// How long a process may take to end after SIGTERM before it gets SIGKILL.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a process may take to end after SIGTERM before it gets SIGKILL. On a busy machine the kernel alone takes
+/// seconds to close a packet socket (`synchronize_rcu` in `packet_release`).
+const GRACE: Duration = Duration::from_secs(30);
 /// Lines a transcript keeps; older ones are only in the log file.
 const KEPT_LINES: usize = 4096;
 
-/// A running process; dropping it ends the process: SIGTERM first, SIGKILL after five seconds.
+/// A running process; dropping it ends the process: SIGTERM first, SIGKILL after 30 seconds.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -146,7 +147,7 @@ impl Process {
     /// Asks it to end by SIGTERM and returns its exit status.
     ///
     /// # Errors
-    /// When it does not end within five seconds; it is killed then.
+    /// When it does not end within 30 seconds; it is killed then.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.try_wait()? {
             return Ok(status);
