@@ -112,11 +112,12 @@ fn round_trip(stage: &Stage, attach: Attach, segment_mtu: u32, underlay_mtu: u32
 
     let (a, b) = (Counted::ask(&mut gateways.a)?, Counted::ask(&mut gateways.b)?);
     println!("site A: {a:?}\nsite B: {b:?}");
-    // The kernel asks for IPv6 routers on every TAP device.
+    // The kernel asks for IPv6 routers on every TAP device, and both sides may call each other at once.
+    let is_harmless = |reason: &str| reason == "frame_not_aoe" || reason.starts_with("handshake_");
     let lost = [a.drops(), b.drops()].concat();
     let lost: Vec<_> = lost
         .into_iter()
-        .filter(|(reason, _)| *reason != "frame_not_aoe")
+        .filter(|(reason, _)| !is_harmless(reason))
         .collect();
     ensure!(lost.is_empty(), "{lost:?}");
     let sent = initiator.driver().counters().frames_sent;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use aoe_common::frame::{Address, MacAddr};
@@ -175,17 +176,24 @@ fn keep_out(
         thread::spawn(move || -> Result<_> {
             initiator.disk(IMPORT, PATIENCE)?;
             let mut ledger = Ledger::new(0, SECTORS, 1, Fresh::Zero);
-            let workload = Workload {
-                mix: Mix::ReadPercent(50),
-                order: Order::Random,
-                block_sectors: 8,
-                depth: 2,
-                limit: Limit::Stop(stop),
-                patience: PATIENCE,
-                ..Workload::default()
-            };
-            let figures = workload.run(&mut initiator, IMPORT, &mut ledger)?;
-            Ok((figures, ledger))
+            let mut requests = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let workload = Workload {
+                    mix: Mix::ReadPercent(50),
+                    order: Order::Random,
+                    block_sectors: 8,
+                    depth: 2,
+                    limit: Limit::Bytes(32 << 10),
+                    seed: requests,
+                    patience: PATIENCE,
+                };
+                let figures = workload.run(&mut initiator, IMPORT, &mut ledger)?;
+                ensure!(figures.is_clean() && figures.requests == 8, "{figures:?}");
+                requests += figures.requests;
+                // At work, but not the reason why the machine has no time for anything else.
+                thread::sleep(Duration::from_millis(5));
+            }
+            Ok((requests, ledger))
         })
     };
     let caller = Caller {
@@ -194,15 +202,11 @@ fn keep_out(
     };
     let kept_out = stay_out(caller, signs, &mut gateways.b);
     stop.store(true, Ordering::Relaxed);
-    let (figures, mut ledger) = worker.join().expect("the worker does not panic")?;
+    let (requests, mut ledger) = worker.join().expect("the worker does not panic")?;
     kept_out?;
 
-    println!(
-        "the good peer meanwhile: {} requests, p99 {:?}",
-        figures.requests,
-        figures.latency(99.0)
-    );
-    ensure!(figures.is_clean() && figures.requests > 0, "{figures:?}");
+    println!("the good peer meanwhile: {requests} requests, none of them wrong");
+    ensure!(requests > 0);
     let mut wrong = Vec::new();
     ledger.check(0, &std::fs::read(vblade.image())?, |complaint| {
         wrong.push(complaint.to_string())
@@ -238,7 +242,7 @@ fn stay_out(mut caller: Caller, signs: &Signs, b: &mut RunningGateway) -> Result
     eventually("the caller has seen the requests", PATIENCE, || {
         Ok(Counted::ask(&mut caller.gateway)?.of("request_import_down") >= 4)
     })?;
-    let heard = station.hear(std::time::Duration::ZERO);
+    let heard = station.hear(Duration::ZERO);
     ensure!(heard.is_empty(), "{heard:?}");
 
     let at_b = Counted::ask(b)?;
