@@ -11,11 +11,13 @@ use anyhow::{Context, Result, ensure};
 use aoe_common::frame::Address;
 use aoe_lab::gateway::{Access, RunningGateway, Site};
 use aoe_lab::initiator::Initiator;
+use aoe_lab::netns::{Namespace, VethEnd, veth};
 use aoe_lab::relay::{Relay, Side};
+pub use aoe_lab::topology::PATIENCE;
 use aoe_lab::topology::{Gateways, World, WorldPlan};
 use aoe_lab::workload::{Fresh, Ledger, Workload};
 
-use crate::load::{self, Done, Load, PATIENCE};
+use crate::load::{self, Done, Load};
 use crate::stage::{Counted, Stage, Vblade, eventually, wait_for_device};
 
 /// Where the target is, on site B's segment.
@@ -57,23 +59,40 @@ impl Trial {
         options: &[&str],
         edit: impl FnOnce(&mut World),
     ) -> Result<Self> {
+        let edit = |world: &mut World| {
+            edit(world);
+            Ok(())
+        };
+        let mut trial = Self::begin(stage, plan, options, edit)?;
+        trial.gateways.wait_for_import(IMPORT)?;
+        trial.say(format_args!("{IMPORT} is up"));
+        Ok(trial)
+    }
+
+    /// As [`Trial::start_with`], without waiting for the import.
+    ///
+    /// # Errors
+    /// When a process does not start.
+    pub fn begin(
+        stage: &Stage,
+        plan: WorldPlan,
+        options: &[&str],
+        edit: impl FnOnce(&mut World) -> Result<()>,
+    ) -> Result<Self> {
         let started = Instant::now();
         let mut world = stage.world(plan)?;
         world.share("disk", TARGET, Access::ReadWrite, IMPORT);
-        edit(&mut world);
+        edit(&mut world)?;
         // The gateways come first, because one of them may have to make the TAP device vblade runs on.
-        let mut gateways = world.start()?;
+        let gateways = world.start()?;
         let vblade = stage.serve(&world, TARGET, SECTORS as u64, options)?;
-        gateways.wait_for_import(IMPORT)?;
-        let trial = Trial {
+        Ok(Trial {
             started,
             gateways,
             image: vblade.image().to_owned(),
             vblade: Some(vblade),
             world,
-        };
-        trial.say(format_args!("{IMPORT} is up"));
-        Ok(trial)
+        })
     }
 
     /// A line about what goes on.
@@ -86,8 +105,15 @@ impl Trial {
     /// # Errors
     /// When I/O fails.
     pub fn load(&self, workload: Workload) -> Result<Load> {
-        let mut initiator = self.world.initiator()?;
-        let mut ledger = Ledger::new(0, SECTORS, 7, Fresh::Zero);
+        let ledger = Ledger::new(0, SECTORS, 7, Fresh::Zero);
+        self.load_by(self.world.initiator()?, ledger, workload)
+    }
+
+    /// As [`Trial::load`], by an initiator of one's own on the part of the disk that the ledger is about.
+    ///
+    /// # Errors
+    /// When I/O fails.
+    pub fn load_by(&self, mut initiator: Initiator, mut ledger: Ledger, workload: Workload) -> Result<Load> {
         load::warm_up(&mut initiator, IMPORT, &mut ledger)?;
         self.say(format_args!(
             "warmed up: a lost frame is sent again after {:?}",
@@ -104,6 +130,17 @@ impl Trial {
     /// # Errors
     /// Whatever is not as it has to be.
     pub fn finish(mut self, load: Load) -> Result<Done> {
+        let done = self.end(load)?;
+        self.both_run()?;
+        self.gateways.stop()?;
+        Ok(done)
+    }
+
+    /// Ends one load and verifies its part of the disk.
+    ///
+    /// # Errors
+    /// When a sector is wrong.
+    pub fn end(&self, load: Load) -> Result<Done> {
         let (mut initiator, mut ledger, done) = load.finish()?;
         self.verify(&mut initiator, &mut ledger)?;
         self.say(format_args!(
@@ -112,8 +149,6 @@ impl Trial {
             done.bytes as f64 / 1e6,
             done.retransmits
         ));
-        self.both_run()?;
-        self.gateways.stop()?;
         Ok(done)
     }
 
@@ -123,7 +158,7 @@ impl Trial {
     /// When a sector is wrong.
     pub fn verify(&self, initiator: &mut Initiator, ledger: &mut Ledger) -> Result<()> {
         let read = Workload {
-            patience: PATIENCE,
+            patience: load::PATIENCE,
             ..Workload::read_back(ledger, 16, 8)
         };
         let figures = read.run(initiator, IMPORT, ledger)?;
@@ -156,6 +191,28 @@ impl Trial {
         wait_for_device(&self.world.tgt, device)?;
         self.vblade = Some(Vblade::start(&self.world.tgt, device, TARGET, &self.image, &[])?);
         Ok(())
+    }
+
+    /// Puts a switch between site A's gateway and its initiators, and gives `count` hosts on it, each with a device
+    /// `eth0` that stays whatever happens to the gateway's.
+    ///
+    /// # Errors
+    /// When a device cannot be made.
+    pub fn switch(&self, count: usize) -> Result<Vec<Namespace>> {
+        let switch = &self.world.ini;
+        switch.add_bridge(SWITCH, &["eth0"])?;
+        let host = |number| {
+            let host = Namespace::new("host")?;
+            let port = format!("p{number}");
+            veth(
+                end(&host, "eth0"),
+                end(switch, &port),
+                self.world.plan.segment_mtu,
+            )?;
+            switch.add_port(SWITCH, &port)?;
+            Ok(host)
+        };
+        (0..count).map(host).collect()
     }
 
     /// The relay between the gateways.
@@ -237,6 +294,18 @@ impl Trial {
             }
         }
         Ok(())
+    }
+}
+
+/// The switch in namespace `ini`, see [`Trial::switch`].
+pub const SWITCH: &str = "br0";
+
+/// An end of a cable, with a hardware address of the kernel's choice.
+pub fn end<'a>(namespace: &'a Namespace, name: &'a str) -> VethEnd<'a> {
+    VethEnd {
+        namespace,
+        name,
+        mac: None,
     }
 }
 
