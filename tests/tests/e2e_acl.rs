@@ -130,7 +130,7 @@ fn ata_commands_that_are_not_on_the_list_are_refused_and_never_reach_the_target(
         let read = station.ask(&Request::ata(gateway, IMPORT, ata::READ_EXT, 0, 1, b""))?;
         ensure!(read.ata_status() == 0x40, "the disk still works: {read:?}");
         scene.demand_untouched()?;
-        let reached: Vec<_> = sniffer.take_kept().into_iter().map(Heard).collect();
+        let reached = all_heard(&sniffer)?;
         ensure!(
             reached
                 .iter()
@@ -397,11 +397,7 @@ fn masks_reservations_and_vendor_commands_are_refused_and_never_reach_the_target
         let read = Request::ata(gateway, IMPORT, ata::READ_EXT, 0, 1, b"");
         let (others, _) = station.ask_after(&read)?;
         ensure!(others.is_empty(), "a broadcast was answered: {others:?}");
-        let wrong = sniffer
-            .take_kept()
-            .into_iter()
-            .map(Heard)
-            .find(|frame| frame.command() > 1);
+        let wrong = all_heard(&sniffer)?.into_iter().find(|frame| frame.command() > 1);
         ensure!(wrong.is_none(), "at the target: {wrong:?}");
         let mut scene = scene;
         demand_count(
@@ -536,6 +532,13 @@ fn demand_refusal(answer: &Heard, request: &Request, station: &Station, gateway:
         answer.0
     );
     Ok(())
+}
+
+/// Everything that has passed a sniffer by now.
+fn all_heard(sniffer: &Sniffer) -> Result<Vec<Heard>> {
+    let seen = sniffer.seen();
+    ensure!(seen.missed == 0 && seen.packets > 0, "{seen:?}");
+    Ok(sniffer.take_kept().into_iter().map(Heard).collect())
 }
 
 fn demand_count(gateway: &mut RunningGateway, counter: &str, expected: u64) -> Result<()> {
