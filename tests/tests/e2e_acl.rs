@@ -397,7 +397,12 @@ fn masks_reservations_and_vendor_commands_are_refused_and_never_reach_the_target
         let read = Request::ata(gateway, IMPORT, ata::READ_EXT, 0, 1, b"");
         let (others, _) = station.ask_after(&read)?;
         ensure!(others.is_empty(), "a broadcast was answered: {others:?}");
-        let wrong = all_heard(&sniffer)?.into_iter().find(|frame| frame.command() > 1);
+        let reached = all_heard(&sniffer)?;
+        ensure!(
+            reached.iter().any(|frame| frame.command() == 0),
+            "the sniffer at the target has seen the read"
+        );
+        let wrong = reached.iter().find(|frame| frame.command() > 1);
         ensure!(wrong.is_none(), "at the target: {wrong:?}");
         let mut scene = scene;
         demand_count(
@@ -534,11 +539,14 @@ fn demand_refusal(answer: &Heard, request: &Request, station: &Station, gateway:
     Ok(())
 }
 
-/// Everything that has passed a sniffer by now.
+/// All AoE frames that have passed a sniffer by now.
 fn all_heard(sniffer: &Sniffer) -> Result<Vec<Heard>> {
     let seen = sniffer.seen();
     ensure!(seen.missed == 0 && seen.packets > 0, "{seen:?}");
-    Ok(sniffer.take_kept().into_iter().map(Heard).collect())
+    let frames = sniffer.take_kept().into_iter().map(Heard);
+    Ok(frames
+        .filter(|frame| (frame.at(12), frame.at(13)) == (0x88, 0xa2))
+        .collect())
 }
 
 fn demand_count(gateway: &mut RunningGateway, counter: &str, expected: u64) -> Result<()> {
