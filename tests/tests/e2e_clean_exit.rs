@@ -8,7 +8,7 @@ use aoe_lab::topology::{Attach, WorldPlan};
 use e2e::load;
 use e2e::stage::play;
 use e2e::station::{Request, Station};
-use e2e::trial::{IMPORT, Trial};
+use e2e::trial::{IMPORT, PATIENCE, Trial};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -28,7 +28,7 @@ fn the_end_under_load_is_clean_and_told_to_the_peer() {
             // The exit.
             let exit = trial.gateway(Side::B).process();
             exit.signal(signal)?;
-            let status = exit.wait(Duration::from_secs(5))?;
+            let status = exit.wait(PATIENCE)?;
             ensure!(status.success(), "{signal}: {status}");
             trial.wait_for_log(
                 Side::A,
@@ -53,7 +53,7 @@ fn the_end_under_load_is_clean_and_told_to_the_peer() {
             // The edge.
             let edge = trial.gateway(Side::A).process();
             edge.signal(signal)?;
-            let status = edge.wait(Duration::from_secs(5))?;
+            let status = edge.wait(PATIENCE)?;
             ensure!(status.success(), "{signal}: {status}");
             trial.wait_for_log(Side::B, "session with site-a is lost: the peer was shut down", 1)?;
             trial.restart(Side::A)?;

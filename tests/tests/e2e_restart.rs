@@ -6,7 +6,7 @@ use aoe_lab::relay::Side;
 use aoe_lab::topology::{Between, WorldPlan};
 use e2e::load;
 use e2e::stage::play;
-use e2e::trial::Trial;
+use e2e::trial::{PATIENCE, Trial};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -36,10 +36,7 @@ fn restarts(mut trial: Trial, side: Side) -> Result<()> {
         load.go_on(50)?;
         let sessions = [trial.logged(Side::A, up[0])?, trial.logged(Side::B, up[1])?];
         trial.gateway(side).process().signal(signal)?;
-        let status = trial
-            .gateway(side)
-            .process()
-            .wait(std::time::Duration::from_secs(10))?;
+        let status = trial.gateway(side).process().wait(PATIENCE)?;
         ensure!(
             status.success() == (signal == Signal::SIGTERM),
             "{signal}: {status}"
