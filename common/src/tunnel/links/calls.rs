@@ -116,11 +116,11 @@ impl Links {
         io.out.trains.push_datagram(path, &message);
         match outcome {
             Ok(agreed) => {
-                link.unconfirmed += 1;
+                link.unconfirmed = link.unconfirmed.saturating_add(1);
                 let session = Session::new(agreed, io.now, self.rekey_after);
                 link.sessions.next = Some((session, io.now));
                 self.wake = self.wake.min(link.deadline(self.keepalive));
-                if link.unconfirmed == UNCONFIRMED_CALLS {
+                if link.unconfirmed >= UNCONFIRMED_CALLS {
                     let why = "it calls but never confirms; compare the psk of both sides, and see whether our \
                                datagrams reach it";
                     self.refused(Some(peer), why, io);
