@@ -225,6 +225,7 @@ impl Driver {
             if let Some(mut attached) = slot.attached.take() {
                 self.engine
                     .count_drop(DropReason::SegmentOverflow, attached.port.kernel_drops().into());
+                close(attached.port);
             }
         }
     }
@@ -371,6 +372,18 @@ impl Wire {
             tracing::warn!("a datagram was lost: cannot {action}: {error}{}", advice(error));
         }
     }
+}
+
+/// Closes a packet socket on a thread of its own: the kernel waits for a grace period (`packet_release`), which on a
+/// busy machine takes seconds, and the other segments have work to do. A TAP device closes at once, and must be gone
+/// before the control side makes it anew.
+fn close(port: SegmentPort) {
+    if matches!(port, SegmentPort::Tap(_)) {
+        return;
+    }
+    let closing = std::thread::Builder::new().name("close".to_owned());
+    // If there is no thread to be had, the port was closed with the closure, here and now.
+    let _ = closing.spawn(move || drop(port));
 }
 
 /// What an operator can do about it.
