@@ -59,8 +59,6 @@ reasons! {
     RequestBroadcastCommand => "request_broadcast_command",
     /// Config test or prefix test that the target's string does not pass: silence is the protocol's answer.
     RequestConfigMismatch => "request_config_mismatch",
-    /// More initiators behind one import than its table holds.
-    RequestTooManyInitiators => "request_too_many_initiators",
 
     /// Refused: a write on a read-only export.
     RefusedReadOnly => "refused_read_only",
@@ -83,6 +81,8 @@ reasons! {
     QueueExpired => "queue_expired",
     /// Too many requests unanswered.
     PendingFull => "pending_full",
+    /// A request of a peer process that is no more: it is not sent, or its answer goes nowhere.
+    PeerRestarted => "peer_restarted",
     /// The target did not answer in time.
     PendingExpired => "pending_expired",
     /// A response that answers no pending request.
@@ -134,7 +134,7 @@ reasons! {
     RecordSessionExpired => "record_session_expired",
     /// An authentic record whose chunks make no sense.
     RecordMalformed => "record_malformed",
-    /// Reassembly would exceed its bounds.
+    /// An unfinished message that made room for a newer one.
     ReassemblyFull => "reassembly_full",
     /// A message whose fragments did not all arrive in time.
     ReassemblyExpired => "reassembly_expired",
@@ -142,6 +142,8 @@ reasons! {
     ReassemblyMalformed => "reassembly_malformed",
     /// An authentic message we cannot read.
     MessageMalformed => "message_malformed",
+    /// A peer sends updates faster than we apply them; it has to send this one again.
+    UpdateTooSoon => "update_too_soon",
     /// A reply for an import or an initiator that we do not know.
     ReplyUnknown => "reply_unknown",
     /// There is no session with the peer.

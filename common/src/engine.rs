@@ -344,6 +344,7 @@ impl Engine {
                 Change::Up => self.exit.inform(peer),
                 Change::Restarted => {
                     self.edge.forget(peer);
+                    self.exit.forget(peer, &mut io);
                     self.exit.inform(peer);
                 }
                 Change::Lost => {}

@@ -7,6 +7,7 @@ use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
 use aoe_common::telemetry::Count;
 use e2e::sim::plan::{REAL, SEEN};
+use e2e::sim::puppet::Puppets;
 use e2e::sim::seeds::for_each_seed;
 use e2e::sim::site::Skew;
 use e2e::sim::{Load, Pair, Plan, SiteId, Weather, World};
@@ -269,5 +270,39 @@ fn a_site_that_is_shut_down_says_so_and_its_import_goes_silent_at_once() {
         world.shut_down(pair.edge);
         world.run_for(Duration::from_millis(5));
         assert_eq!(world.events_like(pair.exit, says), 1, "{}", world.story());
+    });
+}
+
+#[test]
+fn nothing_of_an_earlier_edge_process_is_sent_or_answered_any_more() {
+    for_each_seed(3, |seed| {
+        // One request is at the target, one waits for its buffer; then the edge restarts.
+        let mut puppets = Puppets::new(seed, 1, 2);
+        puppets.read(1, 10);
+        puppets.read(2, 20);
+        let old = puppets.at_target();
+        assert_eq!(old.len(), 1);
+        let (edge, exit) = (puppets.edge, puppets.exit);
+        let is_up = |event: &Event| matches!(event, Event::ImportUp { .. });
+        let before = puppets.world.events_like(edge, is_up);
+        puppets.world.restart(edge);
+        puppets
+            .world
+            .run_until("the import is back", Duration::from_secs(1), |world| {
+                world.events_like(edge, is_up) > before
+            });
+        puppets.read(3, 30);
+        assert!(puppets.at_target().is_empty(), "the target has one buffer");
+        let late = puppets.answer_to(&old[0], 1);
+        puppets.respond(puppets.right, &late);
+        assert!(puppets.at_initiator().is_empty(), "whoever asked is no more");
+        let new = puppets.at_target();
+        assert_eq!(new.len(), 1);
+        assert_eq!(new[0].ata().lba(), 30, "what waited went with its process");
+        assert_eq!(puppets.world.dropped(exit, DropReason::PeerRestarted), 2);
+        let answer = puppets.answer_to(&new[0], 3);
+        puppets.respond(puppets.right, &answer);
+        let answers = puppets.at_initiator();
+        assert_eq!(answers.iter().map(Puppets::tag).collect::<Vec<_>>(), [3]);
     });
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aoe_common::config::SegmentId;
+use aoe_common::config::{Access, SegmentId};
 use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
-use aoe_common::frame::MacAddr;
+use aoe_common::frame::{Address, MacAddr};
 use aoe_common::telemetry::Count;
 use aoe_lab::target::{Answering, BladeSettings};
 use e2e::sim::load::Errors;
@@ -213,4 +213,15 @@ fn targets_are_asked_now_and_then_and_not_more() {
     world.run_for(Duration::from_secs(600));
     let asked = world.count(pair.exit, Count::FramesSent);
     assert!((118..=125).contains(&asked), "{asked}");
+}
+
+#[test]
+fn two_exports_may_have_one_target() {
+    let (mut plan, pair) = Plan::pair(3);
+    plan.export(pair.exit, "again", pair.right, REAL, pair.edge, Access::ReadOnly);
+    let second = Address { shelf: 108, slot: 3 };
+    plan.import(pair.edge, pair.exit, "again", pair.left, second);
+    let mut world = loaded(plan, pair, 20);
+    world.open(pair.initiator, second);
+    world.finish_loads(LONG);
 }

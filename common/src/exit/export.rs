@@ -24,6 +24,8 @@ pub(crate) struct Export {
     pub(crate) at_target: usize,
     /// When a second responder was last told of.
     pub(crate) imposter_told: Option<Instant>,
+    /// When a change of the target was last told of.
+    pub(crate) change_told: Option<Instant>,
     grants: Vec<Grant>,
 }
 
@@ -56,6 +58,7 @@ impl Export {
             queue: Queue::default(),
             at_target: 0,
             imposter_told: None,
+            change_told: None,
             grants: config.allow.iter().map(grant).collect(),
             name: config.name,
         }

@@ -37,6 +37,8 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 const UPDATE_LEN: usize = 4096;
 /// A second responder is told of at most this often.
 const IMPOSTER_EVENT_EVERY: Duration = Duration::from_secs(60);
+/// What a target says anew is told of at most this often: its segment is not authenticated.
+const CHANGE_EVENT_EVERY: Duration = Duration::from_secs(1);
 
 /// All exports.
 #[derive(Debug)]
@@ -194,17 +196,24 @@ impl Exit {
         }
         if pending.asked == Asked::Query {
             let news = Query::parse(pdu.argument()).map(|query| query.string().to_vec());
-            if let (Ok(string), false) = (news, pdu.is_error()) {
+            if let (Ok(string), false) = (news, pdu.is_error())
+                && string != export.target.info.string
+            {
                 export.target.info.string = string;
                 export.changed();
                 self.news = true;
             }
         }
-        let header = Header {
-            tag: pending.origin.tag,
-            ..pdu.header()
-        };
-        let sent = reply(pending.origin, header, bytes, links, io);
+        let sent = pending
+            .origin
+            .ok_or(DropReason::PeerRestarted)
+            .and_then(|origin| {
+                let header = Header {
+                    tag: origin.tag,
+                    ..pdu.header()
+                };
+                reply(origin, header, bytes, links, io)
+            });
         serve_queue(export, &mut self.pending, state_of(segments, segment), io);
         sent
     }
@@ -213,44 +222,28 @@ impl Exit {
     fn hear(&mut self, response: Response<'_>, io: &mut Io<'_>) -> Result<(), DropReason> {
         let Response { segment, source, pdu } = response;
         let query = Query::parse(pdu.argument())?;
-        let here = |export: &&mut Export| export.segment == segment && export.address == pdu.address();
-        let export = self
-            .exports
-            .iter_mut()
-            .find(here)
-            .ok_or(DropReason::ResponseUnmatched)?;
         let info = TargetInfo {
             buffer_count: query.buffer_count(),
             firmware: query.firmware(),
             sectors: query.sectors(),
             string: query.string().to_vec(),
         };
-        let heard = export.target.hear(source, info, io.now);
-        match heard {
-            Heard::Same => return Ok(()),
-            Heard::Imposter => {
-                let quiet = |told: Instant| io.now.saturating_since(told) >= IMPOSTER_EVENT_EVERY;
-                if export.imposter_told.is_none_or(quiet) {
-                    export.imposter_told = Some(io.now);
-                    io.telemetry.event(Event::SecondResponder {
-                        export: export.name.clone(),
-                        mac: source,
-                    });
-                }
-                return Err(DropReason::SecondResponder);
+        let here = |export: &&mut Export| export.segment == segment && export.address == pdu.address();
+        // Several exports may have one target.
+        let mut outcome = Err(DropReason::ResponseUnmatched);
+        for export in self.exports.iter_mut().filter(here) {
+            let heard = export.target.hear(source, info.clone(), io.now);
+            outcome = match heard {
+                Heard::Imposter => Err(DropReason::SecondResponder),
+                Heard::Same | Heard::Changed | Heard::Up => Ok(()),
+            };
+            if matches!(heard, Heard::Changed | Heard::Up) {
+                export.changed();
+                self.news = true;
             }
-            Heard::Changed | Heard::Up => {}
+            tell(export, heard, source, io);
         }
-        export.changed();
-        self.news = true;
-        io.telemetry.event(Event::TargetUp {
-            export: export.name.clone(),
-            target: export.address,
-            mac: source,
-            buffer_count: export.target.info.buffer_count,
-            sectors: export.target.info.sectors,
-        });
-        Ok(())
+        outcome
     }
 
     /// A segment came, went, or changed its MTU or address.
@@ -273,6 +266,16 @@ impl Exit {
             export.changed_for(peer);
         }
         self.news = true;
+    }
+
+    /// The peer process is another one: what the old one asked is not sent any more, and its answers go nowhere, for
+    /// the new one numbers its imports anew.
+    pub(crate) fn forget(&mut self, peer: PeerId, io: &mut Io<'_>) {
+        for export in &mut self.exports {
+            io.telemetry
+                .drops(DropReason::PeerRestarted, export.queue.forget(peer));
+        }
+        self.pending.orphan(peer);
     }
 
     /// Tells peers what changed; one update per peer is under way at a time.
@@ -391,7 +394,7 @@ fn send_to_target(
     let mac = export.target.mac().ok_or(DropReason::TargetDown)?;
     let entry = Pending {
         export: export.id,
-        origin,
+        origin: Some(origin),
         asked,
         sent_at: io.now,
         buffer: Buffer::Taken,
@@ -505,6 +508,30 @@ fn ask(export: &Export, state: SegmentState, io: &mut Io<'_>) {
     if let Err(reason) = sent {
         io.telemetry.drop(reason);
     }
+}
+
+/// Tells of what a station said about a target.
+fn tell(export: &mut Export, heard: Heard, mac: MacAddr, io: &mut Io<'_>) {
+    let (told, every) = match heard {
+        Heard::Same => return,
+        Heard::Imposter => (&mut export.imposter_told, IMPOSTER_EVENT_EVERY),
+        Heard::Changed | Heard::Up => (&mut export.change_told, CHANGE_EVENT_EVERY),
+    };
+    if told.is_some_and(|told| io.now.saturating_since(told) < every) {
+        return;
+    }
+    *told = Some(io.now);
+    let name = export.name.clone();
+    io.telemetry.event(match heard {
+        Heard::Imposter => Event::SecondResponder { export: name, mac },
+        Heard::Same | Heard::Changed | Heard::Up => Event::TargetUp {
+            export: name,
+            target: export.address,
+            mac,
+            buffer_count: export.target.info.buffer_count,
+            sectors: export.target.info.sectors,
+        },
+    });
 }
 
 fn take_down(export: &mut Export, io: &mut Io<'_>) {

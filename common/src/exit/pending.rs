@@ -48,7 +48,8 @@ struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pending {
     pub(crate) export: ExportId,
-    pub(crate) origin: Origin,
+    /// `None`: the process that asked is no more.
+    pub(crate) origin: Option<Origin>,
     pub(crate) asked: Asked,
     pub(crate) sent_at: Instant,
     /// Whether it takes one of the target's buffers.
@@ -152,6 +153,14 @@ impl PendingTable {
         }
     }
 
+    /// The peer process is another one: what the old one asked is answered to nobody.
+    pub(crate) fn orphan(&mut self, peer: PeerId) {
+        let pending = self.slots.iter_mut().filter_map(|slot| slot.pending.as_mut());
+        for pending in pending {
+            pending.origin.take_if(|origin| origin.peer == peer);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.occupied == 0
     }
@@ -189,13 +198,13 @@ mod tests {
     fn pending(number: u64, sent_at: Instant) -> Pending {
         Pending {
             export: ExportId(0),
-            origin: Origin {
+            origin: Some(Origin {
                 peer: PeerId(0),
                 import: ImportId(0),
                 initiator: MacAddr([2; 6]),
                 number,
                 tag: Tag(7),
-            },
+            }),
             asked: Asked::Query,
             sent_at,
             buffer: Buffer::Taken,
@@ -212,7 +221,7 @@ mod tests {
             table.remove(Tag(tag.0 ^ (1 << 16))).is_none(),
             "another generation"
         );
-        assert_eq!(table.remove(tag).unwrap().origin.number, 1);
+        assert_eq!(table.remove(tag).unwrap().origin.unwrap().number, 1);
         assert!(table.remove(tag).is_none());
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::pending::{Asked, Origin};
+use crate::config::PeerId;
 use crate::time::Instant;
 
 /// Most requests waiting for one target.
@@ -52,6 +53,14 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    /// Lets go of what a peer asked; returns how many requests that were.
+    pub(crate) fn forget(&mut self, peer: PeerId) -> u64 {
+        let before = self.waiting.len();
+        self.waiting.retain(|request| request.origin.peer != peer);
+        self.bytes = self.waiting.iter().map(|request| request.pdu.len()).sum();
+        (before - self.waiting.len()) as u64
+    }
+
     /// Lets go of requests that waited too long; returns how many.
     pub(crate) fn expire(&mut self, now: Instant) -> u64 {
         let mut expired = 0;
@@ -70,7 +79,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ImportId, PeerId};
+    use crate::config::ImportId;
     use crate::frame::{MacAddr, Tag};
 
     fn waiting(number: u64, len: usize, since: Instant) -> Waiting {
@@ -96,6 +105,9 @@ mod tests {
         assert!(queue.push(waiting(1, 10, now)) && queue.push(waiting(2, 10, now)));
         assert!(!queue.push(waiting(3, MAX_BYTES, now)), "too many bytes");
         assert_eq!(queue.pop().unwrap().origin.number, 1);
+        assert_eq!((queue.forget(PeerId(1)), queue.forget(PeerId(0))), (0, 1));
+        assert!(queue.is_empty() && queue.bytes == 0);
+        assert!(queue.push(waiting(3, 10, now)));
         assert_eq!(queue.expire(now + MAX_WAIT), 1);
         assert!(queue.is_empty() && queue.bytes == 0);
         assert_eq!(
