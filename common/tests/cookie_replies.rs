@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use aoe_common::config::{Endpoint, GatewayConfig, PeerConfig, PeerId, Protection, TunnelConfig};
+use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
 use aoe_common::output::{Output, Path};
 use aoe_common::time::Instant;
@@ -106,4 +107,41 @@ fn cookie_replies_make_no_gateway_call_without_end() {
     let later = take(&mut out).pop().expect("it goes on calling by its timer");
     let mac2 = hmac::sign(&hmac_key(&COOKIE), &later[..144]);
     assert_eq!(later[144..160], mac2.as_ref()[..16]);
+}
+
+/// An answer to `call` that only lacks the keys to be genuine.
+fn forged_answer(call: &[u8], n: u32) -> Vec<u8> {
+    let mut answer = [&[2, 0, 0, 0, 9, 9, 9, 9], &call[4..8]].concat();
+    // Nearly any bytes are an ephemeral key: this one costs the curve operations.
+    answer.extend_from_slice(&[7; 56]);
+    answer.extend_from_slice(&n.to_be_bytes());
+    let dialer = SecretKey::from_bytes([1; 32]).public();
+    let label = [&b"aoe-gateway mac1 1"[..], dialer.as_bytes()].concat();
+    let mac1 = hmac::sign(
+        &hmac_key(digest::digest(&digest::SHA256, &label).as_ref()),
+        &answer,
+    );
+    answer.extend_from_slice(&mac1.as_ref()[..16]);
+    answer.extend_from_slice(&[0; 16]);
+    answer
+}
+
+#[test]
+fn forged_answers_cost_no_more_than_some_curve_operations_a_call() {
+    let mut now = Instant::default();
+    let (mut engine, mut out) = (dialer(now), Output::default());
+    engine.set_endpoint(PeerId(0), path(), now, &mut out);
+    for round in 1..=2 {
+        let call = take(&mut out).pop().unwrap();
+        for n in 0..1000 {
+            engine.handle_datagram(path(), &mut forged_answer(&call, n), now, &mut out);
+        }
+        let computed = engine.counters().dropped(DropReason::HandshakeUndecryptable);
+        assert!(
+            computed > 0 && computed <= round * 64,
+            "{computed} answers computed"
+        );
+        now = now + Duration::from_secs(5);
+        engine.handle_timeout(now, &mut out);
+    }
 }

@@ -202,6 +202,66 @@ fn fragments_that_never_complete_are_bounded_and_let_go() {
     world.finish_loads(Duration::from_secs(60));
 }
 
+/// An update that says of the pair's export what the exit says, but for the firmware version.
+fn update(serial: u32, firmware: u16) -> Vec<u8> {
+    let mut update = serial.to_be_bytes().to_vec();
+    update.extend_from_slice(&[0, 0, 3]);
+    update.extend_from_slice(&firmware.to_be_bytes());
+    update.extend_from_slice(&[0, 16, 2, 4]);
+    update.extend_from_slice(b"disk");
+    update.extend_from_slice(&[0, 0, 0]);
+    craft::chunk(5, &update)
+}
+
+#[test]
+fn a_peer_that_changes_its_mind_all_the_time_does_not_flood_the_lan() {
+    let (mut world, pair, _) = stage(8);
+    world.run_until("the load has ended", Duration::from_secs(60), World::loads_done);
+    world.run_for(Duration::from_secs(1));
+    let sent = world.count(pair.edge, Count::FramesSent);
+    for n in 0..10_000u16 {
+        world.lie(pair.edge, pair.exit, &update(1000 + u32::from(n), n));
+    }
+    let told = world.count(pair.edge, Count::FramesSent) - sent;
+    assert!((1..=64).contains(&told), "{told} announcements at once");
+    assert!(world.dropped(pair.edge, DropReason::UpdateTooSoon) >= 9_900);
+    // What came too soon is taken when it comes again.
+    world.run_for(Duration::from_secs(1));
+    world.lie(pair.edge, pair.exit, &update(20_000, 7));
+    assert_eq!(world.count(pair.edge, Count::FramesSent) - sent, told + 1);
+}
+
+#[test]
+fn a_station_that_speaks_for_a_target_all_the_time_floods_neither_log_nor_peers() {
+    let mut puppets = Puppets::new(9, 16, 2);
+    let is_up = |event: &Event| matches!(event, Event::TargetUp { .. });
+    let before = puppets.world.events_like(puppets.exit, is_up);
+    for n in 0..1000 {
+        puppets.announce(puppets.right, 16 + n % 2, 2);
+    }
+    let told = puppets.world.events_like(puppets.exit, is_up) - before;
+    assert!(told <= 2, "{told} lines in a tenth of a second");
+    assert_eq!(puppets.world.dropped(puppets.edge, DropReason::UpdateTooSoon), 0);
+}
+
+#[test]
+fn a_peer_that_asks_for_the_config_string_does_not_trouble_the_others() {
+    let (mut world, pair, _) = stage(10);
+    world.run_until("the load has ended", Duration::from_secs(60), World::loads_done);
+    world.run_for(Duration::from_secs(1));
+    let pdu = craft::pdu(REAL, AoeCommand::Query, 5, &craft::query(QueryCommand::Read, b""));
+    let acknowledged = world.count(pair.edge, Count::RecordsSealed);
+    for n in 0..100 {
+        let request = craft::request_chunk(0, 0, world.mac(pair.initiator), n, &pdu);
+        world.lie(pair.exit, pair.edge, &request);
+        world.run_for(Duration::from_millis(10));
+    }
+    let replies = world.count(pair.exit, Count::RepliesToWire);
+    assert!(replies >= 100, "{replies}");
+    let acknowledged = world.count(pair.edge, Count::RecordsSealed) - acknowledged;
+    assert!(acknowledged <= 2, "{acknowledged} updates of nothing new");
+}
+
 #[test]
 fn ever_new_initiators_do_not_push_a_busy_one_out_and_their_number_is_bounded() {
     let (mut world, pair, stations) = stage(5);

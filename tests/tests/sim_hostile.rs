@@ -293,6 +293,34 @@ fn both_sides_may_move_again_and_again_under_load() {
 }
 
 #[test]
+fn one_who_sends_genuine_records_on_from_ever_new_addresses_does_not_fill_the_log() {
+    let (plan, pair) = Plan::pair(11);
+    let mut world = loaded(plan, pair, 400);
+    let sockets = [world.socket(pair.edge), world.socket(pair.exit)];
+    world.run_for(Duration::from_millis(40));
+    world.recorded();
+    world.start_recording();
+    world.set_filter(|_, _| Fate::Lose);
+    for port in 5000..5500 {
+        world.run_for(Duration::from_millis(1));
+        for mut datagram in world.recorded() {
+            let of_edge = datagram.from == sockets[0];
+            (datagram.from, datagram.to) = if of_edge {
+                (SocketAddr::from(([192, 0, 2, 9], port)), sockets[1])
+            } else {
+                (sockets[1], sockets[0])
+            };
+            world.inject(datagram);
+        }
+        world.start_recording();
+    }
+    let told = moves(&world, pair.exit);
+    assert_eq!(told, 1, "{told} moves were told of");
+    world.clear_filter();
+    world.finish_loads(LONG);
+}
+
+#[test]
 fn a_path_may_change_between_ipv4_and_ipv6() {
     let (mut plan, pair) = Plan::pair_on(7, [9000, 9000]);
     let v6 = |n: u16| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, n], 34978));

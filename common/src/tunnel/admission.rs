@@ -128,7 +128,7 @@ impl Gate {
         }
     }
 
-    /// Checks mac1 of an answer to us; answers need no rate limit, for only one per dial is computed.
+    /// Checks mac1 of an answer to us; answers need no rate limit, for only so many per dial are computed.
     pub(crate) fn mac1_is_right(&self, message: &[u8]) -> bool {
         split_macs(message).is_some_and(|(body, mac1, _)| self.ours.mac1_is_right(body, mac1))
     }

@@ -61,6 +61,8 @@ pub(crate) struct Dial {
     noise: HandshakeState,
     /// Our index of the session to be.
     pub(crate) local_index: u32,
+    /// Answers computed in vain.
+    pub(crate) failures: u32,
 }
 
 /// A first message, decrypted: the caller is known, but nothing is agreed yet.
@@ -103,7 +105,12 @@ impl Dial {
         let mut message = head(TYPE_INIT);
         message.extend_from_slice(&local_index.to_be_bytes());
         append_noise(&mut noise, &payload, INIT_NOISE_LEN, &mut message)?;
-        Some((Dial { noise, local_index }, message))
+        let dial = Dial {
+            noise,
+            local_index,
+            failures: 0,
+        };
+        Some((dial, message))
     }
 
     /// Reads the answer, macs already checked and cut off. A damaged answer leaves the dial as it was, to be

@@ -28,6 +28,9 @@ const DIAL_FIRST: Duration = Duration::from_secs(1);
 const DIAL_LONGEST: Duration = Duration::from_secs(5);
 /// How long an update waits for its ack before it is sent again.
 pub(crate) const UPDATE_RETRY: Duration = Duration::from_millis(250);
+/// Updates of one peer applied in a second: each may make us announce something to many initiators. An honest peer
+/// sends one per round trip at most, and sends again what is not acknowledged.
+const UPDATES_PER_SECOND: u32 = 64;
 /// How long a session may wait for its first record.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 /// IPv4 (20) or IPv6 (40) and UDP (8) headers.
@@ -63,6 +66,10 @@ pub(crate) struct Link {
     pub(crate) outgoing: Option<OutgoingUpdate>,
     pub(crate) next_serial: u32,
     pub(crate) seen_serial: u32,
+    /// When a change of address was last told of.
+    pub(crate) move_told: Option<Instant>,
+    /// Updates applied in the second that began then.
+    updates: (Instant, u32),
 }
 
 /// Sessions of one peer. Records are sealed with `current`; all three open.
@@ -89,7 +96,8 @@ pub(crate) enum Precedence {
 
 /// A call under way.
 pub(crate) struct Dialing {
-    /// `None` after an answer without agreement: nothing more is expected for this call.
+    /// `None` after an answer without agreement, or too many that do not decrypt: nothing more is expected for this
+    /// call.
     pub(crate) dial: Option<Dial>,
     pub(crate) attempt: u32,
     pub(crate) again_at: Instant,
@@ -151,7 +159,26 @@ impl Link {
             outgoing: None,
             next_serial: 1,
             seen_serial: 0,
+            move_told: None,
+            updates: (now, 0),
         })
+    }
+
+    /// Whether one more update of the peer is applied now.
+    pub(crate) fn applies_update(&mut self, now: Instant) -> bool {
+        let (since, applied) = &mut self.updates;
+        if now.saturating_since(*since) >= Duration::from_secs(1) {
+            (*since, *applied) = (now, 0);
+        }
+        let applies = *applied < UPDATES_PER_SECOND;
+        *applied += u32::from(applies);
+        applies
+    }
+
+    /// Whether a session of ours with this peer, or one to be, has this index.
+    pub(crate) fn uses(&mut self, index: u32) -> bool {
+        let dial = self.dialing.as_ref().and_then(|dialing| dialing.dial.as_ref());
+        dial.is_some_and(|dial| dial.local_index == index) || self.sessions.find(index).is_some()
     }
 
     /// Longest datagram towards the peer.

@@ -30,6 +30,10 @@ use crate::time::Instant;
 /// Bits of a session index that hold the peer; the rest is random.
 const PEER_BITS: u32 = 12;
 
+/// A peer's changes of address are told of at most this often: whoever is on the path can send genuine records on from
+/// ever new addresses.
+const MOVE_EVENT_EVERY: Duration = Duration::from_secs(10);
+
 /// All peers.
 pub(crate) struct Links {
     secret: SecretKey,
@@ -153,14 +157,15 @@ impl Links {
             .links
             .get_mut(usize::from(peer.0))
             .ok_or(DropReason::NoSession)?;
+        if !self.packed.contains(&peer) {
+            self.packed.push(peer);
+        }
+        link.with_outlet(io, |packer, outlet| packer.push(kind, head, body, outlet))?;
         if link.owes_since.is_none() && expects_answer(kind) {
             link.owes_since = Some(io.now);
             self.wake = self.wake.min(io.now + ASK_AFTER);
         }
-        if !self.packed.contains(&peer) {
-            self.packed.push(peer);
-        }
-        link.with_outlet(io, |packer, outlet| packer.push(kind, head, body, outlet))
+        Ok(())
     }
 
     /// Seals what was packed since the last flush.
@@ -185,6 +190,8 @@ impl Links {
         if link.sessions.current.is_some() && owed_for < REDIAL_AFTER {
             return;
         }
+        // What is packed was made to the measure of the old path.
+        link.flush(io);
         link.path = Some(path);
         if link.dialing.is_none() {
             self.dial(peer, 0, io);
@@ -320,7 +327,11 @@ impl Links {
         };
         if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
             link.flush(io);
-            if link.path.replace(path).is_some() {
+            let told = link
+                .move_told
+                .is_some_and(|told| io.now.saturating_since(told) < MOVE_EVENT_EVERY);
+            if link.path.replace(path).is_some() && !told {
+                link.move_told = Some(io.now);
                 io.telemetry.event(Event::PeerMoved {
                     peer: link.name.clone(),
                 });

@@ -261,7 +261,7 @@ mod tests {
                         None => messages.push(chunk.bytes.to_vec()),
                         Some(position) => match reassembly.add(position, chunk.bytes, now) {
                             Step::Complete(message) => messages.push(message.bytes().to_vec()),
-                            Step::Waiting => {}
+                            Step::Waiting | Step::Displaced => {}
                             Step::Refused(reason) => panic!("{reason:?}"),
                         },
                     }

@@ -18,10 +18,10 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
     unfinished: Vec<Unfinished>,
-    spare: Vec<Vec<u8>>,
+    spare: Vec<Unfinished>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Unfinished {
     message: u32,
     since: Instant,
@@ -38,17 +38,20 @@ pub(crate) enum Step {
     Complete(Whole),
     /// More parts are to come.
     Waiting,
+    /// More parts are to come. The oldest of too many unfinished messages, some part of which was probably lost, is
+    /// given up.
+    Displaced,
     /// The part, and with it the message, is given up.
     Refused(DropReason),
 }
 
 /// A message put together.
 #[derive(Debug)]
-pub(crate) struct Whole(Vec<u8>);
+pub(crate) struct Whole(Unfinished);
 
 impl Whole {
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.0.bytes
     }
 }
 
@@ -60,66 +63,50 @@ impl Reassembly {
         if part.is_empty() || range.end > total || total > MAX_MESSAGE_LEN {
             return Step::Refused(DropReason::ReassemblyMalformed);
         }
-        let at = match self
+        // Parts come in order, so what is wanted is nearly always the newest.
+        let known = self
             .unfinished
             .iter()
-            .position(|one| one.message == position.message)
-        {
-            Some(at) => at,
-            None => {
-                if self.unfinished.len() >= MAX_MESSAGES {
-                    return Step::Refused(DropReason::ReassemblyFull);
-                }
-                let mut bytes = self.spare.pop().unwrap_or_default();
-                bytes.resize(total, 0);
-                let parts = Vec::with_capacity(8);
-                self.unfinished.push(Unfinished {
-                    message: position.message,
-                    since: now,
-                    missing: total,
-                    parts,
-                    bytes,
-                });
-                self.unfinished.len() - 1
-            }
-        };
+            .rposition(|one| one.message == position.message);
+        let at = known.unwrap_or_else(|| self.begin(position.message, total, now));
         let Some(one) = self.unfinished.get_mut(at) else {
             return Step::Waiting;
         };
         if let Err(reason) = one.write(range, total, part) {
             let given_up = self.unfinished.remove(at);
-            self.recycle(Whole(given_up.bytes));
+            self.recycle(Whole(given_up));
             return Step::Refused(reason);
         }
-        if one.missing > 0 {
-            return Step::Waiting;
+        if one.missing == 0 {
+            return Step::Complete(Whole(self.unfinished.remove(at)));
         }
-        Step::Complete(Whole(self.unfinished.remove(at).bytes))
+        if self.unfinished.len() > MAX_MESSAGES {
+            let oldest = self.unfinished.remove(0);
+            self.recycle(Whole(oldest));
+            return Step::Displaced;
+        }
+        Step::Waiting
     }
 
     /// Takes a message's memory back.
     pub(crate) fn recycle(&mut self, whole: Whole) {
-        let mut bytes = whole.0;
+        let mut one = whole.0;
         if self.spare.len() < MAX_MESSAGES {
-            bytes.clear();
-            self.spare.push(bytes);
+            one.bytes.clear();
+            one.parts.clear();
+            self.spare.push(one);
         }
     }
 
     /// Gives up messages that took too long; returns how many.
     pub(crate) fn expire(&mut self, now: Instant) -> u64 {
-        let before = self.unfinished.len();
-        let spare = &mut self.spare;
-        self.unfinished.retain_mut(|one| {
-            let keep = now.saturating_since(one.since) < MAX_AGE;
-            if !keep {
-                let mut bytes = std::mem::take(&mut one.bytes);
-                bytes.clear();
-                spare.push(bytes);
-            }
-            keep
-        });
-        (before - self.unfinished.len()) as u64
+        let mut expired = 0;
+        while self.deadline() <= now {
+            let oldest = self.unfinished.remove(0);
+            self.recycle(Whole(oldest));
+            expired += 1;
+        }
+        expired
     }
 
     /// When the next message will have taken too long.
@@ -132,6 +119,19 @@ impl Reassembly {
     /// Gives up everything: the peer was restarted and numbers its messages anew.
     pub(crate) fn clear(&mut self) {
         self.unfinished.clear();
+    }
+
+    /// Starts a message; returns where it is.
+    fn begin(&mut self, message: u32, total: usize, now: Instant) -> usize {
+        let mut one = self.spare.pop().unwrap_or_default();
+        one.bytes.resize(total, 0);
+        self.unfinished.push(Unfinished {
+            message,
+            since: now,
+            missing: total,
+            ..one
+        });
+        self.unfinished.len() - 1
     }
 }
 
@@ -203,19 +203,28 @@ mod tests {
     }
 
     #[test]
+    fn messages_that_lost_a_part_do_not_keep_others_out() {
+        let mut reassembly = Reassembly::default();
+        let now = Instant::default();
+        for message in 0..1000 {
+            reassembly.add(position(2 * message, 0, 2), b"a", now);
+            reassembly.add(position(2 * message + 1, 0, 2), b"b", now);
+            let Step::Complete(whole) = reassembly.add(position(2 * message + 1, 1, 2), b"c", now) else {
+                panic!("message {message} is not whole")
+            };
+            assert_eq!(whole.bytes(), b"bc");
+            reassembly.recycle(whole);
+        }
+    }
+
+    #[test]
     fn bombs_of_fragments_are_bounded_in_number_and_time() {
         let mut reassembly = Reassembly::default();
         let now = Instant::default();
-        let mut refused = 0;
-        for message in 0..10_000 {
-            if matches!(
-                reassembly.add(position(message, 0, 16_000), &[1], now),
-                Step::Refused(_)
-            ) {
-                refused += 1;
-            }
-        }
-        assert_eq!(refused, 10_000 - MAX_MESSAGES);
+        let bomb = |message| position(message, 0, 16_000);
+        let displaced =
+            (0..10_000).filter(|n| matches!(reassembly.add(bomb(*n), &[1], now), Step::Displaced));
+        assert_eq!(displaced.count(), 10_000 - MAX_MESSAGES);
         assert_eq!(reassembly.expire(reassembly.deadline()), MAX_MESSAGES as u64);
         assert!(matches!(
             reassembly.add(position(0, 0, 0), b"", now),

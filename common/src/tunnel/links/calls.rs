@@ -17,6 +17,9 @@ use crate::tunnel::session::{Agreed, Session};
 /// Refused handshakes are told of at most this often: of each peer, and of all strangers together, so that strangers
 /// cannot hide what is wrong with a peer.
 const REFUSAL_EVENT_EVERY: Duration = Duration::from_secs(10);
+/// Answers to one call computed in vain: whoever sees our calls and knows our public key can make any number that cost
+/// us curve operations. The next call is answered anew.
+const MAX_FAILURES: u32 = 64;
 /// Calls without confirmation before we say so.
 const UNCONFIRMED_CALLS: u32 = 3;
 
@@ -162,6 +165,10 @@ impl Links {
                 Ok(())
             }
             Err(Failure::Undecryptable) => {
+                dial.failures += 1;
+                if let Some(dialing) = link.dialing.as_mut() {
+                    dialing.dial.take_if(|dial| dial.failures >= MAX_FAILURES);
+                }
                 self.refused(
                     Some(peer),
                     "its answer does not decrypt; compare the psk of both sides",
@@ -248,9 +255,15 @@ impl Links {
         quiet
     }
 
-    /// A session index: random to others, to us the peer.
+    /// A session index: random to others, to us the peer; no other session of that peer has it.
     fn new_index(&mut self, peer: PeerId) -> u32 {
-        ((self.random.u32() << PEER_BITS) | u32::from(peer.0)) ^ self.index_mask
+        loop {
+            let index = ((self.random.u32() << PEER_BITS) | u32::from(peer.0)) ^ self.index_mask;
+            let link = self.links.get_mut(usize::from(peer.0));
+            if !link.is_some_and(|link| link.uses(index)) {
+                return index;
+            }
+        }
     }
 
     /// Microseconds since 1970, more than any stamp before.
@@ -260,5 +273,38 @@ impl Links {
             .unwrap_or(u64::MAX)
             .max(self.last_stamp + 1);
         self.last_stamp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aoe_keys::SecretKey;
+
+    use super::*;
+    use crate::config::{PeerConfig, Protection, TunnelConfig};
+    use crate::random::Random;
+    use crate::tunnel::session::tests::pair;
+
+    #[test]
+    fn no_two_sessions_of_a_peer_have_one_index() {
+        let now = Instant::default();
+        let peer = PeerConfig {
+            name: "peer".to_owned(),
+            key: SecretKey::from_bytes([1; 32]).public(),
+            psk: None,
+            endpoint: Endpoint::Unknown,
+            protection: vec![Protection::Encrypt],
+            path_mtu: 1280,
+        };
+        let secret = SecretKey::from_bytes([2; 32]);
+        let random = Random::new([3; 32]);
+        let tunnel = TunnelConfig::default();
+        let mut links = Links::new(secret, vec![peer], tunnel, random, now, Duration::ZERO).unwrap();
+        // The session gets an index that this peer can have; 20 bits of it are random.
+        let (mut session, _) = pair(now);
+        session.local_index = links.new_index(PeerId(0));
+        let used = session.local_index;
+        links.links[0].sessions.previous = Some(session);
+        assert!((0..10_000_000).all(|_| links.new_index(PeerId(0)) != used));
     }
 }

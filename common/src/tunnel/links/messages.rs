@@ -2,6 +2,7 @@
 
 use super::{Change, Io, Links};
 use crate::config::PeerId;
+use crate::drop_reason::DropReason;
 use crate::time::Instant;
 use crate::tunnel::link::{OutgoingUpdate, UPDATE_RETRY};
 use crate::tunnel::message::{Kind, Position};
@@ -21,16 +22,13 @@ impl Links {
     ) -> Option<Whole> {
         let link = self.links.get_mut(usize::from(peer.0))?;
         match link.reassembly.add(position, part, io.now) {
-            Step::Complete(whole) => Some(whole),
-            Step::Waiting => {
-                self.wake = self.wake.min(link.reassembly.deadline());
-                None
-            }
-            Step::Refused(reason) => {
-                io.telemetry.drop(reason);
-                None
-            }
+            Step::Complete(whole) => return Some(whole),
+            Step::Waiting => {}
+            Step::Displaced => io.telemetry.drop(DropReason::ReassemblyFull),
+            Step::Refused(reason) => io.telemetry.drop(reason),
         }
+        self.wake = self.wake.min(link.reassembly.deadline());
+        None
     }
 
     /// Takes back the memory of a message.
@@ -68,12 +66,16 @@ impl Links {
         self.wake = self.wake.min(again_at);
     }
 
-    /// Acknowledges an update; false if it was applied before.
+    /// Acknowledges an update; false if it was applied before, or comes too soon, which is not acknowledged.
     pub(crate) fn accept_update(&mut self, peer: PeerId, serial: u32, io: &mut Io<'_>) -> bool {
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
             return false;
         };
         let fresh = serial > link.seen_serial;
+        if fresh && !link.applies_update(io.now) {
+            io.telemetry.drop(DropReason::UpdateTooSoon);
+            return false;
+        }
         link.seen_serial = link.seen_serial.max(serial);
         self.send_or_count(peer, Kind::UpdateAck, &serial.to_be_bytes(), io);
         fresh

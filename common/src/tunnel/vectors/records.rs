@@ -205,7 +205,7 @@ fn tell(payload: &[u8], reassembly: &mut Reassembly, lines: &mut Vec<String>) {
                 tell_message(chunk.kind, whole.bytes(), &mut of_whole);
                 lines.extend(of_whole.into_iter().map(|line| format!("whole {line}")));
             }
-            Step::Waiting => {}
+            Step::Waiting | Step::Displaced => {}
             Step::Refused(_) => lines.push("refused".to_owned()),
         }
     }
