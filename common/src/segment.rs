@@ -2,7 +2,7 @@
 
 use crate::config::SegmentId;
 use crate::drop_reason::DropReason;
-use crate::frame::{ETHERNET_HEADER_LEN, MacAddr, SECTOR_LEN, ata, ethernet, pad_to_min};
+use crate::frame::{ETHERNET_HEADER_LEN, MAX_FRAME_LEN, MacAddr, SECTOR_LEN, ata, ethernet, pad_to_min};
 use crate::output::Output;
 use crate::telemetry::{Count, Telemetry};
 
@@ -23,13 +23,14 @@ pub enum SegmentState {
 
 impl SegmentState {
     /// Sectors that fit one frame here, as the Linux driver and vblade compute it: (MTU − 36) / 512, although
-    /// the 36 bytes include the Ethernet header and the MTU does not. At most 255.
+    /// the 36 bytes include the Ethernet header and the MTU does not. No more than the longest frame we carry has.
     pub(crate) fn max_sectors(self) -> u8 {
         let overhead = ETHERNET_HEADER_LEN + ata::PDU_LEN;
         match self {
             SegmentState::Down => 0,
             SegmentState::Up { mtu, .. } => {
-                u8::try_from(usize::from(mtu).saturating_sub(overhead) / SECTOR_LEN).unwrap_or(u8::MAX)
+                let mtu = usize::from(mtu).min(MAX_FRAME_LEN - ETHERNET_HEADER_LEN);
+                u8::try_from(mtu.saturating_sub(overhead) / SECTOR_LEN).unwrap_or(u8::MAX)
             }
         }
     }
@@ -85,6 +86,9 @@ mod tests {
             (8228, 16),
             (9000, 17),
             (9216, 17),
+            // No more than the longest frame we carry, whatever the device could.
+            (16_370, 31),
+            (65_535, 31),
         ] {
             assert_eq!(
                 SegmentState::Up {
