@@ -28,7 +28,7 @@ use crate::wire::{Offload, UdpWire};
 #[non_exhaustive]
 pub enum RunError {
     /// A listen address cannot be used.
-    #[error("cannot listen on {address}: {cause}")]
+    #[error("cannot listen on {address}: {cause}{}", listen_advice(cause))]
     Listen {
         /// The address as configured.
         address: SocketAddr,
@@ -210,6 +210,17 @@ fn bind(listen: &[SocketAddr]) -> Result<Vec<UdpWire>, RunError> {
         wires.push(wire);
     }
     Ok(wires)
+}
+
+/// What an operator can do about it.
+fn listen_advice(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => " (`ss -ulnp` shows who has it)",
+        io::ErrorKind::AddrNotAvailable => {
+            " (no interface has this address yet; `ip address` shows those there are)"
+        }
+        _ => "",
+    }
 }
 
 fn seed() -> io::Result<[u8; 32]> {

@@ -32,7 +32,7 @@ const PEER_BITS: u32 = 12;
 
 /// A peer's changes of address are told of at most this often: whoever is on the path can send genuine records on from
 /// ever new addresses.
-const MOVE_EVENT_EVERY: Duration = Duration::from_secs(10);
+const MOVE_EVENT_EVERY: Duration = Duration::from_millis(250);
 
 /// All peers.
 pub(crate) struct Links {

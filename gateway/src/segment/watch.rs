@@ -90,10 +90,21 @@ impl Watch {
             if let Device::Nic(_) = segment.device {
                 // Asked even while the device is missing, so that the fault shows now and not at night.
                 let probe = PacketSocket::probe().map_err(|error| segment.attach_error(error));
-                fatal(probe)?;
+                probe.or_else(|error| {
+                    if error.is_mended_by_time() {
+                        Ok(())
+                    } else {
+                        Err(error)
+                    }
+                })?;
             }
             segment.look(now, &self.commands);
-            fatal(segment.attempt(now, &self.commands))?;
+            if let Err(error) = segment.attempt(now, &self.commands) {
+                if !error.is_mended_by_time() {
+                    return Err(error);
+                }
+                segment.log_refusal(&error, now);
+            }
         }
         Ok(())
     }
@@ -122,8 +133,9 @@ impl Watch {
             let now = self.clock.now();
             for segment in &mut self.segments {
                 segment.look(now, &self.commands);
-                // A refusal is logged and the next attempt is set; nothing is left to do about it here.
-                let _ = segment.attempt(now, &self.commands);
+                if let Err(error) = segment.attempt(now, &self.commands) {
+                    segment.log_refusal(&error, now);
+                }
             }
         }
     }
@@ -187,7 +199,7 @@ impl Watched {
         }
     }
 
-    /// Opens the port, if that is due. A refusal is logged here, unless it is the same as the last one.
+    /// Opens the port, if that is due. After a refusal the next attempt is set.
     fn attempt(&mut self, now: Instant, commands: &CommandSender) -> Result<(), AttachError> {
         if self.attachment.due().is_none_or(|due| due > now) {
             return Ok(());
@@ -207,15 +219,22 @@ impl Watched {
                 Ok(())
             }
             Err(error) => {
-                let wait = self.attachment.refused(now);
-                let error = self.attach_error(error);
-                let refusal = error.to_string();
-                if self.refusal.as_ref() != Some(&refusal) {
-                    tracing::warn!("{refusal}; next attempt in {} ms", wait.as_millis());
-                    self.refusal = Some(refusal);
-                }
-                Err(error)
+                self.attachment.refused(now);
+                Err(self.attach_error(error))
             }
+        }
+    }
+
+    /// Logs why the port could not be opened, unless it is the same as the last time.
+    fn log_refusal(&mut self, error: &AttachError, now: Instant) {
+        let refusal = error.to_string();
+        if self.refusal.as_ref() != Some(&refusal) {
+            let wait = self.attachment.due().map(|due| due.saturating_since(now));
+            tracing::warn!(
+                "{refusal}; next attempt in {} ms",
+                wait.unwrap_or_default().as_millis()
+            );
+            self.refusal = Some(refusal);
         }
     }
 
@@ -287,6 +306,11 @@ impl AttachError {
     pub fn cause(&self) -> &io::Error {
         &self.source
     }
+
+    /// Only a missing right is an error that waiting does not mend.
+    fn is_mended_by_time(&self) -> bool {
+        self.source.kind() != io::ErrorKind::PermissionDenied
+    }
 }
 
 impl fmt::Display for AttachError {
@@ -305,6 +329,11 @@ impl fmt::Display for AttachError {
                  by `chmod 0666 /dev/net/tun`)",
             );
         }
+        if source.raw_os_error() == Some(libc::EINVAL) && *capability == "CAP_NET_ADMIN" {
+            f.write_str(
+                " (if there is a device of that name that is no TAP, choose another name for `tap`)",
+            )?;
+        }
         if source.kind() == io::ErrorKind::PermissionDenied {
             let name = capability.to_lowercase();
             write!(
@@ -321,14 +350,6 @@ impl std::error::Error for AttachError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
-}
-
-/// Only a missing right is an error that waiting does not mend.
-fn fatal(outcome: Result<(), AttachError>) -> Result<(), AttachError> {
-    outcome.or_else(|error| match error.source.kind() {
-        io::ErrorKind::PermissionDenied => Err(error),
-        _ => Ok(()),
-    })
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(super) fn warn(file: &GatewayFile, exports: &[ExportFile], faults: &mut Faul
         faults.warn(
             &file.place,
             "there is no import and no export, so no frame will be carried",
-            "add [[import]] here, or a file to the directory that `exports` of [gateway] names",
+            "add [[import]] here, or a file NAME.toml to the directory that `exports` of [gateway] names",
         );
         return;
     }
