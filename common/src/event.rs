@@ -45,6 +45,11 @@ pub enum Event {
         /// Why we think so.
         why: &'static str,
     },
+    /// The peer has not answered several calls.
+    PeerSilent {
+        /// The peer.
+        peer: String,
+    },
     /// The peer's address changed.
     PeerMoved {
         /// The peer.
@@ -127,6 +132,7 @@ impl Event {
             | Event::SecondResponder { .. }
             | Event::ForeignResponder { .. }
             | Event::SessionLost { .. }
+            | Event::PeerSilent { .. }
             | Event::TargetDown { .. } => Level::Warn,
             Event::SessionUp { .. }
             | Event::PeerMoved { .. }
@@ -151,6 +157,11 @@ impl fmt::Display for Event {
             }
             Event::SessionRekeyed { peer } => write!(f, "session with {peer} has new keys"),
             Event::SessionLost { peer, why } => write!(f, "session with {peer} is lost: {why}"),
+            Event::PeerSilent { peer } => write!(
+                f,
+                "no answer from {peer}: look at its endpoint and port, at firewalls, and whether both sides have each \
+                 other's key"
+            ),
             Event::PeerMoved { peer } => write!(f, "{peer} moved to another address"),
             Event::NoAgreement { peer, what } => write!(f, "no session with {peer}: {what}"),
             Event::HandshakeRefused {

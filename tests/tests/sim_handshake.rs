@@ -206,6 +206,9 @@ fn a_stranger_gets_no_answer_at_all() {
         assert!(world.dropped(pair.exit, DropReason::HandshakeUnknownPeer) > 5);
         let says = |event: &Event| matches!(event, Event::HandshakeRefused { peer: None, .. });
         assert!(world.events_like(pair.exit, says) > 0, "{}", world.story());
+        let silent = |event: &Event| matches!(event, Event::PeerSilent { .. });
+        assert_eq!(world.events_like(stranger, silent), 1, "once, not at every call");
+        assert_eq!(world.events_like(pair.edge, silent), 0, "{}", world.story());
         assert!(!import_is_up(&world, stranger));
         short_load(&mut world, pair);
     });

@@ -50,6 +50,29 @@ fn a_target_that_hangs_and_returns_costs_no_request() {
 }
 
 #[test]
+fn a_target_that_was_never_there_is_told_of_once() {
+    for_each_seed(1, |seed| {
+        let (plan, pair) = Plan::pair(seed);
+        let mut world = plan.build();
+        world.set_answering(pair.target, Answering::Never);
+        world.run_for(Duration::from_secs(5));
+        assert_eq!(
+            world.events_like(pair.exit, is_target_down),
+            0,
+            "{}",
+            world.story()
+        );
+        world.run_for(Duration::from_secs(60));
+        assert_eq!(
+            world.events_like(pair.exit, is_target_down),
+            1,
+            "{}",
+            world.story()
+        );
+    });
+}
+
+#[test]
 fn a_target_with_another_mac_is_followed_once_the_old_one_is_silent() {
     for_each_seed(4, |seed| {
         let (plan, pair) = Plan::pair(seed);

@@ -320,6 +320,12 @@ impl Exit {
                     export.changed();
                     self.news = true;
                 }
+                if export.target.was_never_there() {
+                    io.telemetry.event(Event::TargetDown {
+                        export: export.name.clone(),
+                        target: export.address,
+                    });
+                }
                 ask(export, state, io);
             }
         }

@@ -12,6 +12,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Questions without an answer before a target counts as gone.
 const PATIENCE: u8 = 3;
+/// Questions in vain after which a target that never answered is told of.
+const NEVER_THERE: u8 = 10;
 /// Another MAC is believed once the known one has been silent this long.
 const SUCCESSION: Duration = Duration::from_secs(2);
 
@@ -108,6 +110,11 @@ impl Target {
     pub(crate) fn down(&mut self, now: Instant) -> bool {
         self.ask_at = now + ASK_EVERY;
         std::mem::replace(&mut self.liveness, Liveness::Down) == Liveness::Up
+    }
+
+    /// Whether it has just missed so many questions, and never answered one, that somebody should look.
+    pub(crate) fn was_never_there(&self) -> bool {
+        self.mac.is_none() && self.unanswered == NEVER_THERE
     }
 
     /// When it should be asked again.

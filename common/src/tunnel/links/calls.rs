@@ -20,6 +20,8 @@ const REFUSAL_EVENT_EVERY: Duration = Duration::from_secs(10);
 /// Answers to one call computed in vain: whoever sees our calls and knows our public key can make any number that cost
 /// us curve operations. The next call is answered anew.
 const MAX_FAILURES: u32 = 64;
+/// Calls without any answer before we say so: about eight seconds' worth.
+const SILENT_CALLS: u32 = 3;
 /// Calls without confirmation before we say so.
 const UNCONFIRMED_CALLS: u32 = 3;
 
@@ -62,6 +64,10 @@ impl Links {
             attempt,
             again_at,
         });
+        if attempt == SILENT_CALLS && link.sessions.current.is_none() {
+            let peer = link.name.clone();
+            io.telemetry.event(Event::PeerSilent { peer });
+        }
         if attempt % 3 == 2 && link.endpoint == Endpoint::Known {
             io.telemetry.event(Event::EndpointNeeded(peer));
         }
