@@ -35,6 +35,7 @@ fn the_end_under_load_is_clean_and_told_to_the_peer() {
                 "session with site-b is lost: the peer was shut down",
                 round,
             )?;
+            trial.wait_for_log(Side::A, "import e107.3 is down", round)?;
             ensure!(
                 trial.logged(Side::A, "import e107.3 is down")? == round,
                 "it went down"
