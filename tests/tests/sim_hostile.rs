@@ -315,7 +315,8 @@ fn one_who_sends_genuine_records_on_from_ever_new_addresses_does_not_fill_the_lo
         world.start_recording();
     }
     let told = moves(&world, pair.exit);
-    assert_eq!(told, 1, "{told} moves were told of");
+    // 500 addresses in half a second, and one is told of in 250 ms.
+    assert!((1..=2).contains(&told), "{told} moves were told of");
     world.clear_filter();
     world.finish_loads(LONG);
 }

@@ -8,6 +8,7 @@ use super::admission::Stamp;
 use super::handshake::Dial;
 use super::links::Io;
 use super::pack::{Outlet, Packer};
+use super::peer_clock::PeerClock;
 use super::reassembly::Reassembly;
 use super::session::{Role, Session};
 use crate::config::{Endpoint, PeerConfig, Protection};
@@ -26,6 +27,10 @@ pub(crate) const LOST_AFTER: Duration = Duration::from_secs(10);
 /// First wait between two calls; doubles up to [`DIAL_LONGEST`].
 const DIAL_FIRST: Duration = Duration::from_secs(1);
 const DIAL_LONGEST: Duration = Duration::from_secs(5);
+/// How often a peer whose clock we do not know yet is asked.
+const FIRST_READING_EVERY: Duration = Duration::from_millis(250);
+/// How often a peer that requests or replies go to is asked for its clock.
+const READING_EVERY: Duration = Duration::from_secs(1);
 /// How long an update waits for its ack before it is sent again.
 pub(crate) const UPDATE_RETRY: Duration = Duration::from_millis(250);
 /// Updates of one peer applied in a second: each may make us announce something to many initiators. An honest peer
@@ -61,6 +66,9 @@ pub(crate) struct Link {
     pub(crate) reassembly: Reassembly,
     pub(crate) last_received: Instant,
     pub(crate) last_ping: Instant,
+    pub(crate) clock: PeerClock,
+    /// Whether requests or replies went to it since the last ping.
+    pub(crate) busy: bool,
     /// Since when it owes us an answer.
     pub(crate) owes_since: Option<Instant>,
     pub(crate) outgoing: Option<OutgoingUpdate>,
@@ -155,6 +163,8 @@ impl Link {
             reassembly: Reassembly::default(),
             last_received: now,
             last_ping: now,
+            clock: PeerClock::default(),
+            busy: false,
             owes_since: None,
             outgoing: None,
             next_serial: 1,
@@ -217,6 +227,20 @@ impl Link {
         }
     }
 
+    /// When the next ping is due.
+    pub(crate) fn ping_at(&self, keepalive: Duration) -> Instant {
+        let mut at = self.last_received.max(self.last_ping) + keepalive;
+        if let Some(since) = self.owes_since {
+            at = at.min(since.max(self.last_ping) + ASK_AFTER);
+        }
+        if self.clock.round_trip().is_none() {
+            at = at.min(self.last_ping + FIRST_READING_EVERY);
+        } else if self.busy {
+            at = at.min(self.last_ping + READING_EVERY);
+        }
+        at
+    }
+
     /// How long to wait for the answer to call number `attempt`.
     pub(crate) fn dial_wait(attempt: u32) -> Duration {
         (DIAL_FIRST * 2u32.saturating_pow(attempt.min(4))).min(DIAL_LONGEST)
@@ -272,16 +296,12 @@ impl Link {
         let Some(current) = &self.sessions.current else {
             return at;
         };
-        at = at
-            .min(current.ends_at())
-            .min(self.last_received.max(self.last_ping) + keepalive);
+        at = at.min(current.ends_at()).min(self.ping_at(keepalive));
         if self.dialing.is_none() {
             at = at.min(current.rekey_at());
         }
         if let Some(since) = self.owes_since {
-            at = at
-                .min(since.max(self.last_ping) + ASK_AFTER)
-                .min(since + LOST_AFTER);
+            at = at.min(since + LOST_AFTER);
             if self.dialing.is_none() {
                 at = at.min(since + REDIAL_AFTER);
             }

@@ -11,7 +11,6 @@ use crate::time::Instant;
 use crate::tunnel::admission::{self, Admission, cookie_receiver};
 use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
 use crate::tunnel::link::{Dialing, Link};
-use crate::tunnel::message::Kind;
 use crate::tunnel::session::{Agreed, Session};
 
 /// Refused handshakes are told of at most this often: of each peer, and of all strangers together, so that strangers
@@ -226,7 +225,7 @@ impl Links {
             link.owes_since = None;
         }
         self.promote(peer, session, io);
-        self.send_or_count(peer, Kind::Ping, &io.now.as_micros().to_be_bytes(), io);
+        self.ping(peer, io);
     }
 
     fn no_agreement(&mut self, peer: PeerId, failure: Failure, io: &mut Io<'_>) {

@@ -8,8 +8,10 @@ use crate::tunnel::link::{OutgoingUpdate, UPDATE_RETRY};
 use crate::tunnel::message::{Kind, Position};
 use crate::tunnel::reassembly::{Step, Whole};
 
-/// A ping carries the sender's time; only so much is echoed.
+/// What a pong returns of a ping: its number.
 const PING_LEN: usize = 8;
+/// A ping's number and the answerer's clock.
+const PONG_LEN: usize = 16;
 
 impl Links {
     /// Puts a fragment to its message; returns the message once it is whole.
@@ -85,8 +87,25 @@ impl Links {
     pub(crate) fn handle_control(&mut self, peer: PeerId, kind: Kind, message: &[u8], io: &mut Io<'_>) {
         match kind {
             Kind::Ping => {
-                let echo = message.get(..message.len().min(PING_LEN)).unwrap_or_default();
-                self.send_or_count(peer, Kind::Pong, echo, io);
+                let Some(ping) = message.first_chunk::<PING_LEN>() else {
+                    return io.telemetry.drop(DropReason::MessageMalformed);
+                };
+                let mut pong = [0; PONG_LEN];
+                let (echo, clock) = pong.split_at_mut(PING_LEN);
+                echo.copy_from_slice(ping);
+                clock.copy_from_slice(&io.now.as_micros().to_be_bytes());
+                self.send_or_count(peer, Kind::Pong, &pong, io);
+            }
+            Kind::Pong => {
+                let Ok(pong) = <[u8; PONG_LEN]>::try_from(message) else {
+                    return io.telemetry.drop(DropReason::MessageMalformed);
+                };
+                let pong = u128::from_be_bytes(pong);
+                #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
+                let (ping, clock) = ((pong >> 64) as u64, pong as u64);
+                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                    link.clock.answered(ping, clock, io.now);
+                }
             }
             Kind::UpdateAck => {
                 let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
@@ -108,7 +127,7 @@ impl Links {
                 }
                 self.lose(peer, "the peer was shut down", io);
             }
-            Kind::Pong | Kind::Request | Kind::Reply | Kind::Update => {}
+            Kind::Request | Kind::Reply | Kind::Update => {}
         }
     }
 }
