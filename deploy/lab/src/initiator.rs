@@ -14,6 +14,7 @@ use std::time::{Duration, Instant as SystemInstant};
 
 use anyhow::{Context, Result, bail};
 use aoe_common::frame::{Address, MacAddr};
+use aoe_common::time::Instant;
 
 use crate::clock::Clock;
 use crate::frames::{Frames, Padding};
@@ -28,6 +29,8 @@ pub use window::Window;
 
 /// How often an unanswered query is repeated while somebody waits for it.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// Batches taken in before the timer runs: more than a window of any number of disks has, in case a segment is flooded.
+const DRAIN: usize = 256;
 /// The longest the loop sleeps without looking at its deadline.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -153,8 +156,24 @@ impl Initiator {
         for frame in batch.iter() {
             self.driver.handle_frame(frame, now, &mut self.out);
         }
+        let now = self.clock.now();
         if self.driver.deadline() <= now {
+            // The kernel takes answers in as they arrive. We may be late: nothing that is here by now is overdue.
+            self.drain(now);
             self.driver.handle_timeout(now, &mut self.out);
+        }
+    }
+
+    fn drain(&mut self, now: Instant) {
+        for _ in 0..DRAIN {
+            let mut taken = 0;
+            for frame in self.port.recv_ready().iter() {
+                self.driver.handle_frame(frame, now, &mut self.out);
+                taken += 1;
+            }
+            if taken == 0 {
+                return;
+            }
         }
     }
 

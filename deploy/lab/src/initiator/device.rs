@@ -25,6 +25,14 @@ use slots::Slots;
 const DEAD_AFTER: Duration = Duration::from_secs(181);
 /// Microseconds per tick of the clock that tags carry: HZ is 250.
 const JIFFY_MICROS: u64 = 4000;
+/// Period of the retransmission timer: HZ / 10 jiffies (`TIMERTICK`), and one more, because the kernel's timer wheel
+/// never fires early. A real one was seen to tick every 104 ms.
+pub(super) const TICK: Duration = Duration::from_millis(104);
+/// A new device's timer runs first after a second (`aoedev_by_sysminor_m`).
+const FIRST_TICK: Duration = Duration::from_secs(1);
+/// Hash chains of frames in flight (`NFACTIVE`): the timer looks at one after the other, which decides what is sent
+/// again first.
+const CHAINS: u32 = 61;
 
 /// What a device is asked with, and where its frames, its completions and its counts go.
 pub(super) struct Context<'a> {
@@ -52,6 +60,8 @@ pub(super) struct Device {
     openness: Openness,
     disk: Option<DiskFacts>,
     is_down: bool,
+    /// When the timer runs next; it runs all the time, though nobody has to look while nothing is in flight.
+    next_tick: Instant,
 }
 
 /// Whether somebody uses the device.
@@ -90,7 +100,7 @@ struct Request {
 }
 
 impl Device {
-    pub(super) fn new(address: Address) -> Self {
+    pub(super) fn new(address: Address, now: Instant) -> Self {
         Device {
             address,
             paths: Paths::default(),
@@ -103,6 +113,7 @@ impl Device {
             openness: Openness::Closed,
             disk: None,
             is_down: false,
+            next_tick: now + FIRST_TICK,
         }
     }
 
@@ -126,9 +137,21 @@ impl Device {
         self.openness = openness;
     }
 
-    /// Whether the timer has anything to look at.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.in_flight.is_empty() || !self.deferred.is_empty()
+    /// When the timer has something to look at; [`Instant::NEVER`] while nothing is in flight.
+    pub(super) fn deadline(&self) -> Instant {
+        if self.in_flight.is_empty() && self.deferred.is_empty() {
+            Instant::NEVER
+        } else {
+            self.next_tick
+        }
+    }
+
+    /// Catches up with a timer that ran while nobody had to look.
+    pub(super) fn wind(&mut self, now: Instant) {
+        if self.deadline() == Instant::NEVER && self.next_tick <= now {
+            let behind = now.saturating_since(self.next_tick).as_micros() / TICK.as_micros() + 1;
+            self.next_tick = self.next_tick + TICK * u32::try_from(behind).unwrap_or(u32::MAX);
+        }
     }
 
     /// A config response named `mac` as a way to this device (`aoecmd_cfg_rsp`).
@@ -142,8 +165,11 @@ impl Device {
         self.paths.learn(mac, buffer_count, sectors);
         if self.openness == Openness::Closed {
             self.is_down = false;
-            self.rtt = RttEstimator::new();
-            self.add(None, Action::Identify, cx);
+            // Without room in a window there is no frame, and without one nothing else happens (`aoecmd_ata_id`).
+            if self.paths.has_room() {
+                self.rtt = RttEstimator::new();
+                self.add(None, Action::Identify, cx);
+            }
         }
     }
 
@@ -175,15 +201,17 @@ impl Device {
         self.work(cx);
     }
 
-    /// The 100 ms timer (`rexmit_timer`).
+    /// The timer (`rexmit_timer`): everything that came before `cx.now` has been taken in.
     pub(super) fn on_tick(&mut self, cx: &mut Context<'_>) {
+        self.next_tick = cx.now + TICK;
         let timeout = self.rtt.timeout();
         let expired = self
             .in_flight
             .iter()
             .take_while(|sent| cx.now.saturating_since(sent.at) >= timeout)
             .count();
-        let mut late: VecDeque<Sent> = self.in_flight.drain(..expired).collect();
+        let mut late: Vec<Sent> = self.in_flight.drain(..expired).collect();
+        late.sort_by_key(|sent| sent.tag.0 % CHAINS);
         if late
             .iter()
             .any(|sent| sent.waited + cx.now.saturating_since(sent.at) >= DEAD_AFTER)
@@ -195,7 +223,7 @@ impl Device {
             self.paths.on_timeout(sent.path);
             cx.counters.timeouts += 1;
         }
-        self.deferred.append(&mut late);
+        self.deferred.extend(late);
         self.work(cx);
     }
 
@@ -258,14 +286,18 @@ impl Device {
 
     /// Sends what the window allows: first what has to be sent again, then new frames (`aoecmd_work`).
     fn work(&mut self, cx: &mut Context<'_>) {
-        while !self.deferred.is_empty()
-            && let Some(path) = self.paths.claim()
-            && let Some(mut sent) = self.deferred.pop_front()
-        {
-            sent.waited += cx.now.saturating_since(sent.at);
-            sent.path = path;
-            cx.counters.retransmits += 1;
-            self.send(sent, cx);
+        for _ in 0..self.deferred.len() {
+            let Some(mut sent) = self.deferred.pop_front() else {
+                break;
+            };
+            // A copy goes where the original went.
+            if self.paths.claim_same(sent.path) {
+                sent.waited += cx.now.saturating_since(sent.at);
+                cx.counters.retransmits += 1;
+                self.send(sent, cx);
+            } else {
+                self.deferred.push_back(sent);
+            }
         }
         let room = usize::from(self.paths.sectors_per_frame()) * SECTOR_LEN;
         while let Some(&slot) = self.queue.front()

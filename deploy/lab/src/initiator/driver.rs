@@ -2,7 +2,7 @@
 //! completions out.
 //!
 //! It reproduces what gateways have to live with: the window, the round trip estimator that begins at 16.5 s, the
-//! 100 ms timer, a new tag for every copy, and what the driver does not check. Left out are path probing and taint:
+//! timer that looks ten times a second, a new tag for every copy, and what the driver does not check. Left out are path probing and taint:
 //! they matter only where one device has several paths of which some fail.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,8 +19,6 @@ use super::device::{Context, Device, Openness};
 use super::disk::DiskFacts;
 use super::request::{Action, Completion, RequestId};
 
-/// Period of the retransmission timer (`TIMERTICK`).
-const TICK: Duration = Duration::from_millis(100);
 /// The shelf the driver ignores with a warning.
 const IGNORED_SHELF: u16 = 0xfff;
 
@@ -65,7 +63,6 @@ pub struct Driver {
     mtu: u32,
     devices: BTreeMap<Address, Device>,
     next_id: u64,
-    next_tick: Instant,
     counters: DriverCounters,
     completions: VecDeque<Completion>,
     found: Vec<Found>,
@@ -79,7 +76,6 @@ impl Driver {
             mtu,
             devices: BTreeMap::new(),
             next_id: 0,
-            next_tick: Instant::from_micros(0),
             counters: DriverCounters::default(),
             completions: VecDeque::new(),
             found: Vec::new(),
@@ -112,22 +108,21 @@ impl Driver {
         out.push_query((MacAddr::BROADCAST, self.mac), &header, &query, &[]);
     }
 
-    /// Opens a device: queries it, and from now on config responses do not make it identify again.
+    /// Opens a device, if it was found: queries it, and from now on config responses do not make it identify again.
     pub fn open(&mut self, address: Address, out: &mut Frames) {
         self.query(address, out);
-        self.device(address).set_openness(Openness::Open);
+        self.set_openness(address, Openness::Open);
     }
 
     /// Closes a device.
     pub fn close(&mut self, address: Address) {
-        self.device(address).set_openness(Openness::Closed);
+        self.set_openness(address, Openness::Closed);
     }
 
     /// Submits a request; its end is a [`Completion`], perhaps at once.
     pub fn submit(&mut self, address: Address, action: Action, now: Instant, out: &mut Frames) -> RequestId {
         let id = RequestId(self.next_id);
         self.next_id += 1;
-        self.arm(now);
         self.with_device(address, now, out, |device, cx| device.submit(id, action, cx));
         id
     }
@@ -139,25 +134,20 @@ impl Driver {
         }
     }
 
-    /// Runs the timer. Call it when [`Driver::deadline`] has come.
+    /// Runs the timer. Call it when [`Driver::deadline`] has come, after everything that arrived before `now`: the
+    /// kernel takes frames in as they arrive, and so has seen every answer that came in time.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Frames) {
-        if now < self.next_tick {
-            return;
-        }
-        let waiting: Vec<Address> = self.waiting().collect();
-        for address in waiting {
+        let due = self.devices.iter().filter(|(_, device)| device.deadline() <= now);
+        let due: Vec<Address> = due.map(|(address, _)| *address).collect();
+        for address in due {
             self.with_device(address, now, out, Device::on_tick);
         }
-        self.next_tick = now + TICK;
     }
 
     /// When [`Driver::handle_timeout`] wants to be called; [`Instant::NEVER`] while nothing is in flight.
     pub fn deadline(&self) -> Instant {
-        if self.waiting().next().is_some() {
-            self.next_tick
-        } else {
-            Instant::NEVER
-        }
+        let deadlines = self.devices.values().map(Device::deadline);
+        deadlines.min().unwrap_or(Instant::NEVER)
     }
 
     /// The next request that has ended.
@@ -221,8 +211,6 @@ impl Driver {
                 });
                 let sectors = query.sectors().min(sectors_per_frame(self.mtu));
                 let (mac, count) = (frame.source(), query.buffer_count());
-                self.arm(now);
-                self.device(header.address);
                 self.with_device(header.address, now, out, |device, cx| {
                     device.on_query_response(mac, count, sectors, cx);
                 });
@@ -242,10 +230,10 @@ impl Driver {
         }
     }
 
-    fn device(&mut self, address: Address) -> &mut Device {
-        self.devices
-            .entry(address)
-            .or_insert_with(|| Device::new(address))
+    fn set_openness(&mut self, address: Address, openness: Openness) {
+        if let Some(device) = self.devices.get_mut(&address) {
+            device.set_openness(openness);
+        }
     }
 
     fn with_device(
@@ -258,7 +246,8 @@ impl Driver {
         let device = self
             .devices
             .entry(address)
-            .or_insert_with(|| Device::new(address));
+            .or_insert_with(|| Device::new(address, now));
+        device.wind(now);
         let mut cx = Context {
             mac: self.mac,
             now,
@@ -267,20 +256,6 @@ impl Driver {
             completions: &mut self.completions,
         };
         act(device, &mut cx);
-    }
-
-    fn waiting(&self) -> impl Iterator<Item = Address> {
-        self.devices
-            .iter()
-            .filter(|(_, device)| device.is_waiting())
-            .map(|(address, _)| *address)
-    }
-
-    /// Begins ticking when something is about to wait for the first time in a while.
-    fn arm(&mut self, now: Instant) {
-        if self.next_tick <= now && self.waiting().next().is_none() {
-            self.next_tick = now + TICK;
-        }
     }
 }
 

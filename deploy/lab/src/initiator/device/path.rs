@@ -62,6 +62,17 @@ impl Paths {
         Some(chosen)
     }
 
+    /// Takes room in the window of one path; false if there is none.
+    pub(super) fn claim_same(&mut self, path: usize) -> bool {
+        let path = self.known.get_mut(path).filter(|path| path.window.has_room());
+        path.map(|path| path.window.on_sent()).is_some()
+    }
+
+    /// Whether any path has room in its window.
+    pub(super) fn has_room(&self) -> bool {
+        self.known.iter().any(|path| path.window.has_room())
+    }
+
     pub(super) fn mac(&self, path: usize) -> MacAddr {
         self.known.get(path).map_or(MacAddr::BROADCAST, |path| path.mac)
     }
