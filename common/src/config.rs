@@ -107,6 +107,8 @@ pub struct TunnelConfig {
     pub rekey_after: Duration,
     /// A path idle for this long is probed: 1 to 25 s.
     pub keepalive: Duration,
+    /// A request older than this is not sent to a target any more: 100 ms to 10 s.
+    pub max_age: Duration,
 }
 
 impl Default for TunnelConfig {
@@ -115,6 +117,7 @@ impl Default for TunnelConfig {
             ciphers: vec![Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305],
             rekey_after: Duration::from_secs(120),
             keepalive: Duration::from_secs(5),
+            max_age: Duration::from_secs(1),
         }
     }
 }
@@ -130,8 +133,37 @@ pub struct ExportConfig {
     pub target: Address,
     /// If set, only this MAC is believed to be the target.
     pub target_mac: Option<MacAddr>,
+    /// What to do when the target is not what it should be.
+    pub safety: ExportSafety,
     /// Who may use it. What no block allows is refused.
     pub allow: Vec<Allow>,
+}
+
+/// What to do with requests when the target is not what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportSafety {
+    /// Requests to a silent target are kept this long: 1 to 600 s.
+    pub target_timeout: Duration,
+    /// What they get after that.
+    pub on_target_timeout: OnTargetTimeout,
+}
+
+impl Default for ExportSafety {
+    fn default() -> Self {
+        ExportSafety {
+            target_timeout: Duration::from_secs(60),
+            on_target_timeout: OnTargetTimeout::Silent,
+        }
+    }
+}
+
+/// What an initiator is told of a target that has been silent for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnTargetTimeout {
+    /// Nothing: it tries for as long as it likes, the Linux driver for three minutes.
+    Silent,
+    /// An ATA error: the I/O fails at once, and the device stays.
+    Error,
 }
 
 /// One permission on an export: a peer, at most once per export.
@@ -215,6 +247,7 @@ macro_rules! words {
 words!(Protection, Protection::Encrypt => "encrypt", Protection::Authenticate => "authenticate");
 words!(Cipher, Cipher::Aes256Gcm => "aes-256-gcm", Cipher::ChaCha20Poly1305 => "chacha20-poly1305");
 words!(Access, Access::ReadOnly => "read-only", Access::ReadWrite => "read-write");
+words!(OnTargetTimeout, OnTargetTimeout::Silent => "silent", OnTargetTimeout::Error => "error");
 words!(ConfigString, ConfigString::Read => "read", ConfigString::Set => "set");
 
 #[cfg(test)]

@@ -73,17 +73,23 @@ reasons! {
 
     /// A peer asked for an export it may not use, or that does not exist.
     ExportNotAllowed => "export_not_allowed",
-    /// A request waits for a target that is not known yet or gone.
+    /// A request for a target that has never been heard.
     TargetDown => "target_down",
     /// The exit's queue is full.
     QueueFull => "queue_full",
-    /// A request waited too long at the exit.
-    QueueExpired => "queue_expired",
+    /// A request is older than `max_age` by now; its initiator has asked again or will.
+    RequestTooOld => "request_too_old",
+    /// A copy of a request of which a newer copy is here already, or which was accepted before.
+    RequestRepeated => "request_repeated",
+    /// A late copy of a write: a newer write of the same sectors was accepted.
+    WriteStale => "write_stale",
+    /// The target has been silent for longer than `target_timeout`.
+    TargetTimeout => "target_timeout",
     /// Too many requests unanswered.
     PendingFull => "pending_full",
     /// A request of a peer process that is no more: it is not sent, or its answer goes nowhere.
     PeerRestarted => "peer_restarted",
-    /// The target did not answer in time.
+    /// The target lives and did not answer this request, and its initiator did not repeat it.
     PendingExpired => "pending_expired",
     /// A response that answers no pending request.
     ResponseUnmatched => "response_unmatched",
@@ -144,8 +150,10 @@ reasons! {
     MessageMalformed => "message_malformed",
     /// A peer sends updates faster than we apply them; it has to send this one again.
     UpdateTooSoon => "update_too_soon",
-    /// A reply for an import or an initiator that we do not know.
+    /// A reply to a request that nobody made, or that was answered before.
     ReplyUnknown => "reply_unknown",
+    /// A reply older than `max_age` to a request that was sent again since: the newest copy is the one to answer.
+    ReplyLate => "reply_late",
     /// There is no session with the peer.
     NoSession => "no_session",
     /// A session has used up its counters.

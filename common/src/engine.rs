@@ -12,12 +12,13 @@ use crate::config::{GatewayConfig, PeerId, SegmentId};
 use crate::drop_reason::DropReason;
 use crate::edge::{Captured, Edge};
 use crate::event::Event;
-use crate::exit::{Exit, Response};
+use crate::exit::{Exit, Hands, Response};
 use crate::frame::aoe::AoeCommand;
 use crate::frame::{Frame, Pdu};
 use crate::output::{Output, Path};
 use crate::random::Random;
 use crate::segment::SegmentState;
+use crate::seldom::Seldom;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
 use crate::tunnel::links::{Change, Io, Links};
@@ -31,7 +32,7 @@ pub struct Engine {
     edge: Edge,
     exit: Exit,
     telemetry: Telemetry,
-    foreign_told: Option<Instant>,
+    foreign_told: Seldom,
 }
 
 /// When to come back, and what for.
@@ -60,6 +61,7 @@ impl Engine {
     )]
     pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant, unix_time: Duration) -> Engine {
         let random = Random::new(seed);
+        let max_age = config.tunnel.max_age;
         let links = Links::new(config.secret, config.peers, config.tunnel, random, now, unix_time)
             .expect("keys of 32 bytes suit every algorithm in use");
         let mut telemetry = Telemetry::default();
@@ -69,10 +71,10 @@ impl Engine {
         Engine {
             segments: vec![SegmentState::Down; config.segments.len()],
             links,
-            edge: Edge::new(config.imports),
-            exit: Exit::new(config.exports, now),
+            edge: Edge::new(config.imports, max_age),
+            exit: Exit::new(config.exports, max_age, now),
             telemetry,
-            foreign_told: None,
+            foreign_told: Seldom::default(),
         }
     }
 
@@ -93,7 +95,8 @@ impl Engine {
             out,
             telemetry: &mut self.telemetry,
         };
-        self.exit.handle_segment(segment, state, &mut io);
+        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
+        self.exit.handle_segment(segment, state, hands);
         for peer in self.edge.peers_on(segment) {
             self.edge.present(peer, &self.segments, &self.links, &mut io);
         }
@@ -151,7 +154,8 @@ impl Engine {
             telemetry: &mut self.telemetry,
         };
         self.links.handle_timeout(&mut io);
-        self.exit.handle_timeout(&self.segments, &mut io);
+        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
+        self.exit.handle_timeout(hands);
         self.settle(now, out);
     }
 
@@ -214,6 +218,13 @@ impl Engine {
         self.settle(now, out);
     }
 
+    /// Lets late copies of writes pass, as a gateway without an order guard would: with this a test shows that it
+    /// would notice. Call it right after [`Engine::new`].
+    #[cfg(feature = "fuzzing")]
+    pub fn disable_order_guard(&mut self) {
+        self.exit.disable_order_guard();
+    }
+
     /// One frame's way from a segment: parse, then the edge (requests) or the exit (responses).
     fn route_frame(
         &mut self,
@@ -256,9 +267,7 @@ impl Engine {
                 .handle_request(captured, &self.segments, &mut self.links, &mut io);
         }
         if pdu.command() == AoeCommand::Query && self.edge.find(segment, pdu.address()).is_some() {
-            let quiet = |told: Instant| now.saturating_since(told) >= FOREIGN_EVENT_EVERY;
-            if self.foreign_told.is_none_or(quiet) {
-                self.foreign_told = Some(now);
+            if self.foreign_told.tell(now, FOREIGN_EVENT_EVERY) {
                 self.telemetry.event(Event::ForeignResponder {
                     address: pdu.address(),
                     mac: source,
@@ -267,8 +276,8 @@ impl Engine {
             return Err(DropReason::ForeignResponder);
         }
         let response = Response { segment, source, pdu };
-        self.exit
-            .handle_response(response, &self.segments, &mut self.links, &mut io)
+        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
+        self.exit.handle_response(response, hands)
     }
 
     /// One frame's way from the wire: chunks, messages, then the exit (requests) or the edge (replies).
@@ -307,8 +316,8 @@ impl Engine {
         };
         let result = match kind {
             Kind::Request => {
-                self.exit
-                    .handle_request(peer, message, &self.segments, &mut self.links, &mut io)
+                let hands = &mut hands(&self.segments, &mut self.links, &mut io);
+                self.exit.handle_request(peer, message, hands)
             }
             Kind::Reply => self.edge.handle_reply(peer, message, &self.segments, &mut io),
             Kind::Update => match update::parse(message) {
@@ -344,7 +353,8 @@ impl Engine {
                 Change::Up => self.exit.inform(peer),
                 Change::Restarted => {
                     self.edge.forget(peer);
-                    self.exit.forget(peer, &mut io);
+                    let hands = &mut hands(&self.segments, &mut self.links, &mut io);
+                    self.exit.forget(peer, hands);
                     self.exit.inform(peer);
                 }
                 Change::Lost => {}
@@ -353,6 +363,11 @@ impl Engine {
                 self.edge.present(peer, &self.segments, &self.links, &mut io);
             }
         }
-        self.exit.send_news(&self.segments, &mut self.links, &mut io);
+        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
+        self.exit.send_news(hands);
     }
+}
+
+fn hands<'a, 'b>(segments: &'a [SegmentState], links: &'a mut Links, io: &'a mut Io<'b>) -> Hands<'a, 'b> {
+    Hands { segments, links, io }
 }

@@ -28,4 +28,5 @@ mod edge;
 mod exit;
 mod policy;
 mod random;
+mod seldom;
 mod tunnel;

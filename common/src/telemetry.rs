@@ -38,6 +38,14 @@ counts! {
     RequestsToTarget => "requests_to_target",
     /// Requests that waited at the exit for room at the target.
     RequestsQueued => "requests_queued",
+    /// Requests that waited at the exit for a write of the same sectors.
+    RequestsHeld => "requests_held",
+    /// Requests sent to a target again, because it did not answer in time.
+    RequestsRepeated => "requests_repeated",
+    /// Copies of requests that were at the exit already: the one answer goes to the newest.
+    RequestsCollapsed => "requests_collapsed",
+    /// Answers of a target to further copies of a request that was answered.
+    AnswersAbsorbed => "answers_absorbed",
     /// Replies sent to an edge.
     RepliesToWire => "replies_to_wire",
     /// Replies sent to an initiator.

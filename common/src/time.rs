@@ -30,6 +30,16 @@ impl Instant {
     }
 }
 
+impl Instant {
+    /// The moment `before` earlier, zero if there is none.
+    pub fn saturating_sub(self, before: Duration) -> Instant {
+        Instant(
+            self.0
+                .saturating_sub(u64::try_from(before.as_micros()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
 impl Add<Duration> for Instant {
     type Output = Instant;
 
@@ -52,5 +62,6 @@ mod tests {
         assert_eq!((start + Duration::from_millis(1)).as_micros(), 1010);
         assert_eq!(Instant::NEVER + Duration::from_secs(1), Instant::NEVER);
         assert_eq!(start.saturating_since(Instant::NEVER), Duration::ZERO);
+        assert_eq!(start.saturating_sub(Duration::from_secs(1)), Instant::default());
     }
 }

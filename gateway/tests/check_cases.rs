@@ -84,6 +84,7 @@ const CASES: &[Case] = &[
     case(G, ("\"90s\"", "\"4s\""), "rekey_after", ("bad-value", "gateway.rekey_after"), "from \"5s\" to \"120s\""),
     case(G, ("\"90s\"", "90"), "rekey_after", ("wrong-type", "gateway.rekey_after"), "rekey_after = \"120s\""),
     case(G, ("\"10s\"", "\"26s\""), "keepalive", ("bad-value", "gateway.keepalive"), "from \"1s\" to \"25s\""),
+    case(G, ("keepalive =", "max_age = \"50ms\"\nkeepalive ="), "max_age", ("bad-value", "gateway.max_age"), "from \"100ms\" to \"10s\""),
     case(G, ("\"exports.d\"", "\"exports.dd\""), "exports", ("unreadable", "gateway.exports"), "mkdir exports.dd"),
     case(G, ("\"site-a.key\"", "\"site-x.key\""), "site-x", ("secret", "gateway.key"), "aoe-keys generate --out site-x.key"),
     case(G, ("\"site-a.key\"", "\"site-b.psk\""), "key = \"site-b.psk\"", ("secret", "gateway.key"), "a secret key"),

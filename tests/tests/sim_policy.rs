@@ -7,8 +7,9 @@ use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
 use aoe_common::frame::{Address, AoeCommand, Flags, MacAddr, QueryCommand, Tag};
 use aoe_common::telemetry::Count;
-use aoe_lab::target::BladeSettings;
+use aoe_lab::target::{Answering, BladeSettings};
 use e2e::sim::craft::{self, Seen};
+use e2e::sim::lan::LAN_DELAY;
 use e2e::sim::load::Errors;
 use e2e::sim::plan::{REAL, SEEN, gateway_mac};
 use e2e::sim::seeds::for_each_seed;
@@ -27,6 +28,8 @@ struct Stage {
     pair: Pair,
     station: HostId,
     tag: u32,
+    /// Of the last request that was made up.
+    number: u64,
 }
 
 impl Stage {
@@ -46,6 +49,7 @@ impl Stage {
             pair,
             station,
             tag: 0x8000_0000,
+            number: 1 << 60,
         }
     }
 
@@ -65,17 +69,46 @@ impl Stage {
             .collect()
     }
 
-    /// Hands the exit a request as if the edge had sealed it; returns what the edge's LAN hears.
-    fn lie(&mut self, export: u16, initiator: MacAddr, pdu: &[u8]) -> Vec<Seen> {
-        let chunk = craft::request_chunk(export, 0, initiator, 1 << 60, pdu);
-        self.world.lie(self.pair.exit, self.pair.edge, &chunk);
+    /// Hands the exit a request as if the edge had sealed it; what came of it. The edge has not numbered it, and lets
+    /// no answer to it pass.
+    fn lie(&mut self, export: u16, initiator: MacAddr, pdu: &[u8]) -> Outcome {
+        self.number += 1;
+        let exit = self.pair.exit;
+        let count = |stage: &Stage| {
+            let count = |count| stage.world.count(exit, count);
+            (count(Count::RepliesToWire), count(Count::Refusals))
+        };
+        let before = count(self);
+        let chunk = craft::request_chunk(
+            export,
+            0,
+            initiator,
+            (self.number, self.world.clock(self.pair.edge)),
+            pdu,
+        );
+        self.world.lie(exit, self.pair.edge, &chunk);
         self.world.run_for(Duration::from_millis(20));
-        self.world.take_heard(self.station)
+        assert!(self.world.take_heard(self.station).is_empty());
+        let after = count(self);
+        match (after.0 - before.0, after.1 - before.1) {
+            (0, 0) => Outcome::Silence,
+            (1, 1) => Outcome::Refused,
+            (1, 0) => Outcome::Answered,
+            other => panic!("{other:?} replies and refusals"),
+        }
     }
 
     fn requests_at_target(&self) -> u64 {
         self.world.count(self.pair.exit, Count::RequestsToTarget)
     }
+}
+
+/// What came of a request that was handed to the exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Silence,
+    Refused,
+    Answered,
 }
 
 fn make_read_only(plan: &mut Plan, pair: Pair) {
@@ -135,19 +168,16 @@ fn every_opcode_is_judged_again_by_the_exit_when_the_peer_lies() {
             plan.sites[pair.exit.0].exports[0].allow[0].access = access;
         });
         let own = stage.world.mac(stage.station);
-        // The edge only delivers replies to initiators it knows.
-        stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
         for opcode in 0..=255u8 {
             let is_write = opcode == WRITE || opcode == WRITE_EXT;
             let argument = craft::ata(opcode, 1, 5, if is_write { &[7; 512] } else { &[] });
             let before = stage.requests_at_target();
-            let heard = stage.lie(0, own, &craft::pdu(SEEN, AoeCommand::Ata, 77, &argument));
-            assert_eq!(heard.len(), 1, "{opcode:#x}");
-            assert_eq!(heard[0].header.tag, Tag(77));
+            let outcome = stage.lie(0, own, &craft::pdu(SEEN, AoeCommand::Ata, 77, &argument));
             if ALLOWED.contains(&opcode) && !(is_write && access == Access::ReadOnly) {
                 assert_eq!(stage.requests_at_target(), before + 1, "{opcode:#x}");
+                assert_eq!(outcome, Outcome::Answered, "{opcode:#x}");
             } else {
-                assert_eq!(heard[0].ata_outcome(), REFUSED, "{opcode:#x}");
+                assert_eq!(outcome, Outcome::Refused, "{opcode:#x}");
                 assert_eq!(stage.requests_at_target(), before, "{opcode:#x}");
             }
         }
@@ -188,18 +218,15 @@ fn writes_to_a_read_only_export_fail_at_once_and_reads_work() {
 fn a_write_that_claims_to_be_read_only_harmless_is_judged_by_its_opcode() {
     let mut stage = Stage::new(2, |plan, pair, _| make_read_only(plan, pair));
     let own = stage.world.mac(stage.station);
-    stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
     let before = stage.requests_at_target();
     for flags in 0..=255u8 {
         let mut argument = craft::ata(WRITE_EXT, 1, 0, &[9; 512]);
         argument[0] = flags;
-        for heard in [
-            stage.ask(SEEN, AoeCommand::Ata, &argument),
-            stage.lie(0, own, &craft::pdu(REAL, AoeCommand::Ata, 5, &argument)),
-        ] {
-            assert_eq!(heard.len(), 1, "flags {flags:#x}");
-            assert_eq!(heard[0].ata_outcome(), REFUSED, "flags {flags:#x}");
-        }
+        let heard = stage.ask(SEEN, AoeCommand::Ata, &argument);
+        assert_eq!(heard.len(), 1, "flags {flags:#x}");
+        assert_eq!(heard[0].ata_outcome(), REFUSED, "flags {flags:#x}");
+        let outcome = stage.lie(0, own, &craft::pdu(REAL, AoeCommand::Ata, 5, &argument));
+        assert_eq!(outcome, Outcome::Refused, "flags {flags:#x}");
     }
     assert_eq!(stage.requests_at_target(), before);
 }
@@ -208,25 +235,22 @@ fn a_write_that_claims_to_be_read_only_harmless_is_judged_by_its_opcode() {
 fn too_many_sectors_and_truncated_requests_never_reach_the_target() {
     let mut stage = Stage::new(3, |_, _, _| {});
     let own = stage.world.mac(stage.station);
-    stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
     let before = stage.requests_at_target();
     for sectors in 3..=255 {
         let argument = craft::ata(READ_EXT, sectors, 0, &[]);
-        for heard in [
-            stage.ask(SEEN, AoeCommand::Ata, &argument),
-            stage.lie(0, own, &craft::pdu(SEEN, AoeCommand::Ata, 5, &argument)),
-        ] {
-            assert_eq!(heard.len(), 1, "{sectors}");
-            assert_eq!(heard[0].ata_outcome(), REFUSED, "{sectors}");
-        }
+        let heard = stage.ask(SEEN, AoeCommand::Ata, &argument);
+        assert_eq!(heard.len(), 1, "{sectors}");
+        assert_eq!(heard[0].ata_outcome(), REFUSED, "{sectors}");
+        let outcome = stage.lie(0, own, &craft::pdu(SEEN, AoeCommand::Ata, 5, &argument));
+        assert_eq!(outcome, Outcome::Refused, "{sectors}");
     }
     // A write with less data than it says: no meaning, no answer.
     let whole = craft::pdu(SEEN, AoeCommand::Ata, 5, &craft::ata(WRITE_EXT, 2, 0, &[9; 1024]));
     for len in 0..whole.len() {
-        assert!(stage.lie(0, own, &whole[..len]).is_empty(), "{len} bytes");
+        assert_eq!(stage.lie(0, own, &whole[..len]), Outcome::Silence, "{len} bytes");
     }
     assert_eq!(stage.requests_at_target(), before);
-    assert_eq!(stage.lie(0, own, &whole).len(), 1);
+    assert_eq!(stage.lie(0, own, &whole), Outcome::Answered);
 }
 
 #[test]
@@ -270,7 +294,7 @@ fn an_export_without_a_right_does_not_exist() {
         );
         let pdu = craft::pdu(REAL, command, 5, &argument);
         for export in [1, 2, 65_535] {
-            assert!(stage.lie(export, own, &pdu).is_empty(), "export {export}");
+            assert_eq!(stage.lie(export, own, &pdu), Outcome::Silence, "export {export}");
         }
     }
     assert_eq!(stage.requests_at_target(), before);
@@ -310,12 +334,8 @@ fn an_initiator_that_is_not_listed_sees_nothing() {
                 "{command:?} {address}"
             );
         }
-        assert!(
-            stage
-                .lie(0, own, &craft::pdu(SEEN, command, 5, &argument))
-                .is_empty(),
-            "{command:?}"
-        );
+        let outcome = stage.lie(0, own, &craft::pdu(SEEN, command, 5, &argument));
+        assert_eq!(outcome, Outcome::Silence, "{command:?}");
     }
     assert_eq!(stage.requests_at_target(), before);
     assert_eq!(stage.world.count(stage.pair.edge, Count::RequestsToWire), sent);
@@ -350,7 +370,8 @@ fn commands_two_to_four_are_refused_by_an_aoe_error() {
             (Flags::ERROR_RESPONSE, 1),
             "{code:?}"
         );
-        assert!(stage.lie(0, own, &craft::pdu(SEEN, code, 5, &[0; 16])).is_empty());
+        let outcome = stage.lie(0, own, &craft::pdu(SEEN, code, 5, &[0; 16]));
+        assert_eq!(outcome, Outcome::Silence, "{code:?}");
         assert!(
             stage.ask(Address::BROADCAST, code, &[0; 16]).is_empty(),
             "no broadcast of {code:?}"
@@ -404,26 +425,28 @@ fn the_config_string_is_set_only_where_granted() {
         let mut stage = Stage::new(8, |plan, pair, _| {
             plan.sites[pair.exit.0].exports[0].allow[0].config_string = granted;
         });
-        let own = stage.world.mac(stage.station);
-        stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
         for command in [QueryCommand::SetIfEmpty, QueryCommand::ForceSet] {
             let argument = craft::query(command, b"com.example.one");
             let heard = stage.ask(SEEN, AoeCommand::Query, &argument);
             assert_eq!(heard.len(), 1, "{command:?}");
-            let lied = stage.lie(0, own, &craft::pdu(SEEN, AoeCommand::Query, 5, &argument));
+            let lied = stage.lie(
+                0,
+                MacAddr([2, 9, 9, 9, 9, 9]),
+                &craft::pdu(SEEN, AoeCommand::Query, 5, &argument),
+            );
             match granted {
                 ConfigString::Read => {
                     assert_eq!(
                         (heard[0].header.flags, heard[0].header.error),
                         (Flags::ERROR_RESPONSE, 2)
                     );
-                    assert!(lied.is_empty());
+                    assert_eq!(lied, Outcome::Silence);
                 }
                 ConfigString::Set => {
                     assert_eq!(heard[0].header.flags, Flags::RESPONSE);
                     assert_eq!(heard[0].query().string(), b"com.example.one");
                     assert_eq!(heard[0].query().buffer_count(), 64);
-                    assert_eq!(lied.len(), 1);
+                    assert_eq!(lied, Outcome::Answered);
                 }
             }
         }
@@ -472,49 +495,64 @@ fn a_lying_exit_reaches_only_initiators_that_asked_and_only_as_its_own_import() 
         &craft::ata(0, 0, 0, &[1; 512]),
     );
     reply[0] = 0x18;
-    let from = |stage: &mut Stage, peer, import, initiator, pdu: &[u8]| {
+    // The number of the initiator's first request at the edge: from the clock when the frame has crossed the LAN.
+    let number = ((stage.world.clock(stage.pair.edge) + LAN_DELAY).as_micros() << 12) + 1;
+    let from = |stage: &mut Stage, peer, import, initiator, number, pdu: &[u8]| {
         stage.world.lie(
             stage.pair.edge,
             peer,
-            &craft::reply_chunk(import, initiator, 1, pdu),
+            &craft::reply_chunk(import, initiator, number, pdu),
         );
         stage.world.run_for(Duration::from_millis(5));
         stage.world.take_heard(stage.station)
     };
     let exit = stage.pair.exit;
     assert!(
-        from(&mut stage, exit, 0, own, &reply).is_empty(),
+        from(&mut stage, exit, 0, own, number, &reply).is_empty(),
         "it has not asked anything"
     );
-    stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
+    stage.world.set_answering(stage.pair.target, Answering::Never);
+    let number = number + (5000 << 12);
+    let asked = stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
+    assert!(asked.is_empty(), "it is outstanding");
     assert!(
-        from(&mut stage, other, 0, own, &reply).is_empty(),
+        from(&mut stage, other, 0, own, number, &reply).is_empty(),
         "another peer's import"
     );
     assert!(
-        from(&mut stage, exit, 1, own, &reply).is_empty(),
+        from(&mut stage, exit, 1, own, number, &reply).is_empty(),
         "no such import"
     );
     assert!(
-        from(&mut stage, exit, 0, MacAddr::BROADCAST, &reply).is_empty(),
+        from(&mut stage, exit, 0, MacAddr::BROADCAST, number, &reply).is_empty(),
         "to everybody"
     );
+    for other in [number - 1, number + 1, 0, u64::MAX] {
+        assert!(
+            from(&mut stage, exit, 0, own, other, &reply).is_empty(),
+            "no such request"
+        );
+    }
     let mut request = reply.clone();
     request[0] = 0x10;
     assert!(
-        from(&mut stage, exit, 0, own, &request).is_empty(),
+        from(&mut stage, exit, 0, own, number, &request).is_empty(),
         "a request is no reply"
     );
     for len in 0..10 {
         assert!(
-            from(&mut stage, exit, 0, own, &reply[..len]).is_empty(),
+            from(&mut stage, exit, 0, own, number, &reply[..len]).is_empty(),
             "{len} bytes"
         );
     }
-    let heard = from(&mut stage, exit, 0, own, &reply);
+    let heard = from(&mut stage, exit, 0, own, number, &reply);
     assert_eq!(heard.len(), 1);
     assert_eq!(
         (heard[0].header.address, heard[0].header.tag),
         (SEEN, Tag(0x1234_5678))
+    );
+    assert!(
+        from(&mut stage, exit, 0, own, number, &reply).is_empty(),
+        "once is enough"
     );
 }

@@ -161,7 +161,7 @@ fn a_link_that_goes_and_comes_costs_no_request_on_either_side() {
 
 #[test]
 fn requests_at_a_link_that_is_down_wait_and_do_not_fail() {
-    // The edge has not heard yet that the exit's link is down: what it sends must be lost, not refused.
+    // The edge has not heard yet that the exit's link is down: what it sends must wait, and not be refused.
     for_each_seed(4, |seed| {
         let (plan, pair) = Plan::pair(seed);
         let mut world = loaded(plan, pair, 400);
@@ -169,7 +169,7 @@ fn requests_at_a_link_that_is_down_wait_and_do_not_fail() {
         world.set_link(pair.exit, SegmentId(0), Link::Down);
         world.run_for(Duration::from_millis(50));
         assert!(
-            world.dropped(pair.exit, DropReason::TargetDown) > 0,
+            world.count(pair.exit, Count::RequestsQueued) > 0,
             "{}",
             world.story()
         );

@@ -126,32 +126,39 @@ fn each_answer_makes_room_for_one_request_and_first_come_is_first_served() {
 }
 
 #[test]
-fn a_silent_target_frees_its_buffers_after_a_second_and_the_queue_is_bounded() {
+fn a_silent_target_gets_no_more_than_its_buffers_and_the_queue_is_bounded() {
     let mut puppets = Puppets::new(2, 4, 2);
     let mut tag = 0;
     // Nothing is ever answered: 30 000 requests come.
     for _ in 0..30 {
         for _ in 0..1000 {
             tag += 1;
-            puppets.read(tag, 0);
+            puppets.read(tag, tag.into());
         }
         puppets.world.run_for(Duration::from_millis(1));
     }
-    let there = puppets.at_target().len();
-    assert_eq!(there, 4);
+    assert_eq!(puppets.at_target().len(), 4);
+    let dropped = |puppets: &Puppets, reason| puppets.world.dropped(puppets.exit, reason);
+    assert_eq!(dropped(&puppets, DropReason::QueueFull), 30_000 - 2048);
+    puppets.world.run_for(Duration::from_secs(3));
+    let mut lbas: Vec<u64> = puppets.at_target().iter().map(|seen| seen.ata().lba()).collect();
+    let again = lbas.len();
+    lbas.sort_unstable();
+    lbas.dedup();
+    assert_eq!(lbas, [1, 2, 3, 4], "they are sent again, and nothing else is");
+    assert!((4..=16).contains(&again), "with back-off: {again}");
     assert_eq!(
-        puppets.world.dropped(puppets.exit, DropReason::QueueFull),
-        30_000 - 4 - 4096
+        dropped(&puppets, DropReason::RequestTooOld),
+        2044,
+        "nobody repeated what waits longer than a second"
     );
-    puppets.world.run_for(Duration::from_secs(7));
-    let late = puppets.at_target().len();
-    assert!((4 * 4..=4 * 7).contains(&late), "about four a second: {late}");
-    let expired = puppets.world.dropped(puppets.exit, DropReason::QueueExpired);
-    assert!(expired > 4000, "what waits five seconds is let go: {expired}");
-    puppets.world.run_for(Duration::from_secs(40));
+    puppets.world.run_for(Duration::from_secs(70));
+    assert!(puppets.at_target().is_empty());
     assert_eq!(
-        puppets.world.dropped(puppets.exit, DropReason::PendingExpired),
-        (there + late) as u64
+        dropped(&puppets, DropReason::TargetTimeout),
+        4,
+        "{}",
+        puppets.world.story()
     );
 }
 

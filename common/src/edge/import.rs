@@ -1,9 +1,12 @@
 //! One import: what the peer says about it, and which initiators use it.
 
+use std::time::Duration;
+
+use super::ledger::{Key, Ledger, Verdict};
 use crate::config::ImportConfig;
-use crate::frame::{MacAddr, QueryHeader};
+use crate::frame::{MacAddr, QueryHeader, Tag};
 use crate::time::Instant;
-use crate::tunnel::update::ExportState;
+use crate::tunnel::update::{ExportState, TargetState};
 
 /// Initiators remembered per import; the one silent for longest makes room.
 const MAX_INITIATORS: usize = 256;
@@ -17,22 +20,25 @@ pub(crate) struct Import {
     /// What initiators were last told unasked; `None`: it cannot be used, and is silent.
     pub(crate) told: Option<QueryHeader>,
     initiators: Vec<Initiator>,
+    /// Age above which a reply to a superseded request is kept back.
+    late: Duration,
 }
 
 #[derive(Debug)]
 struct Initiator {
     mac: MacAddr,
-    next_number: u64,
+    ledger: Ledger,
     last_seen: Instant,
 }
 
 impl Import {
-    pub(crate) fn new(config: ImportConfig) -> Import {
+    pub(crate) fn new(config: ImportConfig, late: Duration) -> Import {
         Import {
             config,
             remote: None,
             told: None,
             initiators: Vec::new(),
+            late,
         }
     }
 
@@ -41,8 +47,14 @@ impl Import {
         self.told.and(self.remote.as_ref())
     }
 
-    /// The number of the initiator's next request.
-    pub(crate) fn next_number(&mut self, mac: MacAddr, now: Instant) -> u64 {
+    /// What requests are judged by: the target is there, or was, and the exit keeps requests until it is back.
+    pub(crate) fn usable(&self) -> Option<&ExportState> {
+        let known = |remote: &&ExportState| remote.state != TargetState::Unknown;
+        self.remote.as_ref().filter(known)
+    }
+
+    /// Notes a request of the initiator; its number.
+    pub(crate) fn capture(&mut self, mac: MacAddr, key: Key, tag: Tag, now: Instant) -> u64 {
         let at = match self.initiators.iter().position(|one| one.mac == mac) {
             Some(at) => at,
             None => self.admit(mac, now),
@@ -51,13 +63,13 @@ impl Import {
             return 0;
         };
         initiator.last_seen = now;
-        initiator.next_number += 1;
-        initiator.next_number
+        initiator.ledger.capture(key, tag, now)
     }
 
-    /// Whether this initiator has asked anything; replies go to nobody else.
-    pub(crate) fn knows(&self, mac: MacAddr) -> bool {
-        self.initiators.iter().any(|one| one.mac == mac)
+    /// Judges a reply to the initiator's request of this number.
+    pub(crate) fn answer(&mut self, mac: MacAddr, number: u64, now: Instant) -> Verdict {
+        let initiator = self.initiators.iter_mut().find(|one| one.mac == mac);
+        initiator.map_or(Verdict::Unknown, |one| one.ledger.answer(number, now))
     }
 
     /// A returning initiator must not number its requests below the ones it made before it was forgotten, so a
@@ -65,7 +77,7 @@ impl Import {
     fn admit(&mut self, mac: MacAddr, now: Instant) -> usize {
         let newcomer = Initiator {
             mac,
-            next_number: now.as_micros() << 12,
+            ledger: Ledger::new(now.as_micros() << 12, self.config.window, self.late),
             last_seen: now,
         };
         if self.initiators.len() < MAX_INITIATORS {
@@ -92,13 +104,14 @@ mod tests {
     use crate::frame::Address;
 
     fn import() -> Import {
-        Import::new(ImportConfig {
+        let config = ImportConfig {
             peer: PeerId(0),
             export: "backup".to_owned(),
             segment: SegmentId(0),
             address: Address { shelf: 107, slot: 3 },
             window: 64,
-        })
+        };
+        Import::new(config, Duration::from_secs(1))
     }
 
     #[test]
@@ -108,12 +121,17 @@ mod tests {
             let [high, low] = n.to_be_bytes();
             MacAddr([2, 0, 0, 0, high, low])
         };
-        let first = import.next_number(mac(0), Instant::from_micros(1));
-        assert_eq!(import.next_number(mac(0), Instant::from_micros(2)), first + 1);
-        for n in 1..=256 {
-            import.next_number(mac(n), Instant::from_micros(2 + u64::from(n)));
-        }
-        assert!(!import.knows(mac(0)) && import.knows(mac(1)) && import.knows(mac(256)));
-        assert!(import.next_number(mac(0), Instant::from_micros(1000)) > first + 1);
+        let key = Key::new(0x24, 0, 1);
+        let mut capture = |n, at| import.capture(mac(n), key, Tag(1), Instant::from_micros(at));
+        let first = capture(0, 1);
+        assert_eq!(capture(0, 2), first + 1);
+        let others: Vec<u64> = (1..=256).map(|n| capture(n, 2 + u64::from(n))).collect();
+        assert!(capture(0, 1000) > first + 1);
+        // The one silent for longest made room, and then the next one.
+        let now = Instant::from_micros(1000);
+        assert_eq!(import.answer(mac(0), first, now), Verdict::Unknown);
+        assert_eq!(import.answer(mac(1), others[0], now), Verdict::Unknown);
+        assert_eq!(import.answer(mac(2), others[1], now), Verdict::Deliver);
+        assert_eq!(import.answer(mac(256), others[255], now), Verdict::Deliver);
     }
 }

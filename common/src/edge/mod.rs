@@ -4,6 +4,9 @@
 //! carried to the exit; replies are addressed to the initiator that asked. What may not pass is refused at once.
 
 mod import;
+mod ledger;
+
+use std::time::Duration;
 
 use crate::config::{ImportConfig, ImportId, PeerId, SegmentId};
 use crate::drop_reason::DropReason;
@@ -16,8 +19,9 @@ use crate::segment::{self, SegmentState};
 use crate::telemetry::Count;
 use crate::tunnel::links::{Io, Links};
 use crate::tunnel::message::{Kind, ReplyHead, RequestHead};
-use crate::tunnel::update::ExportState;
+use crate::tunnel::update::{ExportState, TargetState};
 use import::Import;
+use ledger::Key;
 
 /// The smallest buffer count to advertise: below it the Linux driver never sends a command (`aoecmd.c`, window
 /// = buffer count / 2).
@@ -42,13 +46,16 @@ pub(crate) struct Captured<'a> {
 }
 
 impl Edge {
-    pub(crate) fn new(imports: Vec<ImportConfig>) -> Edge {
+    pub(crate) fn new(imports: Vec<ImportConfig>, max_age: Duration) -> Edge {
         let place =
             |(import, config): (u16, &ImportConfig)| (config.segment, config.address, ImportId(import));
         let mut presented: Vec<_> = (0..).zip(&imports).map(place).collect();
         presented.sort_unstable();
         Edge {
-            imports: imports.into_iter().map(Import::new).collect(),
+            imports: imports
+                .into_iter()
+                .map(|config| Import::new(config, max_age))
+                .collect(),
             presented,
         }
     }
@@ -107,7 +114,12 @@ impl Edge {
             .imports
             .get_mut(usize::from(id.0))
             .ok_or(DropReason::RequestUnknownAddress)?;
-        let remote = import.live().ok_or(DropReason::RequestImportDown)?;
+        // A target that is away is no longer presented, but what is open goes on: the exit keeps requests for it.
+        let remote = match pdu.command() {
+            AoeCommand::Ata => import.usable(),
+            _ => import.live(),
+        };
+        let remote = remote.ok_or(DropReason::RequestImportDown)?;
         if !remote.rights.covers(initiator) {
             return Err(DropReason::RequestInitiatorNotAllowed);
         }
@@ -118,14 +130,14 @@ impl Edge {
             pdu,
             address: import.config.address,
         };
-        let pdu_len = match pdu.command() {
+        let (pdu_len, key) = match pdu.command() {
             AoeCommand::Ata => {
                 let ata = Ata::parse(pdu.argument())?;
                 let len = ata::request_len(&ata)?;
                 if let Verdict::Refuse(reason) = judge_ata(&remote.rights, &ata, sectors(remote, state)) {
                     return asked.refuse_ata(&ata, reason, io);
                 }
-                len
+                (len, Key::of_ata(&ata))
             }
             AoeCommand::Query => {
                 let query = Query::parse(pdu.argument())?;
@@ -144,14 +156,14 @@ impl Edge {
                         if let Verdict::Refuse(reason) = judge_query(&remote.rights, command) {
                             return asked.answer_error(AoeError::BadArgument, reason, io);
                         }
-                        query.pdu_len()
+                        (query.pdu_len(), Key::OF_QUERIES)
                     }
                 }
             }
             _ => return asked.answer_error(AoeError::BadCommand, DropReason::RefusedAoeCommand, io),
         };
         let export = remote.export;
-        let number = import.next_number(initiator, io.now);
+        let number = import.capture(initiator, key, pdu.tag(), io.now);
         #[allow(
             clippy::cast_possible_truncation,
             reason = "the wire carries microseconds modulo 2^32"
@@ -182,16 +194,20 @@ impl Edge {
         let (head, bytes) = ReplyHead::parse(message).ok_or(DropReason::MessageMalformed)?;
         let import = self
             .imports
-            .get(usize::from(head.import.0))
+            .get_mut(usize::from(head.import.0))
+            .filter(|import| import.config.peer == peer)
             .ok_or(DropReason::ReplyUnknown)?;
-        if import.config.peer != peer || !import.knows(head.initiator) {
-            return Err(DropReason::ReplyUnknown);
-        }
-        let remote = import.remote.as_ref().ok_or(DropReason::ReplyUnknown)?;
         let pdu = Pdu::parse(bytes)?;
         if !pdu.is_response() {
             return Err(DropReason::MessageMalformed);
         }
+        match import.answer(head.initiator, head.number, io.now) {
+            ledger::Verdict::Deliver => {}
+            ledger::Verdict::Unknown => return Err(DropReason::ReplyUnknown),
+            ledger::Verdict::Late => return Err(DropReason::ReplyLate),
+        }
+        let import = &*import;
+        let remote = import.remote.as_ref().ok_or(DropReason::ReplyUnknown)?;
         let segment = import.config.segment;
         let place = (segment, state_of(segments, segment));
         let query = match pdu.command() {
@@ -268,7 +284,10 @@ impl Edge {
             .filter(|import| import.config.peer == peer)
         {
             let state = state_of(segments, import.config.segment);
-            let live = import.remote.as_ref().is_some_and(|remote| remote.live);
+            let live = import
+                .remote
+                .as_ref()
+                .is_some_and(|remote| remote.state == TargetState::Live);
             let usable = live && links.is_up(peer, io.now) && state != SegmentState::Down;
             let remote = import.remote.as_ref().filter(|_| usable);
             let tell = remote.map(|remote| advertised(import, remote, state, QueryCommand::Read));

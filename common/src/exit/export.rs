@@ -1,12 +1,11 @@
-//! One export: its target, who may use it, what is at the target and what waits.
+//! One export: its target, who may use it, and what they have been told.
 
-use super::queue::Queue;
-use super::target::{Liveness, Target};
-use crate::config::{Allow, ExportConfig, ExportId, PeerId, SegmentId};
-use crate::frame::Address;
+use super::span::MAX_SECTORS;
+use super::target::{Target, TargetId};
+use super::watch::Liveness;
+use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, PeerId};
 use crate::segment::SegmentState;
-use crate::time::Instant;
-use crate::tunnel::update::{ExportState, Rights, TargetInfo};
+use crate::tunnel::update::{ExportState, Rights, TargetInfo, TargetState};
 
 /// A target that says 0 sectors means 2 (`aoecmd_cfg_rsp`).
 const DEFAULT_SECTORS: u8 = 2;
@@ -16,16 +15,8 @@ const DEFAULT_SECTORS: u8 = 2;
 pub(crate) struct Export {
     pub(crate) id: ExportId,
     pub(crate) name: String,
-    pub(crate) segment: SegmentId,
-    pub(crate) address: Address,
-    pub(crate) target: Target,
-    pub(crate) queue: Queue,
-    /// Requests that occupy a buffer of the target.
-    pub(crate) at_target: usize,
-    /// When a second responder was last told of.
-    pub(crate) imposter_told: Option<Instant>,
-    /// When a change of the target was last told of.
-    pub(crate) change_told: Option<Instant>,
+    pub(crate) target: TargetId,
+    pub(crate) safety: ExportSafety,
     grants: Vec<Grant>,
 }
 
@@ -44,7 +35,7 @@ enum Knowledge {
 }
 
 impl Export {
-    pub(crate) fn new(id: ExportId, config: ExportConfig, now: Instant) -> Export {
+    pub(crate) fn new(id: ExportId, config: ExportConfig, target: TargetId) -> Export {
         let grant = |allow: &Allow| Grant {
             peer: allow.peer,
             rights: Rights::from(allow),
@@ -52,13 +43,8 @@ impl Export {
         };
         Export {
             id,
-            segment: config.segment,
-            address: config.target,
-            target: Target::new(config.target_mac, now),
-            queue: Queue::default(),
-            at_target: 0,
-            imposter_told: None,
-            change_told: None,
+            target,
+            safety: config.safety,
             grants: config.allow.iter().map(grant).collect(),
             name: config.name,
         }
@@ -70,21 +56,6 @@ impl Export {
             .iter()
             .find(|grant| grant.peer == peer)
             .map(|grant| &grant.rights)
-    }
-
-    /// Whether the target takes one more request now.
-    pub(crate) fn has_room(&self) -> bool {
-        self.at_target < self.target.window()
-    }
-
-    /// Sectors that one frame to or from the target can carry.
-    pub(crate) fn max_sectors(&self, segment: SegmentState) -> u8 {
-        let told = if self.target.info.sectors == 0 {
-            DEFAULT_SECTORS
-        } else {
-            self.target.info.sectors
-        };
-        told.min(segment.max_sectors())
     }
 
     /// Something changed that peers are told.
@@ -110,21 +81,45 @@ impl Export {
     }
 
     /// The news for a peer, if there is any; it counts as told.
-    pub(crate) fn news(&mut self, peer: PeerId, segment: SegmentState) -> Option<ExportState> {
-        let sectors = self.max_sectors(segment);
+    pub(crate) fn news(
+        &mut self,
+        peer: PeerId,
+        target: &Target,
+        segment: SegmentState,
+    ) -> Option<ExportState> {
         let grant = self.grants.iter_mut().find(|grant| grant.peer == peer)?;
         if std::mem::replace(&mut grant.knowledge, Knowledge::Current) == Knowledge::Current {
             return None;
         }
+        let watch = &target.watch;
+        let state = match watch.liveness {
+            _ if watch.mac().is_none() => TargetState::Unknown,
+            Liveness::Up if segment != SegmentState::Down => TargetState::Live,
+            Liveness::Up | Liveness::Down => TargetState::Away,
+        };
         Some(ExportState {
             export: self.id,
             name: self.name.clone(),
-            live: self.target.liveness == Liveness::Up && segment != SegmentState::Down,
+            state,
             rights: grant.rights.clone(),
             target: TargetInfo {
-                sectors,
-                ..self.target.info.clone()
+                sectors: max_sectors(target, segment),
+                ..watch.info.clone()
             },
         })
     }
+}
+
+/// Sectors that one frame to or from the target can carry. Through a segment that is down it is what the target said:
+/// requests wait for it to come back, and are not refused for good.
+pub(crate) fn max_sectors(target: &Target, segment: SegmentState) -> u8 {
+    let told = match target.watch.info.sectors {
+        0 => DEFAULT_SECTORS,
+        told => told,
+    };
+    let carried = match segment {
+        SegmentState::Down => MAX_SECTORS,
+        SegmentState::Up { .. } => segment.max_sectors(),
+    };
+    told.min(carried).min(MAX_SECTORS)
 }

@@ -1,4 +1,4 @@
-//! Requests at a target, found again by the tag that we made for them.
+//! Requests that the exit has accepted and not let go of, found by tag and by what they touch.
 //!
 //! ```text
 //!   31   30   29 ......... 16   15 .............. 0
@@ -9,33 +9,48 @@
 //! Bit 31 is never set by a Linux kernel initiator, and it ignores replies that have it: our replies cannot be
 //! mistaken for those of an initiator on the same host. Slots are used in turn, so a tag comes back only after
 //! at least 4096 × 16 384 requests: while an answer may still arrive its tag is never given to another request.
+//! A request that is sent again has the same tag again.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
+use super::flow::FlowId;
+use super::list::{Link, List};
+use super::ranges::Ranges;
+use super::span::Span;
+use super::target::TargetId;
 use crate::config::{ExportId, ImportId, PeerId};
-use crate::frame::{AtaOpcode, MacAddr, Tag};
+use crate::frame::{AtaOpcode, HEADER_LEN, MacAddr, Tag};
 use crate::time::Instant;
 
 /// Slots to start with, and the least number kept free.
 const FIRST_SLOTS: usize = 4096;
 /// As many as a tag can number.
-const MAX_SLOTS: usize = 1 << 16;
+pub(crate) const MAX_SLOTS: usize = 1 << 16;
+/// Most bytes of requests kept, of all targets.
+const MAX_BYTES: usize = 64 << 20;
+/// Buffers kept for the next requests.
+const SPARE_BUFFERS: usize = 1024;
+/// Copies remembered besides the newest.
+const EARLIER: usize = 2;
 const GENERATIONS: u16 = 1 << 14;
 const OURS: u32 = 1 << 31;
 const NOT_A_REQUEST: u32 = 1 << 30;
 
-/// A request that takes this long does not count against the target's window any more: it is probably lost.
-pub(crate) const PRESUMED_LOST: Duration = Duration::from_secs(1);
-/// A request that takes this long is forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(30);
+/// Index of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SlotId(pub(crate) u16);
 
-/// Requests that have been sent to targets.
+/// Requests accepted.
 #[derive(Debug)]
 pub(crate) struct PendingTable {
     slots: Vec<Slot>,
+    links: Vec<Link>,
     free: VecDeque<u16>,
     occupied: usize,
+    ranges: Ranges,
+    spare: Vec<Vec<u8>>,
+    bytes: usize,
+    next_order: u64,
 }
 
 #[derive(Debug, Default)]
@@ -44,26 +59,68 @@ struct Slot {
     pending: Option<Pending>,
 }
 
-/// A request at a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A request.
+#[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) export: ExportId,
-    /// `None`: the process that asked is no more.
+    pub(crate) target: TargetId,
+    /// Whom the answer is for; `None`: the process that asked is no more, or it was answered.
     pub(crate) origin: Option<Origin>,
+    /// The copies before the newest. They may be requests of their own that happen to be the same, so they are
+    /// answered as well, unless they are old.
+    pub(crate) earlier: [Option<Copy>; EARLIER],
     pub(crate) asked: Asked,
-    pub(crate) sent_at: Instant,
-    /// Whether it takes one of the target's buffers.
-    pub(crate) buffer: Buffer,
+    pub(crate) span: Span,
+    pub(crate) stage: Stage,
+    /// Place in the order of acceptance.
+    pub(crate) order: u64,
+    /// When its newest copy was captured, by our own clock, or not later than it arrived.
+    pub(crate) captured: Instant,
+    /// When it was last sent to the target.
+    pub(crate) sent: Instant,
+    /// How often it was sent to the target.
+    pub(crate) copies: u8,
+    /// How many answers came.
+    pub(crate) answers: u8,
+    /// A write was accepted behind this read: its answer is too old for whoever asks now.
+    pub(crate) overtaken: bool,
+    /// The PDU as it came.
+    pub(crate) pdu: Vec<u8>,
 }
 
-/// Whom the answer is for.
+/// A request that another one has the place of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Copy {
+    pub(crate) number: u64,
+    pub(crate) tag: Tag,
+    pub(crate) captured: Instant,
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// In its initiator's queue.
+    Queued,
+    /// Behind an overlapping write.
+    Held,
+    /// Sent, and counted against the target's window.
+    AtTarget,
+    /// Sent, not answered, and too old to be sent again unless its initiator asks again.
+    Dormant,
+    /// Answered, but a copy may still be at the target.
+    Draining,
+}
+
+/// Whom an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
+    pub(crate) flow: FlowId,
     pub(crate) peer: PeerId,
     pub(crate) import: ImportId,
     pub(crate) initiator: MacAddr,
+    /// Of the newest copy.
     pub(crate) number: u64,
-    /// The initiator's own tag, all 32 bits.
+    /// The initiator's own tag of the newest copy, all 32 bits.
     pub(crate) tag: Tag,
 }
 
@@ -74,19 +131,38 @@ pub(crate) enum Asked {
     Query,
 }
 
-/// Whether a pending request occupies one of its target's buffers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Buffer {
-    Taken,
-    PresumedFree,
+/// A request to be accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival<'a> {
+    pub(crate) export: ExportId,
+    pub(crate) target: TargetId,
+    pub(crate) origin: Origin,
+    pub(crate) asked: Asked,
+    pub(crate) span: Span,
+    pub(crate) captured: Instant,
+    pub(crate) pdu: &'a [u8],
+}
+
+/// What a request meets among those accepted before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Meeting {
+    /// The same request, unanswered.
+    pub(crate) same: Option<SlotId>,
+    /// Whether it has to wait for an overlapping write.
+    pub(crate) held: bool,
 }
 
 impl Default for PendingTable {
     fn default() -> Self {
         let mut table = PendingTable {
             slots: Vec::new(),
+            links: Vec::new(),
             free: VecDeque::new(),
             occupied: 0,
+            ranges: Ranges::default(),
+            spare: Vec::new(),
+            bytes: 0,
+            next_order: 0,
         };
         table.grow(FIRST_SLOTS);
         table
@@ -94,92 +170,215 @@ impl Default for PendingTable {
 }
 
 impl PendingTable {
-    /// Notes a request; the tag to send it with. `None`: no room.
-    pub(crate) fn insert(&mut self, pending: Pending) -> Option<Tag> {
+    /// Whether one more request has room.
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes < MAX_BYTES && (self.occupied < self.slots.len() || self.slots.len() < MAX_SLOTS)
+    }
+
+    /// Accepts a request at this stage. `None`: no room.
+    pub(crate) fn insert(&mut self, arrival: &Arrival<'_>, stage: Stage) -> Option<SlotId> {
+        if !self.has_room() {
+            return None;
+        }
         if self.free.len() < FIRST_SLOTS && self.slots.len() < MAX_SLOTS {
             self.grow(self.slots.len().max(FIRST_SLOTS));
         }
         let index = self.free.pop_front()?;
         let slot = self.slots.get_mut(usize::from(index))?;
-        slot.pending = Some(pending);
+        let mut pdu = self.spare.pop().unwrap_or_default();
+        pdu.clear();
+        pdu.extend_from_slice(arrival.pdu);
+        self.bytes += pdu.len();
+        slot.pending = Some(Pending {
+            export: arrival.export,
+            target: arrival.target,
+            origin: Some(arrival.origin),
+            earlier: [None; EARLIER],
+            asked: arrival.asked,
+            span: arrival.span,
+            stage,
+            order: self.next_order,
+            captured: arrival.captured,
+            sent: arrival.captured,
+            copies: 0,
+            answers: 0,
+            overtaken: false,
+            pdu,
+        });
+        self.next_order += 1;
         self.occupied += 1;
-        Some(Tag(OURS | u32::from(slot.generation) << 16 | u32::from(index)))
+        self.ranges.insert(SlotId(index), arrival.target, &arrival.span);
+        Some(SlotId(index))
+    }
+
+    /// Looks at what the request overlaps.
+    pub(crate) fn meet(&self, arrival: &Arrival<'_>) -> Meeting {
+        let mut meeting = Meeting::default();
+        for slot in self.ranges.near(arrival.target, &arrival.span) {
+            let Some(pending) = self.get(slot) else { continue };
+            if !pending.overlaps(arrival.target, &arrival.span) {
+                continue;
+            }
+            if pending.is_same(arrival) {
+                meeting.same = Some(slot);
+            } else if pending.span.writes() {
+                meeting.held = true;
+            }
+        }
+        meeting
+    }
+
+    /// A write was accepted: reads before it that it overlaps are not the answer to anything asked from now on.
+    pub(crate) fn overtake(&mut self, target: TargetId, span: &Span) {
+        let slots = &mut self.slots;
+        for slot in self.ranges.near(target, span) {
+            let pending = slots
+                .get_mut(usize::from(slot.0))
+                .and_then(|slot| slot.pending.as_mut());
+            if let Some(pending) = pending
+                && !pending.span.writes()
+                && pending.overlaps(target, span)
+            {
+                pending.overtaken = true;
+            }
+        }
+    }
+
+    /// Requests held by this write and by nothing else now.
+    pub(crate) fn freed_by(&self, target: TargetId, span: &Span, freed: &mut Vec<SlotId>) {
+        for slot in self.ranges.near(target, span) {
+            let held = self
+                .get(slot)
+                .filter(|pending| pending.stage == Stage::Held && pending.overlaps(target, span));
+            if let Some(pending) = held
+                && !self.is_held(pending)
+                && !freed.contains(&slot)
+            {
+                freed.push(slot);
+            }
+        }
+        // First come, first served.
+        freed.sort_unstable_by_key(|slot| self.get(*slot).map(|pending| pending.order));
+    }
+
+    fn is_held(&self, held: &Pending) -> bool {
+        self.ranges.near(held.target, &held.span).any(|slot| {
+            self.get(slot).is_some_and(|before| {
+                before.order < held.order && before.span.writes() && before.overlaps(held.target, &held.span)
+            })
+        })
+    }
+
+    /// The tag to send a request with.
+    pub(crate) fn tag(&self, slot: SlotId) -> Tag {
+        let generation = self
+            .slots
+            .get(usize::from(slot.0))
+            .map_or(0, |slot| slot.generation);
+        Tag(OURS | u32::from(generation) << 16 | u32::from(slot.0))
     }
 
     /// The request that was sent with this tag.
-    pub(crate) fn find(&self, tag: Tag) -> Option<&Pending> {
+    pub(crate) fn find(&self, tag: Tag) -> Option<SlotId> {
         let (index, generation) = split(tag)?;
         let slot = self.slots.get(usize::from(index))?;
-        slot.pending.as_ref().filter(|_| slot.generation == generation)
+        let sent = slot.generation == generation && slot.pending.as_ref().is_some_and(|one| one.copies > 0);
+        sent.then_some(SlotId(index))
     }
 
-    /// Forgets a request.
-    pub(crate) fn remove(&mut self, tag: Tag) -> Option<Pending> {
-        self.find(tag)?;
-        let (index, _) = split(tag)?;
-        self.release(index)
+    pub(crate) fn get(&self, slot: SlotId) -> Option<&Pending> {
+        self.slots.get(usize::from(slot.0))?.pending.as_ref()
     }
 
-    /// Looks at every pending request: those presumed lost go to `lost` once, those too old are forgotten and
-    /// go to `forgotten`.
-    pub(crate) fn sweep(
-        &mut self,
-        now: Instant,
-        mut lost: impl FnMut(&Pending),
-        mut forgotten: impl FnMut(&Pending),
-    ) {
-        if self.occupied == 0 {
-            return;
+    pub(crate) fn get_mut(&mut self, slot: SlotId) -> Option<&mut Pending> {
+        self.slots.get_mut(usize::from(slot.0))?.pending.as_mut()
+    }
+
+    /// Lets go of a request that is in no list any more; returns what it touched.
+    pub(crate) fn release(&mut self, slot: SlotId) -> Option<(TargetId, Span)> {
+        let entry = self.slots.get_mut(usize::from(slot.0))?;
+        let pending = entry.pending.take()?;
+        entry.generation = (entry.generation + 1) % GENERATIONS;
+        self.free.push_back(slot.0);
+        self.occupied -= 1;
+        self.bytes -= pending.pdu.len();
+        self.ranges.remove(slot);
+        if self.spare.len() < SPARE_BUFFERS {
+            self.spare.push(pending.pdu);
         }
-        let mut gone = Vec::new();
+        Some((pending.target, pending.span))
+    }
+
+    /// Every request there is.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SlotId, &Pending)> {
         // Counted wider than a slot's number: a full table has as many slots as that has values.
-        for (index, slot) in (0u32..).zip(&mut self.slots) {
-            let Some(pending) = slot.pending.as_mut() else {
-                continue;
-            };
-            let age = now.saturating_since(pending.sent_at);
-            if age >= PRESUMED_LOST && pending.buffer == Buffer::Taken {
-                pending.buffer = Buffer::PresumedFree;
-                lost(pending);
-            }
-            if age >= FORGOTTEN {
-                gone.extend(u16::try_from(index));
-            }
-        }
-        for index in gone {
-            if let Some(pending) = self.release(index) {
-                forgotten(&pending);
-            }
-        }
-    }
-
-    /// The peer process is another one: what the old one asked is answered to nobody.
-    pub(crate) fn orphan(&mut self, peer: PeerId) {
-        let pending = self.slots.iter_mut().filter_map(|slot| slot.pending.as_mut());
-        for pending in pending {
-            pending.origin.take_if(|origin| origin.peer == peer);
-        }
+        (0u32..).zip(&self.slots).filter_map(|(index, slot)| {
+            let pending = slot.pending.as_ref()?;
+            Some((SlotId(u16::try_from(index).ok()?), pending))
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.occupied == 0
     }
 
-    fn release(&mut self, index: u16) -> Option<Pending> {
-        let slot = self.slots.get_mut(usize::from(index))?;
-        let pending = slot.pending.take()?;
-        slot.generation = (slot.generation + 1) % GENERATIONS;
-        self.free.push_back(index);
-        self.occupied -= 1;
-        Some(pending)
+    pub(crate) fn push_back(&mut self, list: &mut List, slot: SlotId) {
+        list.push_back(&mut self.links, slot);
+    }
+
+    pub(crate) fn unlink(&mut self, list: &mut List, slot: SlotId) {
+        list.remove(&mut self.links, slot);
     }
 
     fn grow(&mut self, by: usize) {
         let before = self.slots.len();
         let after = (before + by).min(MAX_SLOTS);
         self.slots.resize_with(after, Slot::default);
+        self.links.resize_with(after, Link::default);
         self.free
             .extend((before..after).filter_map(|index| u16::try_from(index).ok()));
+        self.ranges.grow(after);
+        let occupied: Vec<_> = self
+            .iter()
+            .map(|(slot, one)| (slot, one.target, one.span))
+            .collect();
+        for (slot, target, span) in occupied {
+            self.ranges.insert(slot, target, &span);
+        }
+    }
+}
+
+impl Pending {
+    /// A newer copy takes the place of the one that is here.
+    pub(crate) fn renew(&mut self, arrival: &Arrival<'_>) {
+        if let Some(origin) = self.origin.replace(arrival.origin)
+            && origin.tag != arrival.origin.tag
+        {
+            self.earlier.rotate_right(1);
+            self.earlier[0] = Some(Copy {
+                number: origin.number,
+                tag: origin.tag,
+                captured: self.captured,
+            });
+        }
+        self.captured = arrival.captured;
+    }
+
+    fn overlaps(&self, target: TargetId, span: &Span) -> bool {
+        self.target == target && self.span.overlaps(span)
+    }
+
+    /// Whether the arrival is a copy of this request, and this one's answer answers it.
+    fn is_same(&self, arrival: &Arrival<'_>) -> bool {
+        self.stage != Stage::Draining
+            && !self.overtaken
+            && self.span == arrival.span
+            && self.asked == arrival.asked
+            && self.export == arrival.export
+            && self
+                .origin
+                .is_some_and(|origin| origin.flow == arrival.origin.flow)
+            && self.pdu.get(HEADER_LEN..) == arrival.pdu.get(HEADER_LEN..)
     }
 }
 
@@ -187,76 +386,4 @@ fn split(tag: Tag) -> Option<(u16, u16)> {
     #[allow(clippy::cast_possible_truncation, reason = "the two halves of the tag")]
     let (index, high) = (tag.0 as u16, (tag.0 >> 16) as u16);
     (tag.0 & OURS != 0 && tag.0 & NOT_A_REQUEST == 0).then_some((index, high % GENERATIONS))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn pending(number: u64, sent_at: Instant) -> Pending {
-        Pending {
-            export: ExportId(0),
-            origin: Some(Origin {
-                peer: PeerId(0),
-                import: ImportId(0),
-                initiator: MacAddr([2; 6]),
-                number,
-                tag: Tag(7),
-            }),
-            asked: Asked::Query,
-            sent_at,
-            buffer: Buffer::Taken,
-        }
-    }
-
-    #[test]
-    fn a_tag_finds_its_own_request_once() {
-        let mut table = PendingTable::default();
-        let tag = table.insert(pending(1, Instant::default())).unwrap();
-        assert!(tag.0 & OURS != 0);
-        assert!(table.remove(Tag(tag.0 ^ NOT_A_REQUEST)).is_none());
-        assert!(
-            table.remove(Tag(tag.0 ^ (1 << 16))).is_none(),
-            "another generation"
-        );
-        assert_eq!(table.remove(tag).unwrap().origin.unwrap().number, 1);
-        assert!(table.remove(tag).is_none());
-    }
-
-    #[test]
-    fn a_tag_is_not_used_again_soon_and_memory_is_bounded() {
-        let mut table = PendingTable::default();
-        let mut seen = BTreeSet::new();
-        for number in 0..200_000 {
-            let tag = table.insert(pending(number, Instant::default())).unwrap();
-            assert!(seen.insert(tag.0), "tag given twice");
-            table.remove(tag).unwrap();
-        }
-        let mut held = 0;
-        while table.insert(pending(0, Instant::default())).is_some() {
-            held += 1;
-        }
-        assert_eq!(held, MAX_SLOTS);
-        let mut forgotten = 0;
-        table.sweep(Instant::default() + FORGOTTEN, |_| {}, |_| forgotten += 1);
-        assert!(forgotten == MAX_SLOTS && table.is_empty());
-    }
-
-    #[test]
-    fn a_silent_target_frees_its_buffer_first_and_the_slot_later() {
-        let mut table = PendingTable::default();
-        let start = Instant::default();
-        let tag = table.insert(pending(1, start)).unwrap();
-        let mut lost = 0;
-        for _ in 0..2 {
-            table.sweep(start + PRESUMED_LOST, |_| lost += 1, |_| panic!("too early"));
-        }
-        assert_eq!(lost, 1);
-        assert!(table.find(tag).is_some(), "a late answer is still welcome");
-        let mut forgotten = 0;
-        table.sweep(start + FORGOTTEN, |_| {}, |_| forgotten += 1);
-        assert!(forgotten == 1 && table.is_empty() && table.find(tag).is_none());
-    }
 }

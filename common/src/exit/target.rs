@@ -1,180 +1,76 @@
-//! One export's target, as the exit watches it.
+//! One target as all its exports share it: whether it lives, what it has in its buffers, whose turn is next.
 
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use crate::frame::MacAddr;
+use super::flow::FlowId;
+use super::list::List;
+use super::rto::Rto;
+use super::watch::{Liveness, Watch};
+use crate::config::{ExportConfig, SegmentId};
+use crate::frame::Address;
 use crate::time::Instant;
-use crate::tunnel::update::TargetInfo;
 
-/// A target that answers is asked this often.
-const WATCH_EVERY: Duration = Duration::from_secs(5);
-/// A target that does not answer is asked this often.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// Questions without an answer before a target counts as gone.
-const PATIENCE: u8 = 3;
-/// Questions in vain after which a target that never answered is told of.
-const NEVER_THERE: u8 = 10;
-/// Another MAC is believed once the known one has been silent this long.
-const SUCCESSION: Duration = Duration::from_secs(2);
+/// Index of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TargetId(pub(crate) u16);
 
-/// What is known of a target.
+/// One target.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pin: Option<MacAddr>,
-    mac: Option<MacAddr>,
-    pub(crate) info: TargetInfo,
-    pub(crate) liveness: Liveness,
-    last_heard: Instant,
-    ask_at: Instant,
-    unanswered: u8,
-}
-
-/// Whether a target answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Liveness {
-    Up,
-    Down,
-}
-
-/// What a Config response changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// Nothing.
-    Same,
-    /// Numbers or string.
-    Changed,
-    /// It came (back) to life.
-    Up,
-    /// It is somebody else.
-    Imposter,
+    pub(crate) segment: SegmentId,
+    pub(crate) address: Address,
+    pub(crate) watch: Watch,
+    /// Requests that occupy one of its buffers.
+    pub(crate) occupied: usize,
+    /// Those requests; the one sent longest ago first.
+    pub(crate) sent: List,
+    pub(crate) rto: Rto,
+    /// Nothing is sent again before this.
+    pub(crate) patience: Instant,
+    /// When the first of `sent` has to be looked at, or earlier.
+    pub(crate) due: Instant,
+    /// Initiators with requests that wait, in the order of their turns.
+    pub(crate) turns: VecDeque<FlowId>,
 }
 
 impl Target {
-    pub(crate) fn new(pin: Option<MacAddr>, now: Instant) -> Target {
+    pub(crate) fn new(config: &ExportConfig, now: Instant) -> Target {
         Target {
-            pin,
-            mac: None,
-            info: TargetInfo::default(),
-            liveness: Liveness::Down,
-            last_heard: now,
-            ask_at: now,
-            unanswered: 0,
+            segment: config.segment,
+            address: config.target,
+            watch: Watch::new(config.target_mac, now),
+            occupied: 0,
+            sent: List::default(),
+            rto: Rto::default(),
+            patience: now,
+            due: Instant::NEVER,
+            turns: VecDeque::new(),
         }
     }
 
-    /// Where requests go.
-    pub(crate) fn mac(&self) -> Option<MacAddr> {
-        self.mac
+    /// Whether an export is of this target.
+    pub(crate) fn is_of(&self, config: &ExportConfig) -> bool {
+        self.segment == config.segment
+            && self.address == config.target
+            && self.watch.pin() == config.target_mac
     }
 
-    /// Frames it takes at a time.
-    pub(crate) fn window(&self) -> usize {
-        usize::from(self.info.buffer_count.max(1))
+    /// Whether requests go to it now.
+    pub(crate) fn is_up(&self) -> bool {
+        self.watch.liveness == Liveness::Up
     }
 
-    /// Whether `mac` may speak for it.
-    pub(crate) fn is(&self, mac: MacAddr) -> bool {
-        self.mac == Some(mac)
+    /// Whether it takes one more request now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.is_up() && self.occupied < self.watch.window()
     }
 
-    /// Takes a Config response.
-    pub(crate) fn hear(&mut self, mac: MacAddr, info: TargetInfo, now: Instant) -> Heard {
-        let known_lives = self.liveness == Liveness::Up && now.saturating_since(self.last_heard) < SUCCESSION;
-        let believed = match (self.pin, self.mac) {
-            (Some(pin), _) => pin == mac,
-            (None, Some(known)) => known == mac || !known_lives,
-            (None, None) => true,
-        };
-        if !believed {
-            return Heard::Imposter;
+    /// When a request may have to be sent again.
+    pub(crate) fn deadline(&self) -> Instant {
+        if self.sent.is_empty() || !self.is_up() {
+            Instant::NEVER
+        } else {
+            self.due
         }
-        self.alive(now);
-        let changed = self.info != info || self.mac != Some(mac);
-        self.mac = Some(mac);
-        self.info = info;
-        self.ask_at = now + WATCH_EVERY;
-        match std::mem::replace(&mut self.liveness, Liveness::Up) {
-            Liveness::Down => Heard::Up,
-            Liveness::Up if changed => Heard::Changed,
-            Liveness::Up => Heard::Same,
-        }
-    }
-
-    /// It answered something.
-    pub(crate) fn alive(&mut self, now: Instant) {
-        self.last_heard = now;
-        self.unanswered = 0;
-    }
-
-    /// Counts it as gone; false if it was already.
-    pub(crate) fn down(&mut self, now: Instant) -> bool {
-        self.ask_at = now + ASK_EVERY;
-        std::mem::replace(&mut self.liveness, Liveness::Down) == Liveness::Up
-    }
-
-    /// Whether it has just missed so many questions, and never answered one, that somebody should look.
-    pub(crate) fn was_never_there(&self) -> bool {
-        self.mac.is_none() && self.unanswered == NEVER_THERE
-    }
-
-    /// When it should be asked again.
-    pub(crate) fn ask_at(&self) -> Instant {
-        self.ask_at
-    }
-
-    /// Notes that it is being asked; whether it still counts as alive.
-    pub(crate) fn asked(&mut self, now: Instant) -> Liveness {
-        if self.liveness == Liveness::Up && self.unanswered >= PATIENCE {
-            return Liveness::Down;
-        }
-        self.unanswered = self.unanswered.saturating_add(1);
-        self.ask_at = now + ASK_EVERY;
-        Liveness::Up
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MAC: MacAddr = MacAddr([2; 6]);
-    const OTHER: MacAddr = MacAddr([4; 6]);
-
-    fn info(buffer_count: u16) -> TargetInfo {
-        TargetInfo {
-            buffer_count,
-            ..TargetInfo::default()
-        }
-    }
-
-    #[test]
-    fn a_silent_target_is_down_after_three_questions_and_up_at_its_first_word() {
-        let mut now = Instant::default();
-        let mut target = Target::new(None, now);
-        assert_eq!(target.hear(MAC, info(16), now), Heard::Up);
-        assert_eq!(target.hear(MAC, info(16), now), Heard::Same);
-        assert_eq!(target.hear(MAC, info(8), now), Heard::Changed);
-        assert_eq!(target.ask_at(), now + WATCH_EVERY);
-        for _ in 0..PATIENCE {
-            now = target.ask_at();
-            assert_eq!(target.asked(now), Liveness::Up);
-        }
-        assert_eq!(target.asked(target.ask_at()), Liveness::Down);
-        assert!(target.down(now) && !target.down(now));
-        assert_eq!(target.hear(MAC, info(8), now), Heard::Up);
-    }
-
-    #[test]
-    fn a_second_station_is_believed_only_when_the_first_is_silent_and_never_against_a_pin() {
-        let now = Instant::default();
-        let mut target = Target::new(None, now);
-        target.hear(MAC, info(16), now);
-        assert_eq!(target.hear(OTHER, info(16), now), Heard::Imposter);
-        assert!(target.is(MAC));
-        assert_eq!(target.hear(OTHER, info(16), now + SUCCESSION), Heard::Changed);
-        assert!(target.is(OTHER));
-        let mut pinned = Target::new(Some(MAC), now);
-        assert_eq!(pinned.hear(OTHER, info(16), now), Heard::Imposter);
-        assert_eq!(pinned.hear(MAC, info(16), now), Heard::Up);
     }
 }

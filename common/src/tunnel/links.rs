@@ -134,7 +134,6 @@ impl Links {
 
     /// How old what a peer captured then (microseconds of its clock, modulo 2^32) is at most; `None` if we do not know
     /// its clock. See [`PeerClock::age`](super::peer_clock::PeerClock::age).
-    #[allow(dead_code, reason = "the exit's order guard is about to ask")]
     pub(crate) fn request_age(&self, peer: PeerId, captured: u32, now: Instant) -> Option<Duration> {
         self.links
             .get(usize::from(peer.0))

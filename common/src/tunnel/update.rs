@@ -4,7 +4,7 @@
 //!  update    serial u32, then entries, each:
 //!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8
 //!            | name length u8, name | string length u16, string | initiators u8, 6 bytes each
-//!  flags     1 live   2 read-write   4 config string may be set   8 only the listed initiators
+//!  flags     1 live   16 away   2 read-write   4 config string may be set   8 only the listed initiators
 //!  ack       serial u32
 //! ```
 
@@ -21,11 +21,22 @@ pub(crate) struct ExportState {
     /// Its name, at most 255 bytes.
     pub(crate) name: String,
     /// Whether the target answers.
-    pub(crate) live: bool,
+    pub(crate) state: TargetState,
     /// What the peer may do; its number of initiators is at most 255.
     pub(crate) rights: Rights,
     /// The target's own Config answer, sectors already limited to what the exit's segment carries.
     pub(crate) target: TargetInfo,
+}
+
+/// How a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TargetState {
+    /// It has not been heard since the exit started.
+    Unknown,
+    /// It answers.
+    Live,
+    /// It did and does not: the exit keeps requests for it.
+    Away,
 }
 
 /// A peer's rights on an export.
@@ -70,12 +81,14 @@ const LIVE: u8 = 1;
 const READ_WRITE: u8 = 2;
 const MAY_SET: u8 = 4;
 const LISTED_ONLY: u8 = 8;
+const AWAY: u8 = 16;
 
 impl ExportState {
     /// Appends the entry.
     pub(crate) fn emit(&self, out: &mut Vec<u8>) {
         let flag = |condition, flag| if condition { flag } else { 0 };
-        let flags = flag(self.live, LIVE)
+        let flags = flag(self.state == TargetState::Live, LIVE)
+            | flag(self.state == TargetState::Away, AWAY)
             | flag(self.rights.access == Access::ReadWrite, READ_WRITE)
             | flag(self.rights.config_string == ConfigString::Set, MAY_SET)
             | flag(self.rights.initiators.is_some(), LISTED_ONLY);
@@ -117,7 +130,11 @@ impl ExportState {
         Some(ExportState {
             export,
             name,
-            live: set(LIVE),
+            state: match (set(LIVE), set(AWAY)) {
+                (true, _) => TargetState::Live,
+                (false, true) => TargetState::Away,
+                (false, false) => TargetState::Unknown,
+            },
             rights: Rights {
                 access: if set(READ_WRITE) {
                     Access::ReadWrite
@@ -176,11 +193,12 @@ mod tests {
             any::<u8>(),
             prop::collection::vec(any::<u8>(), 0..1024),
         );
-        (any::<u16>(), "[a-z]{1,64}", any::<bool>(), rights, target).prop_map(
-            |(export, name, live, rights, target)| ExportState {
+        let state = prop::sample::select(vec![TargetState::Unknown, TargetState::Live, TargetState::Away]);
+        (any::<u16>(), "[a-z]{1,64}", state, rights, target).prop_map(
+            |(export, name, state, rights, target)| ExportState {
                 export: ExportId(export),
                 name,
-                live,
+                state,
                 rights: Rights {
                     access: if rights.0 {
                         Access::ReadWrite

@@ -1,8 +1,9 @@
 //! One file of the exports directory as written.
 
 use std::path::Path;
+use std::time::Duration;
 
-use aoe_common::config::{Access, ConfigString};
+use aoe_common::config::{Access, ConfigString, ExportSafety, OnTargetTimeout};
 use aoe_common::frame::{Address, MacAddr};
 
 use super::fault::Faults;
@@ -22,7 +23,20 @@ pub(super) struct ExportFile {
     pub(super) segment: Option<Located<String>>,
     pub(super) target: Option<Located<Address>>,
     pub(super) target_mac: Option<Located<MacAddr>>,
+    pub(super) target_timeout: Option<Duration>,
+    pub(super) on_target_timeout: Option<OnTargetTimeout>,
     pub(super) allow: Vec<AllowEntry>,
+}
+
+impl ExportFile {
+    /// What to do when the target is not what it should be: as written, else as it is by default.
+    pub(super) fn safety(&self) -> ExportSafety {
+        let default = ExportSafety::default();
+        ExportSafety {
+            target_timeout: self.target_timeout.unwrap_or(default.target_timeout),
+            on_target_timeout: self.on_target_timeout.unwrap_or(default.on_target_timeout),
+        }
+    }
 }
 
 /// `[[allow]]`.
@@ -43,6 +57,7 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Expo
     };
     let table = parse_toml(text, &place, faults)?;
     let file = Section::open(&table, &EXPORT_FILE, place.clone(), faults);
+    let timeout = |text: &str| value::duration(text, Duration::from_secs(1), Duration::from_secs(600));
     // Nothing acts on a description yet; it is for whoever reads the file, and still must be one.
     file.optional("description", faults, value::description);
     Some(ExportFile {
@@ -50,6 +65,14 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Expo
         segment: file.required("segment", faults, value::name),
         target: file.required("target", faults, net::address),
         target_mac: file.optional("target_mac", faults, net::mac),
+        target_timeout: file
+            .optional("target_timeout", faults, timeout)
+            .map(|time| time.value),
+        on_target_timeout: file
+            .optional("on_target_timeout", faults, |text| {
+                value::word(text, &["silent", "error"])
+            })
+            .map(|word| word.value),
         allow: file
             .sections("allow", &ALLOW, faults)
             .iter()

@@ -38,6 +38,7 @@ pub(super) struct GatewayEntry {
     pub(super) exports: Option<Located<String>>,
     pub(super) rekey_after: Option<Duration>,
     pub(super) keepalive: Option<Duration>,
+    pub(super) max_age: Option<Duration>,
 }
 
 /// `[[segment]]`.
@@ -144,6 +145,7 @@ fn read_gateway(section: &Section<'_, '_>, faults: &mut Faults) -> GatewayEntry 
     let seconds = Duration::from_secs;
     let rekey = |text: &str| value::duration(text, seconds(5), seconds(120));
     let keepalive = |text: &str| value::duration(text, seconds(1), seconds(25));
+    let max_age = |text: &str| value::duration(text, Duration::from_millis(100), seconds(10));
     GatewayEntry {
         name: section.required("name", faults, value::name),
         listen: section
@@ -156,6 +158,9 @@ fn read_gateway(section: &Section<'_, '_>, faults: &mut Faults) -> GatewayEntry 
             .map(|time| time.value),
         keepalive: section
             .optional("keepalive", faults, keepalive)
+            .map(|time| time.value),
+        max_age: section
+            .optional("max_age", faults, max_age)
             .map(|time| time.value),
     }
 }

@@ -66,6 +66,7 @@ pub(super) const GATEWAY: Shape = Shape {
         key("exports", "exports = \"exports.d\""),
         key("rekey_after", "rekey_after = \"120s\""),
         key("keepalive", "keepalive = \"5s\""),
+        key("max_age", "max_age = \"1s\""),
     ],
     elsewhere: &[
         (
@@ -127,6 +128,8 @@ pub(super) const EXPORT_FILE: Shape = Shape {
         key("segment", "segment = \"san\""),
         key("target", "target = \"e7.3\""),
         key("target_mac", "target_mac = \"52:54:00:aa:bb:cc\""),
+        key("target_timeout", "target_timeout = \"60s\""),
+        key("on_target_timeout", "on_target_timeout = \"silent\""),
         key("allow", "[[allow]]"),
     ],
     elsewhere: &[
@@ -171,6 +174,14 @@ pub(super) const ALLOW: Shape = Shape {
         ),
         (
             "target_mac",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+        (
+            "target_timeout",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+        (
+            "on_target_timeout",
             "keys after a heading belong to it: move this above the first [[allow]]",
         ),
     ],

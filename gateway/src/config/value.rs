@@ -114,10 +114,14 @@ pub(super) fn word<T: FromStr>(text: &str, known: &[&str]) -> Parsed<T> {
 /// A time with its unit, between two bounds.
 pub(super) fn duration(text: &str, shortest: Duration, longest: Duration) -> Parsed<Duration> {
     let instead = || {
+        let written = |time: Duration| match time.subsec_millis() {
+            0 => format!("{}s", time.as_secs()),
+            _ => format!("{}ms", time.as_millis()),
+        };
         format!(
-            "write a time from \"{}s\" to \"{}s\"",
-            shortest.as_secs(),
-            longest.as_secs()
+            "write a time from \"{}\" to \"{}\"",
+            written(shortest),
+            written(longest)
         )
     };
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();

@@ -4,6 +4,7 @@ use aoe_common::frame::{
     Address, AoeCommand, Ata, AtaFlags, AtaHeader, AtaOpcode, Flags, Frame, Header, MacAddr, Pdu, Query,
     QueryCommand, QueryHeader, Tag, ata, ethernet, pad_to_min,
 };
+use aoe_common::time::Instant;
 
 /// The header of a request.
 pub fn request(address: Address, command: AoeCommand, tag: u32) -> Header {
@@ -70,13 +71,19 @@ pub fn frame(destination: MacAddr, source: MacAddr, pdu: &[u8]) -> Vec<u8> {
 }
 
 /// A request message as an edge sends it, in a chunk: see `tunnel/message.rs` of the core.
-pub fn request_chunk(export: u16, import: u16, initiator: MacAddr, number: u64, pdu: &[u8]) -> Vec<u8> {
+pub fn request_chunk(
+    export: u16,
+    import: u16,
+    initiator: MacAddr,
+    (number, captured): (u64, Instant),
+    pdu: &[u8],
+) -> Vec<u8> {
     let mut message = Vec::new();
     message.extend_from_slice(&export.to_be_bytes());
     message.extend_from_slice(&import.to_be_bytes());
     message.extend_from_slice(&initiator.0);
     message.extend_from_slice(&number.to_be_bytes());
-    message.extend_from_slice(&0u32.to_be_bytes());
+    message.extend_from_slice(&(captured.as_micros() as u32).to_be_bytes());
     message.extend_from_slice(pdu);
     chunk(1, &message)
 }

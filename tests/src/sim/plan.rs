@@ -233,6 +233,7 @@ impl Plan {
             segment: segment(plan, lan),
             target,
             target_mac: None,
+            safety: aoe_common::config::ExportSafety::default(),
             allow: vec![allow],
         });
         ExportId(plan.exports.len() as u16 - 1)

@@ -14,7 +14,7 @@ use crate::tunnel::message::{
 use crate::tunnel::reassembly::{Reassembly, Step};
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::session::{Agreed, Role, Session};
-use crate::tunnel::update::{self, ExportState};
+use crate::tunnel::update::{self, ExportState, TargetState};
 
 const NOW: Instant = Instant::from_micros(0);
 
@@ -277,7 +277,11 @@ fn tell_export(state: &ExportState) -> String {
         "export {} name {} {} {} {} firmware {:#06x} buffers {} sectors {} string {} initiators {initiators}",
         state.export.0,
         state.name,
-        if state.live { "live" } else { "down" },
+        match state.state {
+            TargetState::Live => "live",
+            TargetState::Away => "away",
+            TargetState::Unknown => "down",
+        },
         match state.rights.access {
             Access::ReadOnly => "read-only",
             Access::ReadWrite => "read-write",

@@ -56,6 +56,7 @@ fn build(file: &ExportFile, segment: Option<SegmentId>, allow: Option<Vec<Allow>
         name: file.name.as_ref()?.value.clone(),
         segment: segment?,
         target: file.target.as_ref()?.value,
+        safety: file.safety(),
         target_mac: file.target_mac.as_ref().map(|mac| mac.value),
         allow: allow?,
     })

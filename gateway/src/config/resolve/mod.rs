@@ -87,6 +87,7 @@ pub(super) fn resolve(
                 ciphers: ciphers(),
                 rekey_after: entry.rekey_after.unwrap_or(defaults.rekey_after),
                 keepalive: entry.keepalive.unwrap_or(defaults.keepalive),
+                max_age: entry.max_age.unwrap_or(defaults.max_age),
             },
         },
         listen,

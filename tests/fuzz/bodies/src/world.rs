@@ -278,6 +278,7 @@ fn config(side: u8) -> GatewayConfig {
             segment: EXPORTS,
             target: TARGET,
             target_mac: None,
+            safety: aoe_common::config::ExportSafety::default(),
             allow: vec![allow],
         }],
         imports: vec![ImportConfig {

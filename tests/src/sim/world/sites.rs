@@ -53,6 +53,15 @@ impl World {
         self.start(site);
     }
 
+    /// What a site's process takes for the time.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn clock(&self, site: SiteId) -> Instant {
+        let process = self.sites[site.0].process.as_ref();
+        process.expect("the site runs").own(self.now)
+    }
+
     /// Ends a site's process as SIGTERM does: it tells its peers.
     pub fn shut_down(&mut self, site: SiteId) {
         let now = self.now;

@@ -1,0 +1,232 @@
+//! What a target answers, and what the edge is told.
+
+use super::pending::{Asked, Origin, SlotId, Stage};
+use super::{Exit, Hands, Response};
+use crate::config::ImportId;
+use crate::config::PeerId;
+use crate::drop_reason::DropReason;
+use crate::frame::aoe::{AoeCommand, Pdu};
+use crate::frame::{Ata, HEADER_LEN, Header, MacAddr, Query, Tag, ata};
+use crate::telemetry::Count;
+use crate::tunnel::message::{Kind, REPLY_HEAD_LEN, ReplyHead};
+
+/// Whom a reply is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Address {
+    pub(super) peer: PeerId,
+    pub(super) import: ImportId,
+    pub(super) initiator: MacAddr,
+    /// Of the request it answers.
+    pub(super) number: u64,
+    /// The initiator's own.
+    pub(super) tag: Tag,
+}
+
+impl From<Origin> for Address {
+    fn from(origin: Origin) -> Self {
+        let Origin {
+            peer,
+            import,
+            initiator,
+            number,
+            tag,
+            ..
+        } = origin;
+        Address {
+            peer,
+            import,
+            initiator,
+            number,
+            tag,
+        }
+    }
+}
+
+impl Exit {
+    /// A response on a segment: about a target's state, or to a request of ours.
+    pub(crate) fn handle_response(
+        &mut self,
+        response: Response<'_>,
+        hands: &mut Hands<'_, '_>,
+    ) -> Result<(), DropReason> {
+        let Response { segment, source, pdu } = response;
+        if super::watching::is_watch(&pdu) {
+            return self.hear(response, hands);
+        }
+        let slot = self
+            .pending
+            .find(pdu.tag())
+            .ok_or(DropReason::ResponseUnmatched)?;
+        let pending = self.pending.get(slot).ok_or(DropReason::ResponseUnmatched)?;
+        let (id, asked) = (pending.target, pending.asked);
+        let target = self
+            .targets
+            .get_mut(usize::from(id.0))
+            .ok_or(DropReason::ResponseUnmatched)?;
+        if target.segment != segment || target.address != pdu.address() {
+            return Err(DropReason::ResponseMismatch);
+        }
+        if !target.watch.is(source) {
+            return Err(DropReason::ResponseWrongSource);
+        }
+        let len = answer_len(asked, &pdu)?;
+        let bytes = pdu
+            .bytes()
+            .get(HEADER_LEN..len)
+            .ok_or(DropReason::ResponseMismatch)?;
+        target.watch.alive(hands.io.now);
+        if pending.stage == Stage::Draining {
+            self.drain(slot, hands);
+            return Ok(());
+        }
+        if pending.stage == Stage::AtTarget && pending.copies == 1 {
+            target.rto.sample(hands.io.now.saturating_since(pending.sent));
+        }
+        if target.rto.answered() {
+            // It was silent and is not any more: what it has may be answered in the next moments.
+            target.patience = hands.io.now + target.rto.wait();
+            target.due = target.patience;
+            self.wake = self.wake.min(target.due);
+        }
+        let earlier = pending.earlier;
+        if asked == Asked::Query {
+            self.learn_string(slot, &pdu);
+        }
+        let origin = self.settle(slot);
+        let sent = match origin {
+            Some(origin) => {
+                for copy in earlier.into_iter().flatten() {
+                    if hands.io.now.saturating_since(copy.captured) <= self.max_age {
+                        let to = Address {
+                            number: copy.number,
+                            tag: copy.tag,
+                            ..origin.into()
+                        };
+                        if let Err(reason) = reply(to, pdu.header(), bytes, hands) {
+                            hands.io.telemetry.drop(reason);
+                        }
+                    }
+                }
+                reply(origin.into(), pdu.header(), bytes, hands)
+            }
+            None => Err(DropReason::PeerRestarted),
+        };
+        self.serve(id, hands);
+        sent
+    }
+
+    /// An answer came: the request is for nobody any more. It stays while another copy of it may be at the target.
+    fn settle(&mut self, slot: SlotId) -> Option<Origin> {
+        self.unlist(slot);
+        let origin = self.disown(slot);
+        let pending = self.pending.get_mut(slot)?;
+        pending.answers = 1;
+        if pending.copies > 1 {
+            pending.stage = Stage::Draining;
+        } else {
+            self.release(slot);
+        }
+        origin
+    }
+
+    /// One more answer to a request that was answered.
+    fn drain(&mut self, slot: SlotId, hands: &mut Hands<'_, '_>) {
+        hands.io.telemetry.count(Count::AnswersAbsorbed);
+        let Some(pending) = self.pending.get_mut(slot) else {
+            return;
+        };
+        pending.answers = pending.answers.saturating_add(1);
+        let target = pending.target;
+        if pending.answers >= pending.copies {
+            self.release(slot);
+            self.serve(target, hands);
+        }
+    }
+
+    /// The config string as the target has just said it.
+    fn learn_string(&mut self, slot: SlotId, pdu: &Pdu<'_>) {
+        let Some(id) = self.pending.get(slot).map(|pending| pending.target) else {
+            return;
+        };
+        let Some(target) = self.targets.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        let known = &mut target.watch.info.string;
+        if let Ok(query) = Query::parse(pdu.argument())
+            && !pdu.is_error()
+            && query.string() != known.as_slice()
+        {
+            *known = query.string().to_vec();
+            self.changed(id);
+        }
+    }
+
+    /// Says no to whoever asked for this, by an ATA error, and lets go of it.
+    pub(super) fn fail(&mut self, slot: SlotId, reason: DropReason, hands: &mut Hands<'_, '_>) {
+        self.unlist(slot);
+        let origin = self.disown(slot);
+        if let (Some(origin), Some(pending)) = (origin, self.pending.get(slot))
+            && let Ok(pdu) = Pdu::parse(&pending.pdu)
+            && pdu.command() == AoeCommand::Ata
+        {
+            match refuse_ata(origin.into(), &pdu, reason, hands) {
+                Ok(()) => {}
+                Err(reason) => hands.io.telemetry.drop(reason),
+            }
+        } else {
+            hands.io.telemetry.drop(reason);
+        }
+        self.release(slot);
+    }
+}
+
+/// Sends a reply to the edge it came from.
+fn reply(to: Address, header: Header, argument: &[u8], hands: &mut Hands<'_, '_>) -> Result<(), DropReason> {
+    let head = ReplyHead {
+        import: to.import,
+        initiator: to.initiator,
+        number: to.number,
+    };
+    let mut front = [0; REPLY_HEAD_LEN + HEADER_LEN];
+    let (reply_head, pdu_head) = front.split_at_mut(REPLY_HEAD_LEN);
+    reply_head.copy_from_slice(&head.emit());
+    Header {
+        tag: to.tag,
+        ..header
+    }
+    .emit(pdu_head);
+    hands
+        .links
+        .send(to.peer, Kind::Reply, &front, argument, hands.io)?;
+    hands.io.telemetry.count(Count::RepliesToWire);
+    Ok(())
+}
+
+/// Refuses an ATA request; the reason comes back as the error.
+pub(super) fn refuse_ata(
+    to: Address,
+    pdu: &Pdu<'_>,
+    reason: DropReason,
+    hands: &mut Hands<'_, '_>,
+) -> Result<(), DropReason> {
+    let ata = Ata::parse(pdu.argument())?;
+    let mut refusal = Vec::with_capacity(ata::PDU_LEN);
+    ata::emit_refusal(pdu, &ata, &mut refusal);
+    let argument = refusal.get(HEADER_LEN..).unwrap_or_default();
+    reply(to, pdu.header().response(), argument, hands)?;
+    hands.io.telemetry.count(Count::Refusals);
+    Err(reason)
+}
+
+/// The exact length of the answer's PDU; what a target pads with stays behind.
+fn answer_len(asked: Asked, pdu: &Pdu<'_>) -> Result<usize, DropReason> {
+    let have = pdu.bytes().len();
+    match (asked, pdu.command()) {
+        (Asked::Ata { .. }, AoeCommand::Ata) if pdu.is_error() => Ok(have.min(ata::PDU_LEN)),
+        (Asked::Ata { opcode, sectors }, AoeCommand::Ata) => {
+            Ok(ata::response_len(opcode, sectors, &Ata::parse(pdu.argument())?))
+        }
+        (Asked::Query, AoeCommand::Query) => Ok(Query::parse(pdu.argument())?.pdu_len()),
+        _ => Err(DropReason::ResponseMismatch),
+    }
+}

@@ -1,0 +1,174 @@
+//! Initiators as the exit tells them apart: order and queue of each.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::guard::Guard;
+use super::list::List;
+use crate::config::{ExportId, ImportId, PeerId};
+use crate::frame::MacAddr;
+use crate::time::Instant;
+
+/// Most initiators remembered of one peer; one that has been quiet for long makes room.
+const MAX_FLOWS: usize = 1024;
+/// Quiet for this long, and no old copy of a request of its can be under way any more.
+const QUIET: Duration = Duration::from_secs(60);
+/// Most requests one initiator may have here: as many as the largest window lets it have outstanding, and as many
+/// again that overlapped a change of it.
+pub(crate) const MAX_REQUESTS: u32 = 2048;
+
+/// Index of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FlowId(u32);
+
+/// One initiator's use of one export by one import of one peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FlowKey {
+    pub(crate) peer: PeerId,
+    pub(crate) import: ImportId,
+    pub(crate) export: ExportId,
+    pub(crate) initiator: MacAddr,
+}
+
+/// What is remembered of it.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) guard: Guard,
+    /// Requests that could be sent if the target had room.
+    pub(crate) queue: List,
+    /// Whether it has a turn in its target's round.
+    pub(crate) in_turn: bool,
+    /// Requests of its that are not answered.
+    pub(crate) requests: u32,
+    last_used: Instant,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Flows {
+    flows: Vec<Option<Flow>>,
+    free: Vec<u32>,
+    /// Sorted by key.
+    index: Vec<(FlowKey, FlowId)>,
+}
+
+impl Flows {
+    /// Finds or admits one. `None`: too many are busy.
+    pub(crate) fn enter(&mut self, key: FlowKey, now: Instant) -> Option<FlowId> {
+        let place = match self.index.binary_search_by_key(&key, |(key, _)| *key) {
+            Ok(place) => {
+                let (_, id) = *self.index.get(place)?;
+                self.get_mut(id)?.last_used = now;
+                return Some(id);
+            }
+            Err(place) if self.range(key.peer).len() < MAX_FLOWS => place,
+            Err(_) => {
+                self.dismiss_quiet(key.peer, now)?;
+                self.index.binary_search_by_key(&key, |(key, _)| *key).err()?
+            }
+        };
+        let flow = Flow {
+            guard: Guard::default(),
+            queue: List::default(),
+            in_turn: false,
+            requests: 0,
+            last_used: now,
+        };
+        let id = match self.free.pop() {
+            Some(id) => FlowId(id),
+            None => {
+                self.flows.push(None);
+                FlowId(u32::try_from(self.flows.len() - 1).ok()?)
+            }
+        };
+        *self.flows.get_mut(id.0 as usize)? = Some(flow);
+        self.index.insert(place, (key, id));
+        Some(id)
+    }
+
+    pub(crate) fn get(&self, id: FlowId) -> Option<&Flow> {
+        self.flows.get(id.0 as usize)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow> {
+        self.flows.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// Forgets the flows of a peer, of which nothing may be left in any list.
+    pub(crate) fn forget(&mut self, peer: PeerId) {
+        let (flows, free) = (&mut self.flows, &mut self.free);
+        self.index.retain(|(key, id)| {
+            let keep = key.peer != peer;
+            if !keep && let Some(flow) = flows.get_mut(id.0 as usize) {
+                *flow = None;
+                free.push(id.0);
+            }
+            keep
+        });
+    }
+
+    /// Lets guards forget what is older than `keep`.
+    pub(crate) fn expire(&mut self, now: Instant, keep: Duration) {
+        for flow in self.flows.iter_mut().flatten() {
+            flow.guard.expire(now, keep);
+            if now.saturating_since(flow.last_used) > QUIET {
+                flow.guard.shrink();
+            }
+        }
+    }
+
+    /// Where in the index a peer's are.
+    fn range(&self, peer: PeerId) -> Range<usize> {
+        let start = self.index.partition_point(|(key, _)| key.peer < peer);
+        let end = self.index.partition_point(|(key, _)| key.peer <= peer);
+        start..end
+    }
+
+    /// Makes room for a new one of a peer; `None` if all of its are busy.
+    fn dismiss_quiet(&mut self, peer: PeerId, now: Instant) -> Option<()> {
+        let quiet = |(_, id): &(FlowKey, FlowId)| {
+            self.get(*id)
+                .is_some_and(|flow| flow.requests == 0 && now.saturating_since(flow.last_used) >= QUIET)
+        };
+        let range = self.range(peer);
+        let place = range.start + self.index.get(range)?.iter().position(quiet)?;
+        let (_, id) = self.index.remove(place);
+        *self.flows.get_mut(id.0 as usize)? = None;
+        self.free.push(id.0);
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(peer: u16, n: u32) -> FlowKey {
+        let [_, a, b, c] = n.to_be_bytes();
+        FlowKey {
+            peer: PeerId(peer),
+            import: ImportId(0),
+            export: ExportId(0),
+            initiator: MacAddr([2, 0, 0, a, b, c]),
+        }
+    }
+
+    #[test]
+    fn flows_are_found_again_bounded_and_forgotten_by_peer() {
+        let (mut flows, now) = (Flows::default(), Instant::default());
+        let first = flows.enter(key(0, 7), now).unwrap();
+        let other = flows.enter(key(1, 7), now).unwrap();
+        assert!(first != other && flows.enter(key(0, 7), now) == Some(first));
+        for n in 0..10_000 {
+            flows.enter(key(1, n), now);
+        }
+        assert_eq!(flows.index.len(), 1 + MAX_FLOWS);
+        assert!(flows.enter(key(1, 1 << 20), now).is_none(), "all are busy");
+        assert!(flows.enter(key(2, 1), now).is_some(), "of that peer");
+        assert!(flows.enter(key(1, 1 << 20), now + QUIET).is_some());
+        flows.forget(PeerId(1));
+        assert!(flows.get(other).is_none() && flows.get(first).is_some());
+        assert!(flows.index.len() == 2 && flows.index.is_sorted());
+        assert!(flows.enter(key(1, 1), now).is_some());
+    }
+}

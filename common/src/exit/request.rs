@@ -1,0 +1,199 @@
+//! A request from an edge: judged, collapsed, put in order, accepted.
+
+use super::export::max_sectors;
+use super::flow::{FlowKey, MAX_REQUESTS};
+use super::guard::Order;
+use super::patience::SWEEP_EVERY;
+use super::pending::{Arrival, Asked, Origin, SlotId, Stage};
+use super::span::Span;
+use super::{Exit, Hands, OrderGuard, answer, state_of};
+use crate::config::{OnTargetTimeout, PeerId};
+use crate::drop_reason::DropReason;
+use crate::frame::aoe::{AoeCommand, Pdu};
+use crate::frame::{Ata, Query, ata};
+use crate::policy::{Verdict, judge_ata, judge_query};
+use crate::telemetry::Count;
+use crate::tunnel::message::RequestHead;
+
+impl Exit {
+    /// A request from an edge.
+    pub(crate) fn handle_request(
+        &mut self,
+        peer: PeerId,
+        message: &[u8],
+        hands: &mut Hands<'_, '_>,
+    ) -> Result<(), DropReason> {
+        let now = hands.io.now;
+        let (head, bytes) = RequestHead::parse(message).ok_or(DropReason::MessageMalformed)?;
+        let export = self
+            .exports
+            .get(usize::from(head.export.0))
+            .ok_or(DropReason::ExportNotAllowed)?;
+        let rights = export.rights(peer).filter(|rights| rights.covers(head.initiator));
+        let rights = rights.ok_or(DropReason::ExportNotAllowed)?;
+        let pdu = Pdu::parse(bytes)?;
+        if pdu.is_response() {
+            return Err(DropReason::MessageMalformed);
+        }
+        // Where the peer's clock is not known yet, a request is as old as it has been here.
+        let age = match self.order {
+            OrderGuard::On => hands
+                .links
+                .request_age(peer, head.captured, now)
+                .unwrap_or_default(),
+            #[cfg(feature = "fuzzing")]
+            OrderGuard::Off => std::time::Duration::ZERO,
+        };
+        if age > self.max_age {
+            return Err(DropReason::RequestTooOld);
+        }
+        let target = self.target(export.target).ok_or(DropReason::TargetDown)?;
+        if target.watch.mac().is_none() {
+            return Err(DropReason::TargetDown);
+        }
+        let refuse = |reason, hands: &mut Hands<'_, '_>| {
+            let to = answer::Address {
+                peer,
+                import: head.import,
+                initiator: head.initiator,
+                number: head.number,
+                tag: pdu.tag(),
+            };
+            answer::refuse_ata(to, &pdu, reason, hands)
+        };
+        let (asked, span, len) = match pdu.command() {
+            AoeCommand::Ata => {
+                let ata = Ata::parse(pdu.argument())?;
+                let most = max_sectors(target, state_of(hands.segments, target.segment));
+                if let Verdict::Refuse(reason) = judge_ata(rights, &ata, most) {
+                    return refuse(reason, hands);
+                }
+                let asked = Asked::Ata {
+                    opcode: ata.command(),
+                    sectors: ata.sectors(),
+                };
+                (asked, Span::of_ata(&ata), ata::request_len(&ata)?)
+            }
+            AoeCommand::Query => {
+                let query = Query::parse(pdu.argument())?;
+                if let Verdict::Refuse(reason) = judge_query(rights, query.command()) {
+                    return Err(reason);
+                }
+                (Asked::Query, Span::of_query(query.command()), query.pdu_len())
+            }
+            _ => return Err(DropReason::RefusedAoeCommand),
+        };
+        if target.watch.silence(now) >= export.safety.target_timeout {
+            return match (asked, export.safety.on_target_timeout) {
+                (Asked::Ata { .. }, OnTargetTimeout::Error) => refuse(DropReason::TargetTimeout, hands),
+                _ => Err(DropReason::TargetTimeout),
+            };
+        }
+        let target = export.target;
+        let key = FlowKey {
+            peer,
+            import: head.import,
+            export: head.export,
+            initiator: head.initiator,
+        };
+        let flow = self.flows.enter(key, now).ok_or(DropReason::QueueFull)?;
+        let arrival = Arrival {
+            export: head.export,
+            target,
+            origin: Origin {
+                flow,
+                peer,
+                import: head.import,
+                initiator: head.initiator,
+                number: head.number,
+                tag: pdu.tag(),
+            },
+            asked,
+            span,
+            captured: now.saturating_sub(age),
+            pdu: bytes.get(..len).ok_or(DropReason::MessageMalformed)?,
+        };
+        let slot = self.accept(&arrival, hands)?;
+        self.serve(target, hands);
+        if self
+            .pending
+            .get(slot)
+            .is_some_and(|pending| pending.stage == Stage::Queued)
+        {
+            hands.io.telemetry.count(Count::RequestsQueued);
+        }
+        Ok(())
+    }
+
+    /// Finds the place of a request among those that are here.
+    fn accept(&mut self, arrival: &Arrival<'_>, hands: &mut Hands<'_, '_>) -> Result<SlotId, DropReason> {
+        let now = hands.io.now;
+        let meeting = self.pending.meet(arrival);
+        if let Some(same) = meeting.same {
+            self.take_over(same, arrival, hands)?;
+            hands.io.telemetry.count(Count::RequestsCollapsed);
+            return Ok(same);
+        }
+        let Arrival {
+            origin, span, target, ..
+        } = *arrival;
+        let keep = self.max_age;
+        let flow = self.flows.get_mut(origin.flow).ok_or(DropReason::QueueFull)?;
+        if span.writes() && self.order == OrderGuard::On {
+            match flow.guard.judge(origin.number, &span) {
+                Order::Newest => {}
+                Order::Stale => return Err(DropReason::WriteStale),
+                Order::Repeated => return Err(DropReason::RequestRepeated),
+            }
+        }
+        if flow.requests >= MAX_REQUESTS {
+            return Err(DropReason::QueueFull);
+        }
+        let stage = if meeting.held { Stage::Held } else { Stage::Queued };
+        let slot = self
+            .pending
+            .insert(arrival, stage)
+            .ok_or(DropReason::PendingFull)?;
+        flow.requests += 1;
+        if span.writes() {
+            flow.guard.record(origin.number, span, now, keep);
+            self.pending.overtake(target, &span);
+        }
+        if meeting.held {
+            hands.io.telemetry.count(Count::RequestsHeld);
+        } else {
+            self.enqueue(slot);
+        }
+        self.sweep_at = self.sweep_at.min(now + SWEEP_EVERY);
+        self.arm(self.sweep_at);
+        Ok(slot)
+    }
+
+    /// The initiator sent a request again that is here: the newest copy is the one that is answered.
+    fn take_over(
+        &mut self,
+        slot: SlotId,
+        arrival: &Arrival<'_>,
+        hands: &mut Hands<'_, '_>,
+    ) -> Result<(), DropReason> {
+        let pending = self.pending.get_mut(slot).ok_or(DropReason::RequestRepeated)?;
+        let newer = |origin: Origin| arrival.origin.number > origin.number;
+        if !pending.origin.is_some_and(newer) {
+            return Err(DropReason::RequestRepeated);
+        }
+        pending.renew(arrival);
+        let dormant = pending.stage == Stage::Dormant;
+        if arrival.span.writes()
+            && let Some(flow) = self.flows.get_mut(arrival.origin.flow)
+        {
+            // Older copies of it are late from now on, whoever writes there next.
+            let number = arrival.origin.number;
+            flow.guard
+                .record(number, arrival.span, hands.io.now, self.max_age);
+        }
+        if dormant {
+            self.enqueue(slot);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! How long a target may take before a request is sent to it again (RFC 6298).
+
+use std::time::Duration;
+
+/// Before any answer was timed.
+const FIRST: Duration = Duration::from_millis(250);
+/// A target with a disk behind it may always take this long.
+const LEAST: Duration = Duration::from_millis(50);
+/// However often in vain.
+const MOST: Duration = Duration::from_secs(2);
+/// Doublings that reach [`MOST`] from [`LEAST`], and then some.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// The retransmission timer of one target.
+#[derive(Debug, Default)]
+pub(crate) struct Rto {
+    /// Smoothed time to an answer and its variation; `None` before the first.
+    estimate: Option<(Duration, Duration)>,
+    doublings: u32,
+}
+
+impl Rto {
+    /// How long to wait for an answer now.
+    pub(crate) fn wait(&self) -> Duration {
+        let base = match self.estimate {
+            None => FIRST,
+            Some((smoothed, variation)) => (smoothed + 4 * variation).max(LEAST),
+        };
+        (base * (1 << self.doublings)).min(MOST)
+    }
+
+    /// A request that was sent once was answered after `took`. One that was sent more often must not be timed: nobody
+    /// knows which copy was answered (Karn's rule).
+    pub(crate) fn sample(&mut self, took: Duration) {
+        self.estimate = Some(match self.estimate {
+            None => (took, took / 2),
+            Some((smoothed, variation)) => (
+                smoothed * 7 / 8 + took / 8,
+                variation * 3 / 4 + smoothed.abs_diff(took) / 4,
+            ),
+        });
+    }
+
+    /// The target answered something: it lives. Whether it had seemed not to.
+    pub(crate) fn answered(&mut self) -> bool {
+        std::mem::take(&mut self.doublings) > 0
+    }
+
+    /// Whether nothing was answered since something was last sent again.
+    pub(crate) fn is_backed_off(&self) -> bool {
+        self.doublings > 0
+    }
+
+    /// It did not answer in time.
+    pub(crate) fn expired(&mut self) {
+        self.doublings = (self.doublings + 1).min(MOST_DOUBLINGS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timer_follows_the_target_and_backs_off() {
+        let mut rto = Rto::default();
+        assert_eq!(rto.wait(), FIRST);
+        for _ in 0..100 {
+            rto.sample(Duration::from_micros(200));
+        }
+        assert_eq!(rto.wait(), LEAST);
+        for _ in 0..100 {
+            rto.sample(Duration::from_millis(300));
+        }
+        assert!(rto.wait() >= Duration::from_millis(300) && rto.wait() < Duration::from_millis(400));
+        rto.expired();
+        assert!(rto.wait() >= Duration::from_millis(600));
+        for _ in 0..40 {
+            rto.expired();
+        }
+        assert_eq!(rto.wait(), MOST);
+        assert!(rto.answered() && !rto.is_backed_off());
+        assert!(rto.wait() < Duration::from_millis(400));
+    }
+}

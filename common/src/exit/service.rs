@@ -1,0 +1,229 @@
+//! Requests to the target: in turn, within its window, and again if it does not answer.
+
+use super::pending::{Origin, SlotId, Stage};
+use super::target::TargetId;
+use super::{Exit, Hands, state_of};
+use crate::drop_reason::DropReason;
+use crate::frame::aoe::{self, Flags};
+use crate::segment;
+use crate::telemetry::Count;
+use crate::time::Instant;
+
+/// Most requests sent again at once.
+const BURST: u64 = 32;
+
+impl Exit {
+    /// Puts a request into its initiator's queue.
+    pub(super) fn enqueue(&mut self, slot: SlotId) {
+        let Some(pending) = self.pending.get_mut(slot) else {
+            return;
+        };
+        pending.stage = Stage::Queued;
+        let target = pending.target;
+        let Some(flow_id) = pending.origin.map(|origin| origin.flow) else {
+            return;
+        };
+        let target = self.targets.get_mut(usize::from(target.0));
+        let (Some(flow), Some(target)) = (self.flows.get_mut(flow_id), target) else {
+            return;
+        };
+        self.pending.push_back(&mut flow.queue, slot);
+        if !std::mem::replace(&mut flow.in_turn, true) {
+            target.turns.push_back(flow_id);
+        }
+    }
+
+    /// Sends what waits, one request of each initiator in turn, as far as the target has room.
+    pub(super) fn serve(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
+        while let Some(slot) = self.next(id) {
+            let Some(pending) = self.pending.get_mut(slot) else {
+                continue;
+            };
+            if hands.io.now.saturating_since(pending.captured) <= self.max_age {
+                self.emit(slot, hands);
+            } else if pending.copies > 0 {
+                pending.stage = Stage::Dormant;
+            } else {
+                self.shed(slot, DropReason::RequestTooOld, hands);
+            }
+        }
+    }
+
+    /// The next request for a target that has room, out of its queue.
+    fn next(&mut self, id: TargetId) -> Option<SlotId> {
+        let target = self.targets.get_mut(usize::from(id.0))?;
+        while target.has_room() {
+            let flow_id = target.turns.pop_front()?;
+            let Some(flow) = self.flows.get_mut(flow_id) else {
+                continue;
+            };
+            let first = flow.queue.first();
+            if let Some(slot) = first {
+                self.pending.unlink(&mut flow.queue, slot);
+            }
+            flow.in_turn = !flow.queue.is_empty();
+            if flow.in_turn {
+                target.turns.push_back(flow_id);
+            }
+            if first.is_some() {
+                return first;
+            }
+        }
+        None
+    }
+
+    /// Sends a request that is in no list to its target.
+    fn emit(&mut self, slot: SlotId, hands: &mut Hands<'_, '_>) {
+        if let Err(reason) = self.send(slot, hands) {
+            self.shed(slot, reason, hands);
+            return;
+        }
+        let now = hands.io.now;
+        let Some(pending) = self.pending.get_mut(slot) else {
+            return;
+        };
+        pending.stage = Stage::AtTarget;
+        let Some(target) = self.targets.get_mut(usize::from(pending.target.0)) else {
+            return;
+        };
+        if target.sent.is_empty() {
+            target.due = now + target.rto.wait();
+            self.wake = self.wake.min(target.due);
+        }
+        target.occupied += 1;
+        self.pending.push_back(&mut target.sent, slot);
+        hands.io.telemetry.count(Count::RequestsToTarget);
+    }
+
+    /// Writes the frame.
+    fn send(&mut self, slot: SlotId, hands: &mut Hands<'_, '_>) -> Result<(), DropReason> {
+        let tag = self.pending.tag(slot);
+        let pending = self.pending.get_mut(slot).ok_or(DropReason::TargetDown)?;
+        let target = self.targets.get(usize::from(pending.target.0));
+        let target = target.ok_or(DropReason::TargetDown)?;
+        let mac = target.watch.mac().ok_or(DropReason::TargetDown)?;
+        let place = (target.segment, state_of(hands.segments, target.segment));
+        let io = &mut *hands.io;
+        let bytes = &pending.pdu;
+        segment::emit(place, mac, bytes.len(), io.out, io.telemetry, |frame| {
+            let start = frame.len();
+            frame.extend_from_slice(bytes);
+            let pdu = frame.get_mut(start..).unwrap_or_default();
+            aoe::set_flags(pdu, aoe::VERSION, Flags::REQUEST);
+            aoe::set_address(pdu, target.address);
+            aoe::set_tag(pdu, tag);
+        })?;
+        pending.sent = io.now;
+        pending.copies = pending.copies.saturating_add(1);
+        Ok(())
+    }
+
+    /// Sends again what the target should have answered by now, and not all of it at once. While it answers nothing at all, one request is
+    /// enough to find out when it does again.
+    pub(super) fn retransmit(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
+        let now = hands.io.now;
+        let (mut again, mut probing) = (0u64, false);
+        loop {
+            let Some(target) = self.targets.get_mut(usize::from(id.0)) else {
+                return;
+            };
+            let first = target.sent.first().filter(|_| target.is_up());
+            let Some((slot, pending)) = first.and_then(|slot| Some((slot, self.pending.get(slot)?))) else {
+                target.due = Instant::NEVER;
+                break;
+            };
+            let due = (pending.sent + target.rto.wait()).max(target.patience);
+            if now < due || again >= BURST || (probing && again > 0) {
+                target.due = due;
+                break;
+            }
+            let old = now.saturating_since(pending.captured) > self.max_age;
+            if old || pending.origin.is_none() {
+                self.rest(slot);
+                continue;
+            }
+            probing = target.rto.is_backed_off();
+            self.pending.unlink(&mut target.sent, slot);
+            self.pending.push_back(&mut target.sent, slot);
+            again += 1;
+            if let Err(reason) = self.send(slot, hands) {
+                hands.io.telemetry.drop(reason);
+                break;
+            }
+        }
+        if again > 0
+            && let Some(target) = self.target_mut(id)
+        {
+            target.rto.expired();
+            target.patience = now + target.rto.wait();
+            target.due = target.patience;
+            hands.io.telemetry.add(Count::RequestsRepeated, again);
+        }
+        self.serve(id, hands);
+    }
+
+    /// A request at the target that is not sent again, unless its initiator asks again: it is probably lost, and its
+    /// buffer free.
+    pub(super) fn rest(&mut self, slot: SlotId) {
+        let Some(pending) = self.pending.get_mut(slot) else {
+            return;
+        };
+        let (stage, target) = (pending.stage, pending.target);
+        pending.stage = Stage::Dormant;
+        if stage == Stage::AtTarget
+            && let Some(target) = self.targets.get_mut(usize::from(target.0))
+        {
+            self.pending.unlink(&mut target.sent, slot);
+            target.occupied = target.occupied.saturating_sub(1);
+        }
+    }
+
+    /// Takes a request out of the list it is in.
+    pub(super) fn unlist(&mut self, slot: SlotId) {
+        let Some(pending) = self.pending.get(slot) else {
+            return;
+        };
+        match pending.stage {
+            Stage::AtTarget => self.rest(slot),
+            Stage::Queued => {
+                let flow = pending.origin.and_then(|origin| self.flows.get_mut(origin.flow));
+                if let Some(flow) = flow {
+                    self.pending.unlink(&mut flow.queue, slot);
+                }
+            }
+            Stage::Held | Stage::Dormant | Stage::Draining => {}
+        }
+    }
+
+    /// Whom a request was for; it is for nobody any more.
+    pub(super) fn disown(&mut self, slot: SlotId) -> Option<Origin> {
+        let origin = self.pending.get_mut(slot)?.origin.take()?;
+        if let Some(flow) = self.flows.get_mut(origin.flow) {
+            flow.requests = flow.requests.saturating_sub(1);
+        }
+        Some(origin)
+    }
+
+    /// Lets go of a request that is in no list, for this reason.
+    pub(super) fn shed(&mut self, slot: SlotId, reason: DropReason, hands: &mut Hands<'_, '_>) {
+        hands.io.telemetry.drop(reason);
+        self.release(slot);
+    }
+
+    /// Lets go of a request that is in no list; what it held may go.
+    pub(super) fn release(&mut self, slot: SlotId) {
+        self.disown(slot);
+        let Some((target, span)) = self.pending.release(slot) else {
+            return;
+        };
+        if !span.writes() {
+            return;
+        }
+        let mut freed = std::mem::take(&mut self.freed);
+        self.pending.freed_by(target, &span, &mut freed);
+        for slot in freed.drain(..) {
+            self.enqueue(slot);
+        }
+        self.freed = freed;
+    }
+}

@@ -1,0 +1,215 @@
+//! What is known of one target, and when it was last heard.
+
+use std::time::Duration;
+
+use crate::frame::MacAddr;
+use crate::seldom::Seldom;
+use crate::time::Instant;
+use crate::tunnel::update::TargetInfo;
+
+/// A target that answers is asked this often.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// A target that does not answer is asked this often.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Questions without an answer before a target counts as gone.
+const PATIENCE: u8 = 3;
+/// Questions in vain after which a target that never answered is told of.
+const NEVER_THERE: u8 = 10;
+/// Another MAC is believed once the known one has been silent this long.
+const SUCCESSION: Duration = Duration::from_secs(2);
+
+/// What is known of a target.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pin: Option<MacAddr>,
+    mac: Option<MacAddr>,
+    pub(crate) info: TargetInfo,
+    pub(crate) liveness: Liveness,
+    /// When a second responder was last told of.
+    pub(crate) imposter_told: Seldom,
+    /// When a change of the target was last told of.
+    pub(crate) change_told: Seldom,
+    last_heard: Instant,
+    up_since: Instant,
+    ask_at: Instant,
+    unanswered: u8,
+}
+
+/// Whether a target answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    Up,
+    Down,
+}
+
+/// What a Config response changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Nothing.
+    Same,
+    /// Numbers or string.
+    Changed,
+    /// It came (back) to life.
+    Up,
+    /// It is somebody else.
+    Imposter,
+}
+
+impl Watch {
+    pub(crate) fn new(pin: Option<MacAddr>, now: Instant) -> Watch {
+        Watch {
+            pin,
+            mac: None,
+            info: TargetInfo::default(),
+            liveness: Liveness::Down,
+            imposter_told: Seldom::default(),
+            change_told: Seldom::default(),
+            last_heard: now,
+            up_since: now,
+            ask_at: now,
+            unanswered: 0,
+        }
+    }
+
+    /// The only MAC that is believed, if one is configured.
+    pub(crate) fn pin(&self) -> Option<MacAddr> {
+        self.pin
+    }
+
+    /// How long it has been silent, if it counts as gone.
+    pub(crate) fn silence(&self, now: Instant) -> Duration {
+        match self.liveness {
+            Liveness::Up => Duration::ZERO,
+            Liveness::Down => now.saturating_since(self.last_heard),
+        }
+    }
+
+    /// Whether it has answered anything after this moment.
+    pub(crate) fn heard_since(&self, moment: Instant) -> bool {
+        self.last_heard > moment
+    }
+
+    /// How long it has been up, if it is.
+    pub(crate) fn up_for(&self, now: Instant) -> Duration {
+        now.saturating_since(self.up_since)
+    }
+
+    /// Where requests go.
+    pub(crate) fn mac(&self) -> Option<MacAddr> {
+        self.mac
+    }
+
+    /// Frames it takes at a time.
+    pub(crate) fn window(&self) -> usize {
+        usize::from(self.info.buffer_count.max(1))
+    }
+
+    /// Whether `mac` may speak for it.
+    pub(crate) fn is(&self, mac: MacAddr) -> bool {
+        self.mac == Some(mac)
+    }
+
+    /// Takes a Config response.
+    pub(crate) fn hear(&mut self, mac: MacAddr, info: TargetInfo, now: Instant) -> Heard {
+        let known_lives = self.liveness == Liveness::Up && now.saturating_since(self.last_heard) < SUCCESSION;
+        let believed = match (self.pin, self.mac) {
+            (Some(pin), _) => pin == mac,
+            (None, Some(known)) => known == mac || !known_lives,
+            (None, None) => true,
+        };
+        if !believed {
+            return Heard::Imposter;
+        }
+        self.alive(now);
+        let changed = self.info != info || self.mac != Some(mac);
+        self.mac = Some(mac);
+        self.info = info;
+        self.ask_at = now + WATCH_EVERY;
+        match std::mem::replace(&mut self.liveness, Liveness::Up) {
+            Liveness::Down => {
+                self.up_since = now;
+                Heard::Up
+            }
+            Liveness::Up if changed => Heard::Changed,
+            Liveness::Up => Heard::Same,
+        }
+    }
+
+    /// It answered something.
+    pub(crate) fn alive(&mut self, now: Instant) {
+        self.last_heard = now;
+        self.unanswered = 0;
+    }
+
+    /// Counts it as gone; false if it was already.
+    pub(crate) fn down(&mut self, now: Instant) -> bool {
+        self.ask_at = now + ASK_EVERY;
+        std::mem::replace(&mut self.liveness, Liveness::Down) == Liveness::Up
+    }
+
+    /// Whether it has just missed so many questions, and never answered one, that somebody should look.
+    pub(crate) fn was_never_there(&self) -> bool {
+        self.mac.is_none() && self.unanswered == NEVER_THERE
+    }
+
+    /// When it should be asked again.
+    pub(crate) fn ask_at(&self) -> Instant {
+        self.ask_at
+    }
+
+    /// Notes that it is being asked; whether it still counts as alive.
+    pub(crate) fn asked(&mut self, now: Instant) -> Liveness {
+        if self.liveness == Liveness::Up && self.unanswered >= PATIENCE {
+            return Liveness::Down;
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.ask_at = now + ASK_EVERY;
+        Liveness::Up
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: MacAddr = MacAddr([2; 6]);
+    const OTHER: MacAddr = MacAddr([4; 6]);
+
+    fn info(buffer_count: u16) -> TargetInfo {
+        TargetInfo {
+            buffer_count,
+            ..TargetInfo::default()
+        }
+    }
+
+    #[test]
+    fn a_silent_target_is_down_after_three_questions_and_up_at_its_first_word() {
+        let mut now = Instant::default();
+        let mut target = Watch::new(None, now);
+        assert_eq!(target.hear(MAC, info(16), now), Heard::Up);
+        assert_eq!(target.hear(MAC, info(16), now), Heard::Same);
+        assert_eq!(target.hear(MAC, info(8), now), Heard::Changed);
+        assert_eq!(target.ask_at(), now + WATCH_EVERY);
+        for _ in 0..PATIENCE {
+            now = target.ask_at();
+            assert_eq!(target.asked(now), Liveness::Up);
+        }
+        assert_eq!(target.asked(target.ask_at()), Liveness::Down);
+        assert!(target.down(now) && !target.down(now));
+        assert_eq!(target.hear(MAC, info(8), now), Heard::Up);
+    }
+
+    #[test]
+    fn a_second_station_is_believed_only_when_the_first_is_silent_and_never_against_a_pin() {
+        let now = Instant::default();
+        let mut target = Watch::new(None, now);
+        target.hear(MAC, info(16), now);
+        assert_eq!(target.hear(OTHER, info(16), now), Heard::Imposter);
+        assert!(target.is(MAC));
+        assert_eq!(target.hear(OTHER, info(16), now + SUCCESSION), Heard::Changed);
+        assert!(target.is(OTHER));
+        let mut pinned = Watch::new(Some(MAC), now);
+        assert_eq!(pinned.hear(OTHER, info(16), now), Heard::Imposter);
+        assert_eq!(pinned.hear(MAC, info(16), now), Heard::Up);
+    }
+}
