@@ -2,6 +2,7 @@
 
 mod links;
 mod process;
+mod tunnels;
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, RawFd};
@@ -15,6 +16,7 @@ use nix::sched::{CloneFlags, unshare};
 
 pub use links::{LinkFacts, VethEnd, veth};
 pub use process::{Process, Transcript};
+pub use tunnels::Vxlan;
 
 /// A network namespace, held by a thread of this process.
 ///

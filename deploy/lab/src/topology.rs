@@ -9,7 +9,9 @@
 //! With TAP attachment there is no namespace `ini` (or `tgt`): the end runs on the gateway's own host, on the TAP
 //! device the gateway makes.
 
-use std::net::{IpAddr, SocketAddr};
+mod ground;
+
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,14 +19,18 @@ use anyhow::{Context, Result, bail};
 use aoe_common::frame::Address;
 
 use crate::gateway::{
-    Access, AllowSection, Attachment, Binaries, ExportFile, ImportSection, PORT, PeerSection, RunningGateway,
+    Access, AllowSection, Attachment, Binaries, ExportFile, ImportSection, PeerSection, RunningGateway,
     SegmentSection, Site,
 };
 use crate::initiator::Initiator;
-use crate::netns::{Namespace, VethEnd, veth};
-use crate::relay::{Relay, RelayEnd};
+use crate::netns::{Namespace, veth};
+use crate::relay::Relay;
 use crate::target::Target;
 use crate::target::server::TargetServer;
+
+use ground::{address, end, end_host, prefix_len, socket};
+
+pub use ground::Ground;
 
 /// Name of the one segment at each site.
 pub const SEGMENT: &str = "san";
@@ -45,6 +51,8 @@ pub enum Attach {
 /// What is between the gateways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Between {
+    /// One cable: nothing in the way.
+    Cable,
     /// An Ethernet bridge: nothing gets lost.
     Bridge,
     /// A UDP relay that can do harm.
@@ -130,62 +138,31 @@ impl World {
     /// # Errors
     /// Without the rights to make namespaces, or when a step fails; the message says which.
     pub fn build(dir: &Path, binaries: &Binaries, plan: WorldPlan) -> Result<Self> {
-        let (gwa, gwb, wan) = (
-            Namespace::new("gwa")?,
-            Namespace::new("gwb")?,
-            Namespace::new("wan")?,
-        );
-        let ini = end_host("ini", &gwa, plan.attach_a, plan.segment_mtu)?;
-        let tgt = end_host("tgt", &gwb, plan.attach_b, plan.segment_mtu)?;
-        for (gateway, port) in [(&gwa, "a"), (&gwb, "b")] {
-            veth(end(gateway, "wan0"), end(&wan, port), plan.underlay_mtu)?;
-        }
-        let at = |text| address(plan.internet, text);
-        let prefix = if plan.internet == Internet::V4 { 24 } else { 64 };
-        let (a, b) = match plan.between {
-            Between::Bridge => (at((100, 1)), at((100, 2))),
-            Between::Relay => (at((100, 1)), at((113, 1))),
-        };
-        gwa.add_address("wan0", a, prefix)?;
-        gwb.add_address("wan0", b, prefix)?;
-        let relay = match plan.between {
-            Between::Bridge => {
-                wan.add_bridge("br0", &["a", "b"])?;
-                wan.set_mtu("br0", plan.underlay_mtu)?;
-                None
-            }
-            Between::Relay => {
-                let (towards_a, towards_b) = (at((100, 254)), at((113, 254)));
-                wan.add_address("a", towards_a, prefix)?;
-                wan.add_address("b", towards_b, prefix)?;
-                let end = |ours, gateway| RelayEnd {
-                    ours: socket(ours),
-                    gateway: socket(gateway),
-                };
-                Some(Relay::start(&wan, end(towards_a, a), end(towards_b, b), 1)?)
-            }
-        };
-        let mut site_a = site(dir, binaries, "site-a", a, plan.attach_a, plan.segment_mtu)?;
-        let mut site_b = site(dir, binaries, "site-b", b, plan.attach_b, plan.segment_mtu)?;
-        let (seen_from_a, seen_from_b) = match plan.between {
-            Between::Bridge => (b, a),
-            Between::Relay => (at((100, 254)), at((113, 254))),
-        };
-        introduce(&mut site_a, &site_b, Some(seen_from_a));
-        introduce(&mut site_b, &site_a, Some(seen_from_b));
-        let (dir, binaries) = (dir.to_owned(), binaries.clone());
+        Self::on(Ground::build(plan)?, dir, binaries)
+    }
+
+    /// Puts two sites on a ground that is there already.
+    ///
+    /// # Errors
+    /// When a directory or a key cannot be made.
+    pub fn on(ground: Ground, dir: &Path, binaries: &Binaries) -> Result<Self> {
+        let plan = ground.plan;
+        let mut site_a = site(dir, binaries, "site-a", ground.a, plan.attach_a, plan.segment_mtu)?;
+        let mut site_b = site(dir, binaries, "site-b", ground.b, plan.attach_b, plan.segment_mtu)?;
+        introduce(&mut site_a, &site_b, Some(ground.b_seen_from_a));
+        introduce(&mut site_b, &site_a, Some(ground.a_seen_from_b));
         Ok(World {
             plan,
-            ini,
-            gwa,
-            wan,
-            gwb,
-            tgt,
+            ini: ground.ini,
+            gwa: ground.gwa,
+            wan: ground.wan,
+            gwb: ground.gwb,
+            tgt: ground.tgt,
             site_a,
             site_b,
-            relay,
-            dir,
-            binaries,
+            relay: ground.relay,
+            dir: dir.to_owned(),
+            binaries: binaries.clone(),
         })
     }
 
@@ -248,7 +225,7 @@ impl World {
         veth(end(&host, "wan0"), end(&self.wan, "c"), self.plan.underlay_mtu)?;
         self.wan.add_port("br0", "c")?;
         let ours = address(self.plan.internet, (100, 66));
-        host.add_address("wan0", ours, if ours.is_ipv4() { 24 } else { 64 })?;
+        host.add_address("wan0", ours, prefix_len(self.plan.internet))?;
         let mut site = site(
             &self.dir,
             &self.binaries,
@@ -356,42 +333,9 @@ fn site(
     Ok(site)
 }
 
-/// The host of an AoE end: a namespace behind the gateway's device `san`, or the gateway's own.
-fn end_host(name: &str, gateway: &Namespace, attach: Attach, mtu: u32) -> Result<Namespace> {
-    match attach {
-        Attach::Tap => Ok(gateway.clone()),
-        Attach::Nic => {
-            let host = Namespace::new(name)?;
-            veth(end(&host, "eth0"), end(gateway, SEGMENT), mtu)?;
-            Ok(host)
-        }
-    }
-}
-
 fn end_device(attach: Attach) -> &'static str {
     match attach {
         Attach::Nic => "eth0",
         Attach::Tap => TAP,
-    }
-}
-
-fn end<'a>(namespace: &'a Namespace, name: &'a str) -> VethEnd<'a> {
-    VethEnd {
-        namespace,
-        name,
-        mac: None,
-    }
-}
-
-fn socket(address: IpAddr) -> SocketAddr {
-    SocketAddr::new(address, PORT)
-}
-
-/// Addresses for documentation (RFC 5737, RFC 3849): a network number, 100 or 113, and a host.
-fn address(internet: Internet, (network, host): (u8, u8)) -> IpAddr {
-    match internet {
-        Internet::V4 if network == 100 => IpAddr::from([198, 51, 100, host]),
-        Internet::V4 => IpAddr::from([203, 0, network, host]),
-        Internet::V6 => IpAddr::from([0x2001, 0xdb8, 0, u16::from(network), 0, 0, 0, u16::from(host)]),
     }
 }

@@ -1,6 +1,7 @@
 //! Interfaces of a namespace, by netlink: no `ip` command is needed.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use aoe_common::frame::MacAddr;
@@ -162,6 +163,21 @@ impl Namespace {
         self.facts(link).is_ok()
     }
 
+    /// Waits until an interface of that name exists, made by somebody else.
+    ///
+    /// # Errors
+    /// When it does not after `timeout`.
+    pub fn wait_for_link(&self, link: &str, timeout: Duration) -> Result<LinkFacts> {
+        let until = Instant::now() + timeout;
+        loop {
+            match self.facts(link) {
+                Ok(facts) => return Ok(facts),
+                Err(error) if Instant::now() >= until => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+
     fn change(
         &self,
         link: &str,
@@ -195,7 +211,7 @@ fn facts_of(message: &LinkMessage) -> LinkFacts {
 }
 
 /// Runs one netlink conversation inside a namespace.
-fn netlink<T, F>(namespace: &Namespace, talk: F) -> Result<T>
+pub(super) fn netlink<T, F>(namespace: &Namespace, talk: F) -> Result<T>
 where
     T: Send + 'static,
     F: AsyncFnOnce(Handle) -> Result<T> + Send + 'static,
@@ -280,9 +296,7 @@ mod tests {
         ] {
             let bind = |at: &'static str| move || Ok(std::net::UdpSocket::bind(at)?);
             let receiver = rooms[2].run(bind(to)).unwrap();
-            receiver
-                .set_read_timeout(Some(std::time::Duration::from_secs(5)))
-                .unwrap();
+            receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
             let sender = rooms[0].run(bind(from)).unwrap();
             sender.send_to(b"hello", to).unwrap();
             let mut bytes = [0; 16];
