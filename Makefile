@@ -1,10 +1,15 @@
-# The two commands of the README.
-.PHONY: lab test
+# The commands of the README.
+.PHONY: bench lab test
 
 # Real AoE through a gateway pair, in network namespaces. `make lab ARGS="--keep"`, `ARGS="--help"` for more.
 lab:
 	cargo build --locked --release -p aoe-gateway -p aoe-keys -p aoe-lab --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/aoe-lab $(ARGS)
+
+# The gateway pair beside a bridge, VXLAN and other tunnels. `make bench ARGS="--help"` for more.
+bench:
+	cargo build --locked --release -p aoe-gateway -p aoe-keys -p aoe-lab --bins
+	$(or $(CARGO_TARGET_DIR),target)/release/aoe-bench $(ARGS)
 
 # Every check. `.ci/checks NAME...` runs single ones.
 test:

@@ -1,0 +1,82 @@
+//! `aoe-bench`: how fast AoE is through a pair of gateways, beside a plain bridge and beside other tunnels.
+//!
+//! - [`cli`]: what one may ask for; [`plan`]: what is run, in which order
+//! - [`peers`]: the ways from one segment to the other; [`lane`]: one of them, with an initiator and a target
+//! - [`cpu`]: who used the processors; [`machine`]: whose processors these are
+//! - [`series`]: the runs, with [`progress`]; [`results`]: what they came to, and as a [`table`]
+
+mod cli;
+mod cpu;
+mod lane;
+mod machine;
+mod peers;
+mod plan;
+mod progress;
+mod results;
+mod series;
+mod table;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use aoe_lab::isolation;
+use clap::Parser;
+
+use cli::{Cli, Options};
+
+fn main() -> ExitCode {
+    isolation::run_as_init_if_asked();
+    let cli = Cli::parse();
+    let outcome = match isolation::is_inside() {
+        true => inside(&cli.options),
+        false => outside(&cli.options),
+    };
+    outcome.unwrap_or_else(|error| {
+        complain(&format!("aoe-bench: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// The bench, in the namespaces that [`outside`] made.
+fn inside(options: &Options) -> Result<ExitCode> {
+    let dir = isolation::scratch().context("the directory for keys and logs was not handed over")?;
+    let report = series::run(options, &dir)?;
+    print(&table::text(&report));
+    options.save(&report)?;
+    Ok(match report.is_clean() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Makes the directory and the namespaces, runs ourselves in them, and removes the directory unless it failed.
+fn outside(options: &Options) -> Result<ExitCode> {
+    aoe_lab::gateway::Binaries::find()?;
+    options.check()?;
+    isolation::hold_signals()?;
+    let dir = tempfile::Builder::new()
+        .prefix("aoe-bench-")
+        .tempdir()
+        .context("making a directory for keys and logs")?;
+    let own = std::env::current_exe().context("looking for this program itself")?;
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let code = isolation::run(&own, &own, &args, Some(dir.path()))?;
+    if code == 1 {
+        complain(&format!("     Configurations and logs: {}", dir.keep().display()));
+    } else if code > 128 {
+        complain("\naoe-bench: interrupted; nothing is left of it");
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// A text on standard output, whose reader may have gone away.
+fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn complain(message: &str) {
+    // A closed standard error is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
