@@ -21,7 +21,7 @@ use crate::segment::SegmentState;
 use crate::seldom::Seldom;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
-use crate::tunnel::links::{Change, Io, Links};
+use crate::tunnel::links::{Change, Io, Links, Opened};
 use crate::tunnel::message::{Chunk, Kind, chunks};
 use crate::tunnel::update;
 
@@ -42,6 +42,13 @@ pub struct Deadline {
     pub at: Instant,
     /// What for.
     pub why: &'static str,
+}
+
+/// Whether the sender of a record wants to hear that it arrived.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    Wanted,
+    Unwanted,
 }
 
 /// A station that answers for an address we present is told of at most this often.
@@ -121,10 +128,16 @@ impl Engine {
             telemetry: &mut self.telemetry,
         };
         match self.links.handle_datagram(path, datagram, &mut io) {
-            Ok(Some((peer, payload))) => {
+            Ok(Some(Opened {
+                peer,
+                session,
+                payload,
+            })) => {
                 // A change of session goes first: what follows in this record belongs to the new one.
                 self.settle(now, out);
-                self.handle_chunks(peer, payload, now, out);
+                if self.handle_chunks(peer, payload, now, out) == News::Wanted {
+                    self.links.note_news(peer, session, payload.len(), now);
+                }
             }
             Ok(None) => {}
             Err(reason) => self.telemetry.drop(reason),
@@ -281,7 +294,8 @@ impl Engine {
     }
 
     /// One frame's way from the wire: chunks, messages, then the exit (requests) or the edge (replies).
-    fn handle_chunks(&mut self, peer: PeerId, payload: &[u8], now: Instant, out: &mut Output) {
+    fn handle_chunks(&mut self, peer: PeerId, payload: &[u8], now: Instant, out: &mut Output) -> News {
+        let mut news = News::Unwanted;
         for chunk in chunks(payload) {
             let Ok(Chunk {
                 kind,
@@ -290,8 +304,11 @@ impl Engine {
             }) = chunk
             else {
                 self.telemetry.drop(DropReason::RecordMalformed);
-                return;
+                return news;
             };
+            if kind.wants_news() {
+                news = News::Wanted;
+            }
             let Some(position) = position else {
                 self.handle_message(peer, kind, bytes, now, out);
                 continue;
@@ -306,6 +323,7 @@ impl Engine {
                 self.links.recycle(peer, whole);
             }
         }
+        news
     }
 
     fn handle_message(&mut self, peer: PeerId, kind: Kind, message: &[u8], now: Instant, out: &mut Output) {
@@ -330,7 +348,7 @@ impl Engine {
                 }
                 None => Err(DropReason::MessageMalformed),
             },
-            Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close => {
+            Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close | Kind::Report => {
                 self.links.handle_control(peer, kind, message, &mut io);
                 Ok(())
             }

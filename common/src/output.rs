@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use crate::config::SegmentId;
+use crate::config::{PeerId, SegmentId};
 
 /// Most datagrams in one train: the kernel's `UDP_MAX_SEGMENTS`.
 pub const TRAIN_MAX_DATAGRAMS: usize = 64;
@@ -81,10 +81,19 @@ impl FrameBatch {
 }
 
 /// Trains to send.
+///
+/// A train of records may have to be sent again in part, so its buffer is not emptied when the batch is cleared: it
+/// goes back to the engine, which keeps it until the peer has it. For that the same batch must be lent every time; with
+/// another one nothing is lost but the ability to repair.
 #[derive(Debug, Default)]
 pub struct TrainBatch {
     trains: Vec<OwnedTrain>,
-    spare: Vec<Vec<u8>>,
+    /// Sent, and not yet taken by the engine.
+    sent: Vec<SentTrain>,
+    /// Empty buffers of these capacities: [`TRAIN_MAX_LEN`], [`MEDIUM_LEN`], [`SMALL_LEN`].
+    large: Vec<Vec<u8>>,
+    medium: Vec<Vec<u8>>,
+    small: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -92,7 +101,31 @@ struct OwnedTrain {
     path: Path,
     stride: usize,
     bytes: Vec<u8>,
+    records: Option<Records>,
 }
+
+/// What the records of a train are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Records {
+    pub(crate) peer: PeerId,
+    /// The receiver's index of the session.
+    pub(crate) receiver: u32,
+    /// The counter of the first; the others follow it.
+    pub(crate) first: u64,
+}
+
+/// A train of records that was sent.
+#[derive(Debug)]
+pub(crate) struct SentTrain {
+    pub(crate) records: Records,
+    pub(crate) stride: usize,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Buffers for trains that are kept: most batches of a quiet link are one short record, which should not hold the
+/// memory of 64 long ones.
+const MEDIUM_LEN: usize = 16 << 10;
+const SMALL_LEN: usize = 2 << 10;
 
 /// One GSO send: datagrams of `stride` bytes each, of which the last may be shorter; at most
 /// [`TRAIN_MAX_DATAGRAMS`] of them and [`TRAIN_MAX_LEN`] bytes, at least one byte.
@@ -133,24 +166,25 @@ impl TrainBatch {
         self.trains.is_empty()
     }
 
-    /// An empty buffer to fill and [`push`](Self::push).
-    pub fn lend(&mut self) -> Vec<u8> {
-        self.spare
+    /// An empty buffer to fill and push.
+    pub(crate) fn lend(&mut self) -> Vec<u8> {
+        self.large
             .pop()
             .unwrap_or_else(|| Vec::with_capacity(TRAIN_MAX_LEN))
     }
 
-    /// Adds a finished train; an empty one goes back to the pool.
-    pub fn push(&mut self, path: Path, stride: usize, bytes: Vec<u8>) {
-        if bytes.is_empty() {
-            self.spare.push(bytes);
-        } else {
-            self.trains.push(OwnedTrain { path, stride, bytes });
-        }
+    /// Adds a finished train of records, of which parts may have to be sent again; an empty one goes back to the pool.
+    pub(crate) fn push_records(&mut self, path: Path, stride: usize, bytes: Vec<u8>, records: Records) {
+        self.push_owned(path, stride, bytes, Some(records));
+    }
+
+    /// Adds a finished train that nobody asks for again; an empty one goes back to the pool.
+    pub(crate) fn push(&mut self, path: Path, stride: usize, bytes: Vec<u8>) {
+        self.push_owned(path, stride, bytes, None);
     }
 
     /// Adds one lone datagram.
-    pub fn push_datagram(&mut self, path: Path, datagram: &[u8]) {
+    pub(crate) fn push_datagram(&mut self, path: Path, datagram: &[u8]) {
         let mut bytes = self.lend();
         bytes.extend_from_slice(datagram);
         self.push(path, datagram.len(), bytes);
@@ -158,12 +192,68 @@ impl TrainBatch {
 
     /// Forgets the trains and keeps the memory, at most [`SPARE_TRAINS`] buffers of it.
     pub fn clear(&mut self) {
-        for mut train in self.trains.drain(..) {
-            if self.spare.len() < SPARE_TRAINS {
-                train.bytes.clear();
-                self.spare.push(train.bytes);
+        // What nobody took since the last time will not be taken.
+        while let Some(left) = self.sent.pop() {
+            self.give_back(left.bytes);
+        }
+        while let Some(train) = self.trains.pop() {
+            let OwnedTrain { stride, bytes, .. } = train;
+            match train.records {
+                Some(records) => self.sent.push(SentTrain {
+                    records,
+                    stride,
+                    bytes,
+                }),
+                None => self.give_back(bytes),
             }
         }
+    }
+
+    /// The oldest train that was sent and not yet taken. Its buffer should be given back some time.
+    pub(crate) fn pop_sent(&mut self) -> Option<SentTrain> {
+        // Cleared from behind, so this is the order they were sent in.
+        self.sent.pop()
+    }
+
+    /// The same bytes in a buffer of about their length.
+    pub(crate) fn compact(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        let (pool, len) = if bytes.len() <= SMALL_LEN {
+            (&mut self.small, SMALL_LEN)
+        } else if bytes.len() <= MEDIUM_LEN {
+            (&mut self.medium, MEDIUM_LEN)
+        } else {
+            return bytes;
+        };
+        let mut short = pool.pop().unwrap_or_else(|| Vec::with_capacity(len));
+        short.extend_from_slice(&bytes);
+        self.give_back(bytes);
+        short
+    }
+
+    /// Takes a buffer back, if there are not enough already.
+    pub(crate) fn give_back(&mut self, mut bytes: Vec<u8>) {
+        let (pool, enough) = match bytes.capacity() {
+            TRAIN_MAX_LEN.. => (&mut self.large, SPARE_TRAINS),
+            MEDIUM_LEN.. => (&mut self.medium, SPARE_TRAINS),
+            SMALL_LEN.. => (&mut self.small, SPARE_TRAINS * 4),
+            _ => return,
+        };
+        if pool.len() < enough {
+            bytes.clear();
+            pool.push(bytes);
+        }
+    }
+
+    fn push_owned(&mut self, path: Path, stride: usize, bytes: Vec<u8>, records: Option<Records>) {
+        if bytes.is_empty() {
+            return self.give_back(bytes);
+        }
+        self.trains.push(OwnedTrain {
+            path,
+            stride,
+            bytes,
+            records,
+        });
     }
 }
 
@@ -203,5 +293,39 @@ mod tests {
         batch.clear();
         let lent = batch.lend();
         assert!(lent.is_empty() && lent.capacity() >= TRAIN_MAX_LEN);
+    }
+
+    #[test]
+    fn records_go_back_in_the_order_they_were_sent_and_are_let_go_if_nobody_takes_them() {
+        let path = Path {
+            socket: 0,
+            remote: "127.0.0.1:1".parse().unwrap(),
+        };
+        let mut batch = TrainBatch::default();
+        let fill = |batch: &mut TrainBatch| {
+            for first in 0..3 {
+                let mut bytes = batch.lend();
+                bytes.push(7);
+                let records = Records {
+                    peer: PeerId(0),
+                    receiver: 1,
+                    first,
+                };
+                batch.push_records(path, 1, bytes, records);
+            }
+            batch.clear();
+        };
+        fill(&mut batch);
+        fill(&mut batch);
+        assert_eq!((batch.sent.len(), batch.large.len()), (3, 3));
+        for first in 0..3 {
+            let sent = batch.pop_sent().unwrap();
+            assert_eq!((sent.records.first, &sent.bytes[..]), (first, &[7][..]));
+            let short = batch.compact(sent.bytes);
+            assert_eq!((short.capacity(), &short[..]), (SMALL_LEN, &[7][..]));
+            batch.give_back(short);
+        }
+        assert!(batch.pop_sent().is_none());
+        assert_eq!((batch.large.len(), batch.small.len()), (6, 1));
     }
 }

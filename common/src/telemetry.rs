@@ -60,6 +60,20 @@ counts! {
     RecordsOpened => "records_opened",
     /// Records sealed.
     RecordsSealed => "records_sealed",
+    /// Records that did not arrive in time and were asked for.
+    RecordsMissed => "records_missed",
+    /// Records that did not arrive at all, although they were asked for.
+    RecordsGivenUp => "records_given_up",
+    /// Records sent again because the peer asked for them.
+    RecordsResent => "records_resent",
+    /// Records the peer asked for and that are kept no more, or are more than may be sent again.
+    ResendsRefused => "resends_refused",
+    /// Records the peer asked for and that the path does not carry any more.
+    ResendsTooLong => "resends_too_long",
+    /// Pings, or old records, sent because nothing was heard of the last record.
+    TailProbes => "tail_probes",
+    /// Reports of what arrived and what did not.
+    ReportsSent => "reports_sent",
     /// Handshakes completed.
     Handshakes => "handshakes",
     /// Events let go because nobody asked for them.

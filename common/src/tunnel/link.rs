@@ -5,13 +5,17 @@ use std::time::Duration;
 use aoe_keys::{Psk, PublicKey};
 
 use super::admission::Stamp;
+use super::gaps::patience;
 use super::handshake::Dial;
 use super::links::Io;
+use super::message::Kind;
 use super::pack::{Outlet, Packer};
 use super::peer_clock::PeerClock;
 use super::reassembly::Reassembly;
+use super::repair::{Probe, Repair, Resent};
+use super::report::Report;
 use super::session::{Role, Session};
-use crate::config::{Endpoint, PeerConfig, Protection};
+use crate::config::{Endpoint, PeerConfig, PeerId, Protection};
 use crate::drop_reason::DropReason;
 use crate::output::Path;
 use crate::telemetry::Count;
@@ -44,6 +48,7 @@ const UDP6_OVERHEAD: usize = 48;
 
 /// One peer.
 pub(crate) struct Link {
+    id: PeerId,
     pub(crate) name: String,
     pub(crate) key: PublicKey,
     pub(crate) precedence: Precedence,
@@ -63,6 +68,13 @@ pub(crate) struct Link {
     /// When a refused handshake of it was last told of.
     pub(crate) last_refusal: Option<Instant>,
     pub(crate) packer: Packer,
+    /// Whether it is on the list of those to flush.
+    pub(crate) is_packed: bool,
+    /// Whether something is packed of which the peer is to tell that it arrived.
+    awaits_news: bool,
+    pub(crate) repair: Repair,
+    /// A report on its way into the packer.
+    report: Vec<u8>,
     pub(crate) reassembly: Reassembly,
     pub(crate) last_received: Instant,
     pub(crate) last_ping: Instant,
@@ -138,13 +150,14 @@ pub(crate) enum Promotion {
 }
 
 impl Link {
-    pub(crate) fn new(config: PeerConfig, our_key: PublicKey, now: Instant) -> Option<Link> {
+    pub(crate) fn new(id: PeerId, config: PeerConfig, our_key: PublicKey, now: Instant) -> Option<Link> {
         let precedence = if our_key.as_bytes() < config.key.as_bytes() {
             Precedence::Ours
         } else {
             Precedence::Theirs
         };
         Some(Link {
+            id,
             stamp: Stamp::new(config.key)?,
             precedence,
             name: config.name,
@@ -160,6 +173,10 @@ impl Link {
             unconfirmed: 0,
             last_refusal: None,
             packer: Packer::default(),
+            is_packed: false,
+            awaits_news: false,
+            repair: Repair::new(now),
+            report: Vec::new(),
             reassembly: Reassembly::default(),
             last_received: now,
             last_ping: now,
@@ -227,6 +244,13 @@ impl Link {
         }
     }
 
+    /// When there is something to report, or to ask about.
+    pub(crate) fn repair_at(&self) -> Instant {
+        self.repair
+            .report_at(self.ask_at())
+            .min(self.repair.probe_at(self.clock.round_trip()))
+    }
+
     /// When the next ping is due.
     pub(crate) fn ping_at(&self, keepalive: Duration) -> Instant {
         let mut at = self.last_received.max(self.last_ping) + keepalive;
@@ -260,6 +284,7 @@ impl Link {
             return Err(DropReason::NoSession);
         }
         let mut outlet = Outlet {
+            peer: self.id,
             session,
             path,
             datagram_len,
@@ -271,6 +296,20 @@ impl Link {
         result
     }
 
+    /// Packs a message.
+    pub(crate) fn push(
+        &mut self,
+        kind: Kind,
+        head: &[u8],
+        body: &[u8],
+        io: &mut Io<'_>,
+    ) -> Result<(), DropReason> {
+        self.with_outlet(io, |packer, outlet| packer.push(kind, head, body, outlet))?;
+        // A ping is asked about again by itself.
+        self.awaits_news |= kind.wants_news() && kind != Kind::Ping;
+        Ok(())
+    }
+
     /// Seals what is packed. Without a session it is lost, and counted.
     pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
         if let Err(reason) = self.with_outlet(io, Packer::flush) {
@@ -279,6 +318,80 @@ impl Link {
             }
             self.packer.discard();
         }
+        if std::mem::take(&mut self.awaits_news)
+            && let Some(session) = &self.sessions.current
+            && let Some(counter) = session.newest_sealed()
+        {
+            self.repair
+                .await_news(session.remote_index, counter, io.now, &mut io.out.trains);
+        }
+    }
+
+    /// Packs what the peer should hear of its records, for every session that there is something to tell of.
+    pub(crate) fn report(&mut self, io: &mut Io<'_>) {
+        let patience = patience(self.clock.round_trip());
+        let mut total = 0;
+        for slot in [Slot::Previous, Slot::Current, Slot::Next] {
+            let Some(session) = self.sessions.get_mut(slot) else {
+                continue;
+            };
+            let gaps = &mut session.gaps;
+            io.telemetry.add(Count::RecordsGivenUp, gaps.expire(io.now));
+            if !gaps.has_news() && gaps.deadline() > io.now {
+                continue;
+            }
+            let (report, missed) = gaps.report(session.local_index, patience, io.now);
+            io.telemetry.add(Count::RecordsMissed, missed);
+            io.telemetry.count(Count::ReportsSent);
+            let mut message = std::mem::take(&mut self.report);
+            message.clear();
+            report.emit(&mut message);
+            total += message.len();
+            if let Err(reason) = self.push(Kind::Report, &message, &[], io) {
+                io.telemetry.drop(reason);
+            }
+            self.report = message;
+        }
+        self.repair.reported(total, io.now);
+    }
+
+    /// When there is a missing record to ask for.
+    pub(crate) fn ask_at(&self) -> Instant {
+        let next = self.sessions.next.as_ref().map(|(session, _)| session);
+        [
+            self.sessions.current.as_ref(),
+            self.sessions.previous.as_ref(),
+            next,
+        ]
+        .into_iter()
+        .flatten()
+        .map(|session| session.gaps.deadline())
+        .min()
+        .unwrap_or(Instant::NEVER)
+    }
+
+    /// Sends again what the peer misses.
+    pub(crate) fn handle_report(&mut self, report: &Report, io: &mut Io<'_>) -> Resent {
+        let way = self.path.map(|path| (path, self.datagram_len()));
+        self.repair
+            .handle_report(report, self.clock.round_trip(), way, io.now, &mut io.out.trains)
+    }
+
+    /// Asks about a last record of which nothing was heard; true if that takes a ping.
+    pub(crate) fn probe(&mut self, io: &mut Io<'_>) -> bool {
+        while let Some(probe) = self.repair.probe(self.clock.round_trip(), io.now) {
+            io.telemetry.count(Count::TailProbes);
+            match (probe, self.path) {
+                (Probe::Ping, _) => return true,
+                (Probe::Record { receiver, counter }, Some(path)) => {
+                    let way = (path, self.datagram_len());
+                    self.repair
+                        .send_again(receiver, counter, way, io.now, &mut io.out.trains);
+                }
+                (Probe::Record { .. }, None) => {}
+            }
+        }
+        false
     }
 
     /// The next moment at which something is due.
@@ -296,7 +409,10 @@ impl Link {
         let Some(current) = &self.sessions.current else {
             return at;
         };
-        at = at.min(current.ends_at()).min(self.ping_at(keepalive));
+        at = at
+            .min(current.ends_at())
+            .min(self.ping_at(keepalive))
+            .min(self.repair_at());
         if self.dialing.is_none() {
             at = at.min(current.rekey_at());
         }
@@ -314,6 +430,14 @@ impl Link {
 }
 
 impl Sessions {
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut Session> {
+        match slot {
+            Slot::Current => self.current.as_mut(),
+            Slot::Previous => self.previous.as_mut(),
+            Slot::Next => self.next.as_mut().map(|(session, _)| session),
+        }
+    }
+
     /// The session with this index of ours.
     pub(crate) fn find(&mut self, local_index: u32) -> Option<(Slot, &mut Session)> {
         let next = self.next.as_mut().map(|(session, _)| session);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use aoe_keys::SecretKey;
 
 use super::admission::{COOKIE_REPLY_LEN, Gate};
+use super::gaps::Arrival;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
 use super::link::{ASK_AFTER, Dialing, LOST_AFTER, Link, Promotion, REDIAL_AFTER, Slot, UPDATE_RETRY};
 use super::message::Kind;
@@ -69,6 +70,15 @@ pub(crate) enum Change {
     UpdateAcked,
 }
 
+/// An opened record.
+pub(crate) struct Opened<'a> {
+    pub(crate) peer: PeerId,
+    /// The session it came by.
+    pub(crate) session: u32,
+    /// Its chunks.
+    pub(crate) payload: &'a [u8],
+}
+
 /// What every input of the tunnel needs.
 pub(crate) struct Io<'a> {
     pub(crate) now: Instant,
@@ -98,9 +108,10 @@ impl Links {
             random,
             unix_zero: unix_time.saturating_sub(now.saturating_since(Instant::default())),
             last_stamp: 0,
-            links: peers
-                .into_iter()
-                .map(|peer| Link::new(peer, our_key, now))
+            links: (0..)
+                .map(PeerId)
+                .zip(peers)
+                .map(|(id, peer)| Link::new(id, peer, our_key, now))
                 .collect::<Option<Vec<_>>>()?,
             packed: Vec::new(),
             changes: VecDeque::new(),
@@ -165,10 +176,11 @@ impl Links {
             .links
             .get_mut(usize::from(peer.0))
             .ok_or(DropReason::NoSession)?;
-        if !self.packed.contains(&peer) {
+        if !link.is_packed {
+            link.is_packed = true;
             self.packed.push(peer);
         }
-        link.with_outlet(io, |packer, outlet| packer.push(kind, head, body, outlet))?;
+        link.push(kind, head, body, io)?;
         if link.owes_since.is_none() && expects_answer(kind) {
             link.owes_since = Some(io.now);
             self.wake = self.wake.min(io.now + ASK_AFTER);
@@ -180,13 +192,41 @@ impl Links {
         Ok(())
     }
 
-    /// Seals what was packed since the last flush.
+    /// Seals what was packed since the last flush; reports of what arrived go along.
     pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
+        self.keep_sent(io);
         for peer in self.packed.drain(..) {
             let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
                 continue;
             };
+            link.is_packed = false;
+            if link.repair.reports_along(link.ask_at(), io.now) {
+                link.report(io);
+            }
             link.flush(io);
+            self.wake = self.wake.min(link.repair_at());
+        }
+    }
+
+    /// Keeps what was sent since the last time, to send it again if it is lost.
+    fn keep_sent(&mut self, io: &mut Io<'_>) {
+        while let Some(sent) = io.out.trains.pop_sent() {
+            match self.links.get_mut(usize::from(sent.records.peer.0)) {
+                Some(link) => link.repair.keep(sent, io.now, &mut io.out.trains),
+                None => io.out.trains.give_back(sent.bytes),
+            }
+        }
+    }
+
+    /// A record of a peer held a message of which it wants to hear that it arrived.
+    pub(crate) fn note_news(&mut self, peer: PeerId, session: u32, len: usize, now: Instant) {
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return;
+        };
+        if let Some((_, session)) = link.sessions.find(session) {
+            session.gaps.note_news();
+            link.repair.note_news(len, now);
+            self.wake = self.wake.min(link.repair.report_at(Instant::NEVER));
         }
     }
 
@@ -210,13 +250,13 @@ impl Links {
         }
     }
 
-    /// Opens a datagram. Handshakes are dealt with here; what comes out is the peer and the chunks of a record.
+    /// Opens a datagram. Handshakes are dealt with here; what comes out is a record.
     pub(crate) fn handle_datagram<'a>(
         &mut self,
         path: Path,
         datagram: &'a mut [u8],
         io: &mut Io<'_>,
-    ) -> Result<Option<(PeerId, &'a [u8])>, DropReason> {
+    ) -> Result<Option<Opened<'a>>, DropReason> {
         match datagram.first() {
             Some(&TYPE_RECORD) => self.handle_record(path, datagram, io).map(Some),
             Some(&TYPE_INIT) if datagram.len() == INIT_LEN => {
@@ -247,8 +287,12 @@ impl Links {
         if io.now < self.wake {
             return;
         }
+        self.keep_sent(io);
         for peer in (0..).map(PeerId).take(self.links.len()) {
-            self.tend(peer, io);
+            let link = self.links.get(usize::from(peer.0));
+            if link.is_some_and(|link| link.deadline(self.keepalive) <= io.now) {
+                self.tend(peer, io);
+            }
         }
         self.wake = self
             .links
@@ -265,6 +309,7 @@ impl Links {
         };
         io.telemetry
             .drops(DropReason::ReassemblyExpired, link.reassembly.expire(now));
+        link.repair.expire(now, &mut io.out.trains);
         let owed_for = link
             .owes_since
             .map_or(Duration::ZERO, |since| now.saturating_since(since));
@@ -275,7 +320,8 @@ impl Links {
             return self.lose(peer, "it does not answer", io);
         }
         let up = link.is_up(now);
-        let ping = now >= link.ping_at(self.keepalive);
+        let reports = up && now >= link.repair.report_at(link.ask_at());
+        let ping = now >= link.ping_at(self.keepalive) || up && link.probe(io);
         let update = link.outgoing.as_mut().filter(|update| now >= update.again_at);
         let update = update.map(|update| {
             update.again_at = now + UPDATE_RETRY;
@@ -292,6 +338,9 @@ impl Links {
         } else if ping {
             link.last_ping = now;
         }
+        if reports {
+            self.report(peer, io);
+        }
         if let (true, Some(message)) = (up, update) {
             self.send_or_count(peer, Kind::Update, &message, io);
         }
@@ -305,7 +354,7 @@ impl Links {
         path: Path,
         datagram: &'a mut [u8],
         io: &mut Io<'_>,
-    ) -> Result<(PeerId, &'a [u8]), DropReason> {
+    ) -> Result<Opened<'a>, DropReason> {
         if datagram.len() > MAX_RECORD_LEN {
             return Err(DropReason::DatagramTooLong);
         }
@@ -324,6 +373,22 @@ impl Links {
             .ok_or(DropReason::RecordUnknownSession)?;
         let (payload, freshness) = session.open(header, datagram, io.now)?;
         io.telemetry.count(Count::RecordsOpened);
+        let tolerance = link.repair.tolerance.get(link.clock.round_trip());
+        match session.gaps.arrived(header.counter, io.now, tolerance) {
+            Arrival::InOrder => {}
+            Arrival::Gap(ask_at) => {
+                io.telemetry
+                    .add(Count::RecordsGivenUp, session.gaps.expire(io.now));
+                self.wake = self.wake.min(ask_at);
+            }
+            Arrival::Late(late) => {
+                link.repair.tolerance.learn(late, link.clock.round_trip());
+                // The sender still keeps it.
+                session.gaps.note_news();
+                link.repair.note_news(0, io.now);
+            }
+        }
+        link.repair.note_arrival(payload.len());
         link.last_received = io.now;
         link.owes_since = None;
         if slot == Slot::Next
@@ -333,8 +398,13 @@ impl Links {
             self.promote(peer, session, io);
             self.ping(peer, io);
         }
+        let opened = Opened {
+            peer,
+            session: header.receiver,
+            payload,
+        };
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return Ok((peer, payload));
+            return Ok(opened);
         };
         if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
             link.flush(io);
@@ -348,7 +418,7 @@ impl Links {
                 });
             }
         }
-        Ok((peer, payload))
+        Ok(opened)
     }
 
     fn promote(&mut self, peer: PeerId, session: Session, io: &mut Io<'_>) {
@@ -370,6 +440,7 @@ impl Links {
             Promotion::Up => self.changes.push_back((peer, Change::Up)),
             Promotion::Restarted => {
                 link.reassembly.clear();
+                link.repair.clear(&mut io.out.trains);
                 link.clock.forget();
                 link.seen_serial = 0;
                 if was_up {
@@ -397,6 +468,7 @@ impl Links {
             return;
         };
         link.packer.discard();
+        link.repair.clear(&mut io.out.trains);
         link.owes_since = None;
         link.sessions.previous = None;
         if link.sessions.current.take().is_some() {
@@ -426,6 +498,17 @@ impl Links {
         self.wake = self.wake.min(link.deadline(self.keepalive));
     }
 
+    /// Tells a peer what arrived and what did not.
+    fn report(&mut self, peer: PeerId, io: &mut Io<'_>) {
+        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+            if !link.is_packed {
+                link.is_packed = true;
+                self.packed.push(peer);
+            }
+            link.report(io);
+        }
+    }
+
     /// Asks a peer for a sign of life and its clock.
     fn ping(&mut self, peer: PeerId, io: &mut Io<'_>) {
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
@@ -452,6 +535,6 @@ impl Links {
 fn expects_answer(kind: Kind) -> bool {
     match kind {
         Kind::Request | Kind::Ping | Kind::Update => true,
-        Kind::Reply | Kind::Pong | Kind::UpdateAck | Kind::Close => false,
+        Kind::Reply | Kind::Pong | Kind::UpdateAck | Kind::Close | Kind::Report => false,
     }
 }

@@ -53,9 +53,19 @@ pub(crate) enum Kind {
     UpdateAck,
     /// The sender goes.
     Close,
+    /// What has arrived of a session.
+    Report,
 }
 
 impl Kind {
+    /// Whether its sender wants to hear that it arrived. Answers to an answer would never end.
+    pub(crate) fn wants_news(self) -> bool {
+        match self {
+            Kind::Request | Kind::Reply | Kind::Ping | Kind::Update | Kind::UpdateAck => true,
+            Kind::Pong | Kind::Report | Kind::Close => false,
+        }
+    }
+
     fn code(self) -> u8 {
         match self {
             Kind::Request => 1,
@@ -65,12 +75,13 @@ impl Kind {
             Kind::Update => 5,
             Kind::UpdateAck => 6,
             Kind::Close => 7,
+            Kind::Report => 8,
         }
     }
 
     fn decode(code: u8) -> Option<Kind> {
-        use Kind::{Close, Ping, Pong, Reply, Request, Update, UpdateAck};
-        [Request, Reply, Ping, Pong, Update, UpdateAck, Close]
+        use Kind::{Close, Ping, Pong, Reply, Report, Request, Update, UpdateAck};
+        [Request, Reply, Ping, Pong, Update, UpdateAck, Close, Report]
             .into_iter()
             .find(|kind| kind.code() == code)
     }

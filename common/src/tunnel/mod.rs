@@ -3,12 +3,15 @@
 //! - [`link`]: everything about one peer; composes the rest
 //! - [`handshake`], [`admission`]: how a session comes to be, and the gate in front of it
 //! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys
+//! - [`repair`]: what is lost on the way is sent again; [`gaps`], [`report`] at the receiver, [`kept`] at the sender
 //! - [`peer_clock`]: how far away a peer is, and what its clock says
 //! - [`pack`], [`reassembly`], [`message`], [`update`]: messages in records
 
 pub(crate) mod admission;
 pub(crate) mod cipher;
+pub(crate) mod gaps;
 pub(crate) mod handshake;
+pub(crate) mod kept;
 pub(crate) mod link;
 pub(crate) mod links;
 pub(crate) mod message;
@@ -16,7 +19,9 @@ pub(crate) mod pack;
 pub(crate) mod peer_clock;
 pub(crate) mod reassembly;
 pub(crate) mod record;
+pub(crate) mod repair;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod update;
 

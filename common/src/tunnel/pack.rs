@@ -9,8 +9,9 @@ use super::message::{
 };
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, MAX_RECORD_LEN};
 use super::session::Session;
+use crate::config::PeerId;
 use crate::drop_reason::DropReason;
-use crate::output::{Path, TRAIN_MAX_DATAGRAMS, TRAIN_MAX_LEN, TrainBatch};
+use crate::output::{Path, Records, TRAIN_MAX_DATAGRAMS, TRAIN_MAX_LEN, TrainBatch};
 
 /// Smallest part of a message worth a fragment of its own.
 const MIN_PART_LEN: usize = 64;
@@ -23,6 +24,8 @@ pub(crate) struct Packer {
     sealed: usize,
     /// Length of the first record of `train`; meaningful once it is sealed.
     stride: usize,
+    /// Counter of the first record of `train`; meaningful once it is sealed.
+    first: u64,
     /// Where the open record starts in `train`, if there is one.
     open: Option<usize>,
     next_message: u32,
@@ -30,6 +33,7 @@ pub(crate) struct Packer {
 
 /// Where a packer's output goes.
 pub(crate) struct Outlet<'a> {
+    pub(crate) peer: PeerId,
     pub(crate) session: &'a mut Session,
     pub(crate) path: Path,
     /// Longest datagram for this path.
@@ -160,12 +164,16 @@ impl Packer {
         if ending == Ending::Another && self.sealed > 0 {
             self.train.resize(start + self.stride - AUTH_TAG_LEN, 0);
         }
-        if let Err(reason) = to.session.seal(&mut self.train, start) {
-            self.train.truncate(start);
-            return Err(reason);
-        }
+        let counter = match to.session.seal(&mut self.train, start) {
+            Ok(counter) => counter,
+            Err(reason) => {
+                self.train.truncate(start);
+                return Err(reason);
+            }
+        };
         if self.sealed == 0 {
             self.stride = self.train.len() - start;
+            self.first = counter;
         }
         self.sealed += 1;
         to.sealed += 1;
@@ -174,8 +182,13 @@ impl Packer {
 
     fn dispatch(&mut self, to: &mut Outlet<'_>) {
         if self.sealed > 0 {
-            to.trains
-                .push(to.path, self.stride, std::mem::take(&mut self.train));
+            let records = Records {
+                peer: to.peer,
+                receiver: to.session.remote_index,
+                first: self.first,
+            };
+            let train = std::mem::take(&mut self.train);
+            to.trains.push_records(to.path, self.stride, train, records);
             self.sealed = 0;
         }
     }
@@ -234,6 +247,7 @@ mod tests {
         };
         for batch in batches {
             let mut to = Outlet {
+                peer: PeerId(0),
                 session: &mut sender,
                 path,
                 datagram_len,

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::cipher::RecordKey;
+use super::gaps::Gaps;
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
 use super::replay::ReplayWindow;
 use crate::config::{Cipher, Protection};
@@ -49,7 +50,9 @@ pub(crate) struct Session {
     pub(crate) protection: Protection,
     pub(crate) cipher: Cipher,
     pub(crate) peer_boot: u64,
-    remote_index: u32,
+    /// What the peer sent and has not arrived.
+    pub(crate) gaps: Gaps,
+    pub(crate) remote_index: u32,
     send_key: RecordKey,
     receive_key: RecordKey,
     next_counter: u64,
@@ -75,6 +78,7 @@ impl Session {
             protection: agreed.protection,
             cipher: agreed.cipher,
             peer_boot: agreed.peer_boot,
+            gaps: Gaps::default(),
             remote_index: agreed.remote_index,
             send_key: agreed.send_key,
             receive_key: agreed.receive_key,
@@ -109,6 +113,11 @@ impl Session {
         self.since + self.rekey_after + GRACE
     }
 
+    /// The counter of the last record sealed.
+    pub(crate) fn newest_sealed(&self) -> Option<u64> {
+        self.next_counter.checked_sub(1)
+    }
+
     /// Whether so many records were sealed that it should be replaced.
     pub(crate) fn is_worn(&self) -> bool {
         self.next_counter >= REKEY_RECORDS
@@ -120,11 +129,11 @@ impl Session {
     }
 
     /// Seals the record that starts at `start` of `buffer`: [`HEADER_LEN`] bytes to be overwritten, then the
-    /// payload up to the end. Appends the authentication tag.
+    /// payload up to the end. Appends the authentication tag and returns the record's counter.
     ///
     /// # Errors
     /// Refuses, leaving the payload unsent, when the counters are used up.
-    pub(crate) fn seal(&mut self, buffer: &mut Vec<u8>, start: usize) -> Result<(), DropReason> {
+    pub(crate) fn seal(&mut self, buffer: &mut Vec<u8>, start: usize) -> Result<u64, DropReason> {
         if self.next_counter >= REFUSE_RECORDS {
             return Err(DropReason::SessionExhausted);
         }
@@ -147,7 +156,7 @@ impl Session {
             .map_err(|_| DropReason::SessionExhausted)?;
         buffer.extend_from_slice(&tag);
         self.next_counter += 1;
-        Ok(())
+        Ok(counter)
     }
 
     /// Opens a record in place: window, then AEAD, then window again and mark.

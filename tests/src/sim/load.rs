@@ -1,5 +1,7 @@
 //! Requests of an initiator, each answer compared with the model.
 
+use std::time::Duration;
+
 use aoe_common::frame::Address;
 use aoe_common::time::Instant;
 use aoe_lab::frames::Frames;
@@ -25,6 +27,7 @@ pub struct Load {
     submitted: u64,
     ended: u64,
     failed: u64,
+    pub(super) took: Vec<Duration>,
     under_way: Vec<UnderWay>,
 }
 
@@ -62,6 +65,7 @@ impl Load {
             submitted: 0,
             ended: 0,
             failed: 0,
+            took: Vec::new(),
             under_way: Vec::new(),
         }
     }
@@ -146,6 +150,8 @@ impl Load {
         };
         let UnderWay { write, .. } = self.under_way.swap_remove(at);
         self.ended += 1;
+        self.took
+            .push(completion.finished.saturating_since(completion.submitted));
         let refusal = DiskError::Status {
             status: 0x41,
             error: 0x04,

@@ -3,10 +3,12 @@
 use super::{Change, Io, Links};
 use crate::config::PeerId;
 use crate::drop_reason::DropReason;
+use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::tunnel::link::{OutgoingUpdate, UPDATE_RETRY};
 use crate::tunnel::message::{Kind, Position};
 use crate::tunnel::reassembly::{Step, Whole};
+use crate::tunnel::report::Report;
 
 /// What a pong returns of a ping: its number.
 const PING_LEN: usize = 8;
@@ -126,6 +128,18 @@ impl Links {
                     link.sessions.next = None;
                 }
                 self.lose(peer, "the peer was shut down", io);
+            }
+            Kind::Report => {
+                let Some(report) = Report::parse(message) else {
+                    return io.telemetry.drop(DropReason::MessageMalformed);
+                };
+                self.keep_sent(io);
+                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                    let resent = link.handle_report(&report, io);
+                    io.telemetry.add(Count::RecordsResent, resent.records);
+                    io.telemetry.add(Count::ResendsRefused, resent.refused);
+                    io.telemetry.add(Count::ResendsTooLong, resent.too_long);
+                }
             }
             Kind::Request | Kind::Reply | Kind::Update => {}
         }

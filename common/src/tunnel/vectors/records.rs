@@ -13,6 +13,7 @@ use crate::tunnel::message::{
 };
 use crate::tunnel::reassembly::{Reassembly, Step};
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
+use crate::tunnel::report::Report;
 use crate::tunnel::session::{Agreed, Role, Session};
 use crate::tunnel::update::{self, ExportState, TargetState};
 
@@ -248,6 +249,17 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
             lines.push(format!("update-ack {serial}"));
         }
         Kind::Ping | Kind::Pong => lines.push(format!("{} {}", name(kind), hex(message))),
+        Kind::Report => {
+            let report = Report::parse(message).unwrap();
+            let mut line = format!(
+                "report session {:#010x} next {} floor {}",
+                report.session, report.next, report.floor
+            );
+            for (first, end) in report.missing() {
+                line.push_str(&format!(" missing {first}..{end}"));
+            }
+            lines.push(line);
+        }
         Kind::Close => {
             assert!(message.is_empty());
             lines.push("close".to_owned());
@@ -306,6 +318,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Update => "update",
         Kind::UpdateAck => "update-ack",
         Kind::Close => "close",
+        Kind::Report => "report",
     }
 }
 
@@ -334,6 +347,7 @@ fn emit(chunk: &Chunk<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(&serial.to_be_bytes());
             entries.iter().for_each(|entry| entry.emit(out));
         }
+        Kind::Report => Report::parse(chunk.bytes).unwrap().emit(out),
         Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close => out.extend_from_slice(chunk.bytes),
     }
 }

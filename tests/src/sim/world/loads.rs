@@ -34,6 +34,13 @@ impl World {
             .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
+    /// How long every ended request took, shortest first.
+    pub fn latencies(&self) -> Vec<Duration> {
+        let mut took: Vec<_> = self.loads.iter().flat_map(|load| load.took.clone()).collect();
+        took.sort_unstable();
+        took
+    }
+
     /// Runs until all loads have ended, then compares every byte of every disk with the model; returns how long
     /// the loads took.
     pub fn finish_loads(&mut self, limit: Duration) -> Duration {

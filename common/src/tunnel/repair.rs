@@ -1,0 +1,347 @@
+//! Repair of one link: what was lost on the way is sent again, long before an initiator would.
+//!
+//! ```text
+//!   sender                                          receiver
+//!   kept ── records 0 1 2 3 ──▶ (2 is lost) ──▶ gaps: 2 is missing
+//!        ◀── report: next 4, floor 2, missing 2 ──  after the tolerance
+//!        ── record 2, the very same bytes ──▶       the window lets it in once
+//!        ◀── report: next 4, floor 4 ──             by what goes out anyway
+//! ```
+//! A lost last record has no later one to make its loss known: if nothing is heard of it, a ping follows it.
+
+use std::time::Duration;
+
+use super::gaps::{MAX_AGE, Tolerance};
+use super::kept::{Kept, Wanted};
+use super::peer_clock::RoundTrip;
+use super::report::Report;
+use crate::output::{Path, SentTrain, TRAIN_MAX_DATAGRAMS, TRAIN_MAX_LEN, TrainBatch};
+use crate::time::Instant;
+
+/// News of arrivals go out by themselves after this time, if nothing else did.
+pub(crate) const NEWS_WITHIN: Duration = Duration::from_millis(2);
+/// News go out with other messages at most this often ...
+const NEWS_EVERY: Duration = Duration::from_millis(1);
+/// ... or after this much has arrived: the sender keeps it all until it hears.
+const NEWS_BYTES: usize = 128 << 10;
+/// News go out by themselves after this much has arrived.
+const NEWS_BYTES_ALONE: usize = 1 << 20;
+/// Between two reports that nothing else carries.
+const ALONE_EVERY: Duration = Duration::from_micros(250);
+/// A report may cost one byte for two that arrived; so much is granted in advance.
+const REPORT_CREDIT: usize = 16 << 10;
+/// As many bytes are sent again as were sent before, at most; so many are granted in advance, and can be saved up.
+const FIRST_CREDIT: usize = 64 << 10;
+const MOST_CREDIT: usize = super::kept::MAX_BYTES;
+/// What the answer to a ping or record may take besides the round trip: the peer's news, and slow clocks.
+const PROBE_SLACK: Duration = Duration::from_millis(3);
+/// How long to wait for news of the last record as long as the round trip is not known.
+const FIRST_PROBE: Duration = Duration::from_millis(100);
+
+/// Repair of one link.
+#[derive(Debug)]
+pub(crate) struct Repair {
+    current: Sending,
+    /// The session before: what was under way when it was replaced.
+    previous: Sending,
+    credit: usize,
+    pub(crate) tolerance: Tolerance,
+    reported_at: Instant,
+    news_since: Option<Instant>,
+    news_bytes: usize,
+    report_credit: usize,
+}
+
+/// What was sent by one session.
+#[derive(Debug, Default)]
+struct Sending {
+    receiver: u32,
+    kept: Kept,
+    /// The newest counter that the peer told of.
+    heard: u64,
+    /// The newest record that the peer has to speak of, and when it was sent.
+    tail: Option<(u64, Instant)>,
+    probes: u32,
+}
+
+/// What a report led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Resent {
+    /// Records sent again.
+    pub(crate) records: u64,
+    /// Records that are kept no more, or exceed what may be sent again.
+    pub(crate) refused: u64,
+    /// Records that the path does not carry any more.
+    pub(crate) too_long: u64,
+}
+
+/// What to do about a last record of which nothing was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// Send a ping.
+    Ping,
+    /// It is of the session before: send that record again.
+    Record {
+        /// The session, by the receiver's index.
+        receiver: u32,
+        /// The record.
+        counter: u64,
+    },
+}
+
+impl Repair {
+    pub(crate) fn new(now: Instant) -> Repair {
+        Repair {
+            current: Sending::default(),
+            previous: Sending::default(),
+            credit: FIRST_CREDIT,
+            tolerance: Tolerance::default(),
+            reported_at: now,
+            news_since: None,
+            news_bytes: 0,
+            report_credit: REPORT_CREDIT,
+        }
+    }
+
+    /// Keeps a train that was sent.
+    pub(crate) fn keep(&mut self, sent: SentTrain, now: Instant, pool: &mut TrainBatch) {
+        let receiver = sent.records.receiver;
+        self.credit = (self.credit + sent.bytes.len()).min(MOST_CREDIT);
+        if receiver == self.previous.receiver && receiver != self.current.receiver {
+            return self.previous.kept.keep(sent, now, pool);
+        }
+        self.begin(receiver, pool);
+        self.current.kept.keep(sent, now, pool);
+    }
+
+    /// Record `counter` of a session, sealed just now, asks for news.
+    pub(crate) fn await_news(&mut self, receiver: u32, counter: u64, now: Instant, pool: &mut TrainBatch) {
+        self.begin(receiver, pool);
+        self.current.tail = Some((counter, now));
+        self.current.probes = 0;
+    }
+
+    /// What is sent now is of this session.
+    fn begin(&mut self, receiver: u32, pool: &mut TrainBatch) {
+        if receiver != self.current.receiver {
+            self.previous.kept.clear(pool);
+            self.previous = std::mem::take(&mut self.current);
+            self.current.receiver = receiver;
+        }
+    }
+
+    /// Lets go of everything: the peer is gone, or another process.
+    pub(crate) fn clear(&mut self, pool: &mut TrainBatch) {
+        for sending in [&mut self.current, &mut self.previous] {
+            sending.kept.clear(pool);
+            *sending = Sending::default();
+        }
+        self.news_since = None;
+        self.news_bytes = 0;
+    }
+
+    /// The peer told what has arrived: sends again what has not.
+    pub(crate) fn handle_report(
+        &mut self,
+        report: &Report,
+        round_trip: Option<&RoundTrip>,
+        way: Option<(Path, usize)>,
+        now: Instant,
+        trains: &mut TrainBatch,
+    ) -> Resent {
+        let mut resent = Resent::default();
+        let [current, previous] = [&mut self.current, &mut self.previous];
+        let Some(sending) = [current, previous]
+            .into_iter()
+            .find(|sending| sending.receiver == report.session)
+        else {
+            return resent;
+        };
+        sending.kept.arrived(report.floor, trains);
+        // Overtaken, or sent again itself: what it misses may have arrived since.
+        if report.next < sending.heard {
+            return resent;
+        }
+        sending.heard = report.next;
+        if sending.tail.is_some_and(|(counter, _)| counter < report.next) {
+            sending.tail = None;
+        }
+        let shortest = round_trip.map_or(Duration::ZERO, RoundTrip::shortest);
+        let Some((path, datagram_len)) = way else {
+            return resent;
+        };
+        let mut again = Again::default();
+        for (first, end) in report.missing() {
+            let (from, to) = sending.kept.clamp(first, end);
+            resent.refused += (end - first) - to.saturating_sub(from);
+            for counter in from..to {
+                match sending.kept.take_record(counter, shortest, now) {
+                    Wanted::UnderWay => {}
+                    Wanted::Gone => resent.refused += 1,
+                    Wanted::Record(record) if record.len() > datagram_len => resent.too_long += 1,
+                    Wanted::Record(record) if record.len() > self.credit => resent.refused += 1,
+                    Wanted::Record(record) => {
+                        self.credit -= record.len();
+                        resent.records += 1;
+                        again.push(path, record, trains);
+                    }
+                }
+            }
+        }
+        again.end(path, trains);
+        resent
+    }
+
+    /// Sends one record again.
+    pub(crate) fn send_again(
+        &mut self,
+        receiver: u32,
+        counter: u64,
+        way: (Path, usize),
+        now: Instant,
+        trains: &mut TrainBatch,
+    ) -> bool {
+        let (path, datagram_len) = way;
+        let mut again = Again::default();
+        if let Some(sending) = self.sending(receiver)
+            && let Wanted::Record(record) = sending.kept.take_record(counter, Duration::ZERO, now)
+            && record.len() <= datagram_len
+        {
+            again.push(path, record, trains);
+        }
+        again.end(path, trains)
+    }
+
+    /// When a last record has to be asked about.
+    pub(crate) fn probe_at(&self, round_trip: Option<&RoundTrip>) -> Instant {
+        let wait = round_trip.map_or(FIRST_PROBE, |round_trip| round_trip.patience() + PROBE_SLACK);
+        let at = |sending: &Sending| match sending.tail {
+            // Older than that nobody sends it again.
+            Some((_, sent)) => {
+                let at = sent + wait * ((1 << sending.probes.min(10)) * 2 - 1);
+                if at < sent + MAX_AGE { at } else { sent + MAX_AGE }
+            }
+            None => Instant::NEVER,
+        };
+        at(&self.current).min(at(&self.previous))
+    }
+
+    /// What to do about a last record of which nothing was heard; ask again until there is nothing to do.
+    pub(crate) fn probe(&mut self, round_trip: Option<&RoundTrip>, now: Instant) -> Option<Probe> {
+        let wait = round_trip.map_or(FIRST_PROBE, |round_trip| round_trip.patience() + PROBE_SLACK);
+        for (sending, is_current) in [(&mut self.previous, false), (&mut self.current, true)] {
+            let Some((counter, sent)) = sending.tail else {
+                continue;
+            };
+            if sent + MAX_AGE <= now {
+                (sending.tail, sending.probes) = (None, 0);
+                continue;
+            }
+            if sent + wait * ((1 << sending.probes.min(10)) * 2 - 1) > now {
+                continue;
+            }
+            sending.probes += 1;
+            return Some(match is_current {
+                true => Probe::Ping,
+                false => Probe::Record {
+                    receiver: sending.receiver,
+                    counter,
+                },
+            });
+        }
+        None
+    }
+
+    /// So many bytes of a record arrived that the peer should hear of.
+    pub(crate) fn note_news(&mut self, len: usize, now: Instant) {
+        self.news_since.get_or_insert(now);
+        self.news_bytes += len;
+    }
+
+    /// So many bytes arrived.
+    pub(crate) fn note_arrival(&mut self, len: usize) {
+        self.report_credit = (self.report_credit + len / 2).min(REPORT_CREDIT);
+    }
+
+    /// Whether a report goes out with other messages now; `ask_at` is when there is something to ask for.
+    pub(crate) fn reports_along(&self, ask_at: Instant, now: Instant) -> bool {
+        let news = self.news_since.is_some()
+            && (self.reported_at + NEWS_EVERY <= now || self.news_bytes >= NEWS_BYTES);
+        (news || ask_at <= now) && self.report_credit >= super::report::MAX_REPORT_LEN
+    }
+
+    /// When a report goes out by itself.
+    pub(crate) fn report_at(&self, ask_at: Instant) -> Instant {
+        if self.report_credit < super::report::MAX_REPORT_LEN {
+            return Instant::NEVER;
+        }
+        let news = self.news_since.map_or(Instant::NEVER, |since| {
+            if self.news_bytes >= NEWS_BYTES_ALONE {
+                since
+            } else {
+                since + NEWS_WITHIN
+            }
+        });
+        news.min(ask_at).max(self.reported_at + ALONE_EVERY)
+    }
+
+    /// Reports of so many bytes go out.
+    pub(crate) fn reported(&mut self, len: usize, now: Instant) {
+        self.reported_at = now;
+        self.news_since = None;
+        self.news_bytes = 0;
+        self.report_credit = self.report_credit.saturating_sub(len);
+    }
+
+    /// Lets go of what is too old.
+    pub(crate) fn expire(&mut self, now: Instant, pool: &mut TrainBatch) {
+        self.previous.kept.expire(now, pool);
+        self.current.kept.expire(now, pool);
+    }
+
+    fn sending(&mut self, receiver: u32) -> Option<&mut Sending> {
+        [&mut self.current, &mut self.previous]
+            .into_iter()
+            .find(|sending| sending.receiver == receiver)
+    }
+}
+
+/// Puts records that are sent again into trains.
+#[derive(Default)]
+struct Again {
+    bytes: Vec<u8>,
+    stride: usize,
+    count: usize,
+    /// A shorter record ends a train.
+    is_full: bool,
+}
+
+impl Again {
+    fn push(&mut self, path: Path, record: &[u8], trains: &mut TrainBatch) {
+        let fits = self.count < TRAIN_MAX_DATAGRAMS
+            && !self.is_full
+            && record.len() <= self.stride
+            && self.bytes.len() + record.len() <= TRAIN_MAX_LEN;
+        if !fits {
+            self.end(path, trains);
+        }
+        if self.count == 0 {
+            self.bytes = trains.lend();
+            self.stride = record.len();
+            self.is_full = false;
+        }
+        self.bytes.extend_from_slice(record);
+        self.count += 1;
+        self.is_full = record.len() < self.stride;
+    }
+
+    /// Sends what there is; false if there is nothing.
+    fn end(&mut self, path: Path, trains: &mut TrainBatch) -> bool {
+        if self.count == 0 {
+            return false;
+        }
+        trains.push(path, self.stride, std::mem::take(&mut self.bytes));
+        self.count = 0;
+        true
+    }
+}
