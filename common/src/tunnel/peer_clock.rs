@@ -83,7 +83,6 @@ impl PeerClock {
         true
     }
 
-    #[allow(dead_code, reason = "the exit's order guard is about to ask")]
     /// How old what the peer captured then (microseconds of its clock, modulo 2^32) is at most; `None` if we do not
     /// know its clock. Right for what is less than half an hour old.
     pub(crate) fn age(&self, captured: u32, now: Instant) -> Option<Duration> {
@@ -125,7 +124,6 @@ impl Reading {
     }
 }
 
-#[allow(dead_code, reason = "repair is about to ask")]
 impl RoundTrip {
     fn first(took: Duration, now: Instant) -> RoundTrip {
         RoundTrip {
@@ -142,11 +140,6 @@ impl RoundTrip {
         if took <= self.shortest || now.saturating_since(self.shortest_at) >= SHORTEST_LASTS {
             (self.shortest, self.shortest_at) = (took, now);
         }
-    }
-
-    /// The usual time.
-    pub(crate) fn smoothed(&self) -> Duration {
-        self.smoothed
     }
 
     /// The shortest time of late.
@@ -238,7 +231,7 @@ mod tests {
             assert_eq!(shortest, if n < 100 { 4000 } else { 10_000 }, "{n}");
         }
         let round_trip = clock.round_trip().unwrap();
-        assert!((9990..=10_000).contains(&round_trip.smoothed().as_micros()));
+        assert!((9990..=10_000).contains(&round_trip.smoothed.as_micros()));
         assert!((10_000..10_100).contains(&round_trip.patience().as_micros()));
     }
 
