@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -79,13 +79,27 @@ impl Trial {
         options: &[&str],
         edit: impl FnOnce(&mut World) -> Result<()>,
     ) -> Result<Self> {
+        Self::begin_with_disk(stage, plan, SECTORS as u64, options, edit)
+    }
+
+    /// As [`Trial::begin`], with a disk of `sectors` sectors, which is too big or too small for [`Trial::load`].
+    ///
+    /// # Errors
+    /// When a process does not start.
+    pub fn begin_with_disk(
+        stage: &Stage,
+        plan: WorldPlan,
+        sectors: u64,
+        options: &[&str],
+        edit: impl FnOnce(&mut World) -> Result<()>,
+    ) -> Result<Self> {
         let started = Instant::now();
         let mut world = stage.world(plan)?;
         world.share("disk", TARGET, Access::ReadWrite, IMPORT);
         edit(&mut world)?;
         // The gateways come first, because one of them may have to make the TAP device vblade runs on.
         let gateways = world.start()?;
-        let vblade = stage.serve(&world, TARGET, SECTORS as u64, options)?;
+        let vblade = stage.serve(&world, TARGET, sectors, options)?;
         Ok(Trial {
             started,
             gateways,
@@ -213,6 +227,11 @@ impl Trial {
             Ok(host)
         };
         (0..count).map(host).collect()
+    }
+
+    /// The file behind vblade.
+    pub fn image(&self) -> &Path {
+        &self.image
     }
 
     /// The relay between the gateways.

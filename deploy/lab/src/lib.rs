@@ -6,12 +6,14 @@
 //! - [`workload`]: verified reads and writes with figures
 //! - [`sniffer`], [`relay`], [`impairment`]: what an eavesdropper sees, what a bad path or an attacker does
 //! - [`gateway`], [`vblade`], [`topology`]: the real programs and the standard two-site world
+//! - [`guest`]: a host with a real Linux kernel and its AoE driver
 //!
 //! Nothing in here is part of the gateway binary.
 
 pub mod clock;
 pub mod frames;
 pub mod gateway;
+pub mod guest;
 pub mod impairment;
 pub mod initiator;
 pub mod isolation;

@@ -1,0 +1,106 @@
+//! The real Linux driver: a kernel with `aoe.ko` behind site A's gateway, the real vblade behind site B's. It makes a
+//! file system, writes files and blocks, reads all of it back and has it checked, while nothing happens, or something.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use aoe_lab::impairment::Impairment;
+use aoe_lab::relay::Side;
+use aoe_lab::topology::{Between, PATIENCE, WorldPlan};
+use e2e::linux::Linux;
+use e2e::stage::play;
+use e2e::trial::pause;
+use nix::sys::signal::Signal;
+
+/// How long the target is away: longer than the gateways take to notice, shorter than the driver waits.
+const AWAY: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_file_system_is_made_used_and_checked() {
+    play(|stage| {
+        let mut linux = Linux::start(stage, WorldPlan::default())?;
+        linux.step("make_fs")?;
+        linux.step("mount_fs")?;
+        linux.step("files")?;
+        linux.step("busy 8 3")?;
+        linux.verify()
+    });
+}
+
+#[test]
+fn one_datagram_in_a_hundred_is_lost() {
+    play(|stage| {
+        let plan = WorldPlan {
+            between: Between::Relay,
+            ..WorldPlan::default()
+        };
+        let mut linux = Linux::start(stage, plan)?;
+        linux.trial.relay()?.impair(Impairment {
+            loss: 0.01,
+            ..Impairment::default()
+        });
+        linux.step("make_fs")?;
+        linux.step("mount_fs")?;
+        linux.step("files")?;
+        linux.step("busy 8 3")?;
+        linux.verify()?;
+        for side in [Side::A, Side::B] {
+            let lost = linux.trial.relay()?.counters(side).lost;
+            ensure!(lost > 0, "nothing was lost towards {side:?}");
+            linux
+                .trial
+                .say(format_args!("towards {side:?} {lost} datagrams were lost"));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn gateways_are_restarted_and_crash() {
+    play(|stage| {
+        let mut linux = Linux::start(stage, WorldPlan::default())?;
+        linux.step("make_fs")?;
+        linux.step("mount_fs")?;
+        linux.step("files")?;
+        linux.begin("busy 24 6")?;
+        for (round, side, signal) in [
+            (3, Side::A, Signal::SIGTERM),
+            (6, Side::B, Signal::SIGTERM),
+            (9, Side::A, Signal::SIGKILL),
+            (12, Side::B, Signal::SIGKILL),
+        ] {
+            linux.wait_for(&format!("ROUND {round}"))?;
+            restart(&mut linux, side, signal)?;
+        }
+        linux.finish("busy 24 6")?;
+        linux.verify()
+    });
+}
+
+fn restart(linux: &mut Linux, side: Side, signal: Signal) -> Result<()> {
+    let trial = &mut linux.trial;
+    trial.gateway(side).process().signal(signal)?;
+    trial.gateway(side).process().wait(PATIENCE)?;
+    trial.restart(side)?;
+    trial.say(format_args!("gateway {side:?}: {signal}, started again"));
+    Ok(())
+}
+
+#[test]
+fn the_target_is_away_for_a_while() {
+    play(|stage| {
+        let mut linux = Linux::start(stage, WorldPlan::default())?;
+        linux.step("make_fs")?;
+        linux.step("mount_fs")?;
+        linux.step("files")?;
+        linux.begin("busy 12 5")?;
+        linux.wait_for("ROUND 4")?;
+        linux.trial.kill_vblade()?;
+        linux.trial.say("vblade was killed");
+        pause(u64::try_from(AWAY.as_millis())?);
+        linux.trial.start_vblade()?;
+        linux.trial.say("vblade was started again");
+        linux.finish("busy 12 5")?;
+        linux.verify()
+    });
+}
