@@ -16,6 +16,16 @@ discover() {
     echo "mac $(cat $sys/mac)"
 }
 
+# Brings a disk back that the driver has given up, as aoe-revalidate does. It says "up" then, and asks for its size.
+revalidate() {
+    for i in $(seq 100); do
+        echo e107.3 >/dev/etherd/revalidate || true
+        usleep 200000
+        [ "$(cat $sys/state)" != up ] || [ "$(cat $sys/size)" = 0 ] || return 0
+    done
+    return 1
+}
+
 # Nothing is left for later, so that all of it is written now.
 make_fs() { mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 $disk; }
 

@@ -165,7 +165,8 @@ impl Linux {
     pub fn untroubled(&mut self) -> Result<()> {
         let state = self.guest.run("cat /sys/block/etherd!e107.3/state", PATIENCE)?;
         ensure!(state == ["up"], "the driver says that the device is {state:?}");
-        let found = faults(&self.guest.kernel_log()?);
+        let log = self.guest.kernel_log()?;
+        let found = faults(&log);
         ensure!(found.is_empty(), "the guest's kernel complains: {found:#?}");
         self.trial.both_run()
     }

@@ -89,7 +89,11 @@ fn restart(linux: &mut Linux, side: Side, signal: Signal) -> Result<()> {
 #[test]
 fn the_target_is_away_for_a_while() {
     play(|stage| {
-        let mut linux = Linux::start(stage, WorldPlan::default())?;
+        let plan = WorldPlan {
+            segment_mtu: 9000,
+            ..WorldPlan::default()
+        };
+        let mut linux = Linux::start(stage, plan)?;
         linux.step("make_fs")?;
         linux.step("mount_fs")?;
         linux.step("files")?;
@@ -102,5 +106,34 @@ fn the_target_is_away_for_a_while() {
         linux.trial.say("vblade was started again");
         linux.finish("busy 12 5")?;
         linux.verify()
+    });
+}
+
+/// What the other stories look for is there to be found when it happens; and what `docs/linux-initiator.md` says about
+/// it is right.
+#[test]
+fn a_target_away_for_longer_than_the_driver_waits_is_noticed_and_the_disk_comes_back_by_hand() {
+    play(|stage| {
+        let mut linux = Linux::start(stage, WorldPlan::default())?;
+        linux.step("make_fs")?;
+        linux.step("echo 5 >/sys/module/aoe/parameters/aoe_deadsecs; mount_fs")?;
+        linux.step("files")?;
+        linux.untroubled()?;
+        linux.begin("rewrite 1000000")?;
+        linux.wait_for("ROUND 2")?;
+        linux.trial.kill_vblade()?;
+        ensure!(
+            linux.finish("rewrite").is_err(),
+            "writing went on without a target"
+        );
+        ensure!(linux.untroubled().is_err(), "a dead disk is trouble");
+
+        linux.trial.start_vblade()?;
+        linux.step("revalidate; umount /mnt")?;
+        linux.step("mount_fs; umount /mnt")?;
+        linux.step("check")?;
+        linux
+            .step("mount_fs; (cd /mnt && sha256sum -c /tmp/sums) >/dev/null; umount /mnt")
+            .map(drop)
     });
 }

@@ -6,8 +6,8 @@
 //!    console     orders, one line each, and what came of them
 //! ```
 //!
-//! QEMU interprets it (`-accel tcg`), for hardware virtualization is rarely to be had inside virtual machines. That is
-//! good enough to boot in seconds and useless for figures. The kernel comes unpacked out of a Debian package
+//! QEMU interprets it (`-accel tcg`), for hardware virtualization is rarely to be had inside virtual machines. So it
+//! boots in seconds and its figures mean nothing. The kernel comes unpacked out of a Debian package
 //! ([`Kernel`]), the programs are this machine's own ([`Initramfs`]); nothing of it is installed anywhere.
 
 mod console;
@@ -28,7 +28,7 @@ use crate::netns::{Namespace, Process};
 pub use console::Console;
 pub use initramfs::Initramfs;
 pub use kernel::Kernel;
-pub use log::{Fault, faults};
+pub use log::faults;
 
 /// Emulates it. `-accel kvm` would not do: see the module.
 const QEMU: &str = "qemu-system-x86_64";
@@ -82,7 +82,17 @@ impl Guest {
         let socket = plan.dir.join("guest.orders");
         let mut command = Command::new(QEMU);
         command
-            .args(["-accel", "tcg", "-cpu", "Nehalem", "-smp", "1", "-m", "640"])
+            // With RDRAND, or programs that want randomness wait for some seconds.
+            .args([
+                "-accel",
+                "tcg",
+                "-cpu",
+                "Nehalem,+rdrand",
+                "-smp",
+                "1",
+                "-m",
+                "640",
+            ])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
             .arg("-kernel")
             .arg(plan.kernel.image())

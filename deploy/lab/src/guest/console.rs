@@ -145,7 +145,7 @@ impl Console {
                     ensure!(Instant::now() < until, "the guest said nothing in time");
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).context("listening to the guest"),
+                Err(error) => return Err(error).context("the guest is gone"),
             }
         }
         let line = String::from_utf8_lossy(&self.partial).trim_end().to_owned();

@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # Process 1 of the guest: loads drivers, then executes what comes in at the second serial port (see console.rs).
-/bin/busybox --install -s /bin
+/bin/busybox mkdir -p /usr/bin /usr/sbin
+/bin/busybox --install -s
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -9,8 +10,9 @@ mount -t tmpfs tmp /tmp
 mkdir -p "/lib/modules/$(uname -r)" /mnt
 mv /modules/* "/lib/modules/$(uname -r)/"
 depmod
-modprobe virtio_pci
-modprobe virtio_net
+for module in virtio_pci virtio_net crc32c_generic ext4; do
+    modprobe $module
+done
 ip link set eth0 up
 
 stty -F /dev/ttyS1 raw -echo

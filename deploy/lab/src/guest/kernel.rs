@@ -143,3 +143,45 @@ fn find_modules(dir: &Path, found: &mut BTreeMap<String, PathBuf>) -> Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An unpacked package of empty files, with `ext4` built in, `aoe` packed, and `missing` left out.
+    fn package(missing: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let release = dir.path().join("lib/modules/6.1.0-1-test");
+        let drivers = release.join("kernel/drivers/deep/down");
+        fs::create_dir_all(&drivers).unwrap();
+        fs::create_dir_all(dir.path().join("boot")).unwrap();
+        fs::write(dir.path().join("boot/vmlinuz-6.1.0-1-test"), "").unwrap();
+        fs::write(dir.path().join("boot/config-6.1.0-1-test"), "").unwrap();
+        fs::write(release.join("modules.builtin"), "kernel/fs/ext4/ext4.ko\n").unwrap();
+        for name in MODULES.iter().filter(|name| !["ext4", missing].contains(name)) {
+            let end = if *name == "aoe" { "ko.xz" } else { "ko" };
+            fs::write(drivers.join(format!("{name}.{end}")), "").unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn modules_are_found_wherever_they_are_and_built_in_ones_are_not_looked_for() {
+        let dir = package("none");
+        let kernel = Kernel::unpacked(dir.path()).unwrap();
+        assert!(kernel.image().ends_with("boot/vmlinuz-6.1.0-1-test"));
+        assert_eq!(kernel.modules().len(), MODULES.len() - 1);
+        assert!(kernel.modules().last().unwrap().ends_with("deep/down/aoe.ko.xz"));
+    }
+
+    #[test]
+    fn a_kernel_without_the_driver_is_none() {
+        let dir = package("aoe");
+        let error = Kernel::unpacked(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("module aoe is missing"), "{error}");
+        let error = Kernel::unpacked(&dir.path().join("nowhere"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("nowhere"), "{error}");
+    }
+}

@@ -1,11 +1,5 @@
 //! What a storage admin would not want to read in a kernel's log.
 
-use std::fmt;
-
-/// A line of a kernel's log that tells of trouble with a disk, or with the kernel itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault(pub String);
-
 /// The block layer, ext4, the journal, the watchdog for hung tasks, the AoE driver (`drivers/block/aoe`), the kernel.
 const PATTERNS: [&str; 16] = [
     "I/O error",
@@ -26,23 +20,15 @@ const PATTERNS: [&str; 16] = [
     "Oops",
 ];
 
-/// The faults among some lines, in their order.
-pub fn faults(lines: &[String]) -> Vec<Fault> {
-    let is_fault = |line: &&String| PATTERNS.iter().any(|pattern| line.contains(pattern));
+/// The lines of a kernel's log that tell of trouble with a disk, or with the kernel itself.
+pub fn faults(lines: &[String]) -> Vec<&str> {
     lines
         .iter()
+        .map(String::as_str)
         // Our own orders are in the log, too.
         .filter(|line| !line.contains("order: "))
-        .filter(is_fault)
-        .cloned()
-        .map(Fault)
+        .filter(|line| PATTERNS.iter().any(|pattern| line.contains(pattern)))
         .collect()
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 #[cfg(test)]
@@ -62,7 +48,6 @@ mod tests {
             "[  363.5] INFO: task jbd2/etherd!e107:81 blocked for more than 120 seconds.",
         ]
         .map(str::to_owned);
-        let found: Vec<String> = faults(&lines).into_iter().map(|fault| fault.0).collect();
-        assert_eq!(found, lines[5..]);
+        assert_eq!(faults(&lines), lines[5..]);
     }
 }
