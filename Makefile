@@ -1,5 +1,5 @@
 # The commands of the README.
-.PHONY: bench lab test
+.PHONY: bench kernel lab test
 
 # Real AoE through a gateway pair, in network namespaces. `make lab ARGS="--keep"`, `ARGS="--help"` for more.
 lab:
@@ -14,3 +14,7 @@ bench:
 # Every check. `.ci/checks NAME...` runs single ones.
 test:
 	.ci/checks
+
+# The real Linux driver alone, in a kernel under QEMU.
+kernel:
+	.ci/checks tools kernel
