@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aoe_common::config::SegmentId;
+use aoe_common::config::{ExportConfig, SegmentId};
 use aoe_common::event::Event;
 use aoe_common::frame::{
     Address, AoeCommand, Flags, Header, MacAddr, QueryCommand, QueryHeader, SECTOR_LEN, Tag,
@@ -10,6 +10,7 @@ use aoe_common::frame::{
 
 use super::craft::{self, Seen};
 use super::host::HostId;
+use super::lan::LanId;
 use super::plan::{Plan, REAL, SEEN, gateway_mac};
 use super::site::SiteId;
 use super::world::World;
@@ -38,7 +39,22 @@ impl Puppets {
 
     /// The same on LANs of these MTUs.
     pub fn on(seed: u64, mtus: [u16; 2], buffer_count: u16, sectors: u8) -> Self {
-        let (mut plan, [edge, exit], lans) = Plan::gateways_on(seed, mtus);
+        Puppets::start(Plan::gateways_on(seed, mtus), buffer_count, sectors)
+    }
+
+    /// The pair of [`Puppets::new`], 16 buffers and two sectors, with a change of its export.
+    pub fn changed(seed: u64, change: impl FnOnce(&mut ExportConfig)) -> Self {
+        let mut made = Plan::gateways_on(seed, [1500, 1500]);
+        let exit = made.1[1];
+        change(&mut made.0.sites[exit.0].exports[0]);
+        Puppets::start(made, 16, 2)
+    }
+
+    fn start(
+        (mut plan, [edge, exit], lans): (Plan, [SiteId; 2], [LanId; 2]),
+        buffer_count: u16,
+        sectors: u8,
+    ) -> Self {
         let left = plan.station(lans[0]);
         let [right, other] = [(); 2].map(|()| plan.station(lans[1]));
         let mut puppets = Puppets {
