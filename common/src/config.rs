@@ -146,6 +146,8 @@ pub struct ExportSafety {
     pub target_timeout: Duration,
     /// What they get after that.
     pub on_target_timeout: OnTargetTimeout,
+    /// What happens to writes when another disk answers for the target, or two do.
+    pub on_conflict: OnConflict,
 }
 
 impl Default for ExportSafety {
@@ -153,6 +155,7 @@ impl Default for ExportSafety {
         ExportSafety {
             target_timeout: Duration::from_secs(60),
             on_target_timeout: OnTargetTimeout::Silent,
+            on_conflict: OnConflict::Stop,
         }
     }
 }
@@ -164,6 +167,16 @@ pub enum OnTargetTimeout {
     Silent,
     /// An ATA error: the I/O fails at once, and the device stays.
     Error,
+}
+
+/// What to do when an address may be that of two disks. It is told of in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnConflict {
+    /// Nothing else.
+    Alarm,
+    /// Writes are refused while it lasts.
+    #[default]
+    Stop,
 }
 
 /// One permission on an export: a peer, at most once per export.
@@ -210,6 +223,8 @@ pub struct ImportConfig {
     pub address: Address,
     /// Buffer count advertised to initiators: 2 to 1024 frames.
     pub window: u16,
+    /// What happens when somebody else on that segment answers for the address.
+    pub on_conflict: OnConflict,
 }
 
 /// A word of the configuration that is none of the words allowed there.
@@ -248,6 +263,7 @@ words!(Protection, Protection::Encrypt => "encrypt", Protection::Authenticate =>
 words!(Cipher, Cipher::Aes256Gcm => "aes-256-gcm", Cipher::ChaCha20Poly1305 => "chacha20-poly1305");
 words!(Access, Access::ReadOnly => "read-only", Access::ReadWrite => "read-write");
 words!(OnTargetTimeout, OnTargetTimeout::Silent => "silent", OnTargetTimeout::Error => "error");
+words!(OnConflict, OnConflict::Alarm => "alarm", OnConflict::Stop => "stop");
 words!(ConfigString, ConfigString::Read => "read", ConfigString::Set => "set");
 
 #[cfg(test)]

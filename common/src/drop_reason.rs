@@ -68,6 +68,8 @@ reasons! {
     RefusedTooManySectors => "refused_too_many_sectors",
     /// Refused: AoE command 2, 3, 4 or unknown.
     RefusedAoeCommand => "refused_aoe_command",
+    /// Refused: a write while another disk may answer for the address.
+    RefusedConflict => "refused_conflict",
     /// Refused: setting the config string without the right to.
     RefusedConfigSet => "refused_config_set",
 

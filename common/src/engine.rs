@@ -18,7 +18,6 @@ use crate::frame::{Frame, Pdu};
 use crate::output::{Output, Path};
 use crate::random::Random;
 use crate::segment::SegmentState;
-use crate::seldom::Seldom;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
 use crate::tunnel::links::{Change, Io, Links, Opened};
@@ -32,7 +31,6 @@ pub struct Engine {
     edge: Edge,
     exit: Exit,
     telemetry: Telemetry,
-    foreign_told: Seldom,
 }
 
 /// When to come back, and what for.
@@ -50,9 +48,6 @@ enum News {
     Wanted,
     Unwanted,
 }
-
-/// A station that answers for an address we present is told of at most this often.
-const FOREIGN_EVENT_EVERY: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// A gateway at rest: every segment down, every peer unknown.
@@ -81,7 +76,6 @@ impl Engine {
             edge: Edge::new(config.imports, max_age),
             exit: Exit::new(config.exports, max_age, now),
             telemetry,
-            foreign_told: Seldom::default(),
         }
     }
 
@@ -167,6 +161,7 @@ impl Engine {
             telemetry: &mut self.telemetry,
         };
         self.links.handle_timeout(&mut io);
+        self.edge.handle_timeout(&self.segments, &self.links, &mut io);
         let hands = &mut hands(&self.segments, &mut self.links, &mut io);
         self.exit.handle_timeout(hands);
         self.settle(now, out);
@@ -194,18 +189,21 @@ impl Engine {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn deadline(&self) -> Deadline {
-        let (links, exit) = (self.links.deadline(), self.exit.deadline());
-        if links <= exit {
-            Deadline {
-                at: links,
-                why: "peers",
-            }
-        } else {
-            Deadline {
-                at: exit,
-                why: "targets",
+        let parts = [
+            (self.links.deadline(), "peers"),
+            (self.exit.deadline(), "targets"),
+            (self.edge.deadline(), "imports"),
+        ];
+        let mut first = Deadline {
+            at: Instant::NEVER,
+            why: "nothing",
+        };
+        for (at, why) in parts {
+            if at < first.at {
+                first = Deadline { at, why };
             }
         }
+        first
     }
 
     /// The oldest event not yet asked for.
@@ -279,13 +277,10 @@ impl Engine {
                 .edge
                 .handle_request(captured, &self.segments, &mut self.links, &mut io);
         }
-        if pdu.command() == AoeCommand::Query && self.edge.find(segment, pdu.address()).is_some() {
-            if self.foreign_told.tell(now, FOREIGN_EVENT_EVERY) {
-                self.telemetry.event(Event::ForeignResponder {
-                    address: pdu.address(),
-                    mac: source,
-                });
-            }
+        if pdu.command() == AoeCommand::Query
+            && let Some(import) = self.edge.find(segment, pdu.address())
+        {
+            self.edge.handle_foreign(import, source, &mut io);
             return Err(DropReason::ForeignResponder);
         }
         let response = Response { segment, source, pdu };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::{Cipher, PeerId, Protection};
+use crate::config::{Cipher, OnConflict, PeerId, Protection};
 use crate::frame::{Address, MacAddr};
 
 /// How loud an event is.
@@ -95,6 +95,37 @@ pub enum Event {
         export: String,
         /// The station that is not believed.
         mac: MacAddr,
+        /// Whether it may be another disk, and what happens to writes then.
+        on_conflict: Option<OnConflict>,
+    },
+    /// Another disk answers for an export's address than at first.
+    TargetChanged {
+        /// The export.
+        export: String,
+        /// The target's address on its segment.
+        target: Address,
+        /// Sectors of the disk that was there at first.
+        was: u64,
+        /// Sectors of the one that is there now.
+        is: u64,
+        /// What happens to writes.
+        on_conflict: OnConflict,
+    },
+    /// Only one disk answers for an export's address, and it is the one that was there at first.
+    ConflictOver {
+        /// The export.
+        export: String,
+        /// The target's address on its segment.
+        target: Address,
+    },
+    /// The disk behind an import is not the one that was there at first.
+    ImportChanged {
+        /// The peer.
+        peer: String,
+        /// The export's name there.
+        export: String,
+        /// The address here.
+        address: Address,
     },
     /// An import can be used.
     ImportUp {
@@ -120,6 +151,13 @@ pub enum Event {
         address: Address,
         /// The station.
         mac: MacAddr,
+        /// What happens to writes.
+        on_conflict: OnConflict,
+    },
+    /// Nobody else answers any more for an address that we present.
+    ForeignGone {
+        /// The address.
+        address: Address,
     },
 }
 
@@ -131,16 +169,28 @@ impl Event {
             | Event::HandshakeRefused { .. }
             | Event::SecondResponder { .. }
             | Event::ForeignResponder { .. }
+            | Event::TargetChanged { .. }
+            | Event::ImportChanged { .. }
             | Event::SessionLost { .. }
             | Event::PeerSilent { .. }
             | Event::TargetDown { .. } => Level::Warn,
             Event::SessionUp { .. }
             | Event::PeerMoved { .. }
             | Event::TargetUp { .. }
+            | Event::ConflictOver { .. }
+            | Event::ForeignGone { .. }
             | Event::ImportUp { .. }
             | Event::ImportDown { .. } => Level::Info,
             Event::EndpointNeeded(_) | Event::SessionRekeyed { .. } => Level::Debug,
         }
+    }
+}
+
+/// The end of the line that tells of a conflict.
+fn consequence(on_conflict: OnConflict) -> &'static str {
+    match on_conflict {
+        OnConflict::Alarm => "",
+        OnConflict::Stop => "; writes are refused",
     }
 }
 
@@ -184,12 +234,45 @@ impl fmt::Display for Event {
             Event::TargetDown { export, target } => {
                 write!(f, "export {export}: target {target} does not answer")
             }
-            Event::SecondResponder { export, mac } => {
+            Event::SecondResponder {
+                export,
+                mac,
+                on_conflict,
+            } => {
                 write!(
                     f,
                     "export {export}: a second station, {mac}, answers for its target and is not believed"
+                )?;
+                on_conflict.map_or(Ok(()), |what| {
+                    write!(f, "; it may be another disk{}", consequence(what))
+                })
+            }
+            Event::TargetChanged {
+                export,
+                target,
+                was,
+                is,
+                on_conflict,
+            } => write!(
+                f,
+                "export {export}: another disk answers for {target} than at first ({is} sectors, not {was}){}; if it is the \
+                 right one, restart this gateway",
+                consequence(*on_conflict)
+            ),
+            Event::ConflictOver { export, target } => {
+                write!(
+                    f,
+                    "export {export}: {target} is the disk that was there at first, and the only one"
                 )
             }
+            Event::ImportChanged {
+                peer,
+                export,
+                address,
+            } => write!(
+                f,
+                "import {address}: {export} of {peer} is another disk than it was; initiators should look at it again"
+            ),
             Event::ImportUp {
                 peer,
                 export,
@@ -204,11 +287,19 @@ impl fmt::Display for Event {
             } => {
                 write!(f, "import {address} is down ({export} of {peer})")
             }
-            Event::ForeignResponder { address, mac } => {
+            Event::ForeignResponder {
+                address,
+                mac,
+                on_conflict,
+            } => {
                 write!(
                     f,
-                    "{mac} on our segment answers for {address}, which we present: two disks may mix"
+                    "{mac} on our segment answers for {address}, which is an import of ours: two disks may mix{}",
+                    consequence(*on_conflict)
                 )
+            }
+            Event::ForeignGone { address } => {
+                write!(f, "nobody else on our segment answers for {address} any more")
             }
         }
     }

@@ -44,6 +44,8 @@ counts! {
     RequestsRepeated => "requests_repeated",
     /// Copies of requests that were at the exit already: the one answer goes to the newest.
     RequestsCollapsed => "requests_collapsed",
+    /// Times that an address was found to be that of another disk, or of two.
+    Conflicts => "conflicts",
     /// Answers of a target to further copies of a request that was answered.
     AnswersAbsorbed => "answers_absorbed",
     /// Replies sent to an edge.

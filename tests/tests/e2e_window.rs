@@ -32,7 +32,7 @@ fn sixty_four_frames_at_once_for_four_buffers() {
         let counted = trial.counted(Side::B)?;
         trial.say(format_args!("{} requests waited", counted.of("requests_queued")));
         ensure!(counted.of("requests_queued") > 10_000, "{counted:?}");
-        for name in ["queue_full", "queue_expired", "pending_expired", "pending_full"] {
+        for name in ["queue_full", "request_too_old", "pending_expired", "pending_full"] {
             ensure!(counted.of(name) == 0, "{name}: {counted:?}");
         }
         let (mut initiator, mut ledger, done) = load.finish()?;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aoe_common::config::SegmentId;
+use aoe_common::config::{OnConflict, SegmentId};
 use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
 use aoe_common::frame::{AoeCommand, MacAddr, QueryCommand};
@@ -34,6 +34,8 @@ fn bytes(random: &mut Random, len: usize) -> Vec<u8> {
 fn stage(seed: u64) -> (World, Pair, [HostId; 2]) {
     let (mut plan, pair) = Plan::pair(seed);
     let stations = [plan.station(pair.left), plan.station(pair.right)];
+    // They say anything, also that they are what is imported.
+    plan.sites[pair.edge.0].imports[0].on_conflict = OnConflict::Alarm;
     let mut world = plan.build();
     world.open(pair.initiator, SEEN);
     world.start_load(Load::new(pair.initiator, SEEN, (pair.target, REAL)).operations(100));
@@ -207,7 +209,10 @@ fn update(serial: u32, firmware: u16) -> Vec<u8> {
     let mut update = serial.to_be_bytes().to_vec();
     update.extend_from_slice(&[0, 0, 3]);
     update.extend_from_slice(&firmware.to_be_bytes());
-    update.extend_from_slice(&[0, 16, 2, 4]);
+    update.extend_from_slice(&[0, 16, 2]);
+    // Which disk it is, is not known.
+    update.extend_from_slice(&[0; 16]);
+    update.push(4);
     update.extend_from_slice(b"disk");
     update.extend_from_slice(&[0, 0, 0]);
     craft::chunk(5, &update)

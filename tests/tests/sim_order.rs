@@ -43,8 +43,11 @@ fn answer(puppets: &mut Puppets, request: &Seen) {
     puppets.respond(puppets.right, &pdu);
 }
 
-/// What the puppet target has been asked: opcode, sector and first byte of the data.
-fn asked(puppets: &mut Puppets) -> (Vec<Seen>, Vec<(bool, u64, Option<u8>)>) {
+/// Whether it is a write, the sector, and the first byte of what is written.
+type Asked = (bool, u64, Option<u8>);
+
+/// What the puppet target has been asked.
+fn asked(puppets: &mut Puppets) -> (Vec<Seen>, Vec<Asked>) {
     let seen = puppets.at_target();
     let what = seen.iter().map(|seen| {
         let ata = seen.ata();

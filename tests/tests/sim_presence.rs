@@ -50,6 +50,7 @@ fn announcements(heard: Vec<Seen>, edge: SiteId) -> Vec<Seen> {
     heard
         .into_iter()
         .filter(|seen| seen.source == own && seen.header.command == AoeCommand::Query)
+        .filter(|seen| seen.header.flags.is_response())
         .collect()
 }
 
@@ -281,7 +282,7 @@ fn an_import_goes_silent_with_its_own_link_and_comes_back_with_it() {
         world.set_link(pair.edge, SegmentId(0), Link::Down);
         assert!(discover(&mut world, station, pair.edge, SEEN).is_empty());
         world.set_link(pair.edge, SegmentId(0), Link::Up);
-        world.run_for(Duration::from_millis(1));
+        world.run_for(Duration::from_millis(150));
         let heard = announcements(world.take_heard(station), pair.edge);
         assert_eq!(addresses(&heard), [SEEN]);
     });

@@ -75,7 +75,8 @@ fn a_restarted_site_that_calls_is_back_in_a_moment() {
             let before = ups(&world, pair);
             world.restart(SiteId(who));
             let took = back(&mut world, pair, before, Duration::from_secs(5));
-            assert!(took < Duration::from_millis(100), "{took:?}");
+            // A tenth of a second of it is waiting whether somebody else has the address.
+            assert!(took < Duration::from_millis(200), "{took:?}");
             world.finish_loads(LONG);
         }
     });

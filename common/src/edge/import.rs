@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::ledger::{Key, Ledger, Verdict};
-use crate::config::ImportConfig;
+use super::presence::Presence;
+use crate::config::{ImportConfig, OnConflict};
 use crate::frame::{MacAddr, QueryHeader, Tag};
 use crate::time::Instant;
-use crate::tunnel::update::{ExportState, TargetState};
+use crate::tunnel::update::{ExportState, Identity, TargetState};
 
 /// Initiators remembered per import; the one silent for longest makes room.
 const MAX_INITIATORS: usize = 256;
@@ -19,6 +20,10 @@ pub(crate) struct Import {
     pub(crate) remote: Option<ExportState>,
     /// What initiators were last told unasked; `None`: it cannot be used, and is silent.
     pub(crate) told: Option<QueryHeader>,
+    /// Whether somebody else answers for its address.
+    pub(crate) presence: Presence,
+    /// Which disk it is, as the peer said last.
+    identity: Option<Identity>,
     initiators: Vec<Initiator>,
     /// Age above which a reply to a superseded request is kept back.
     late: Duration,
@@ -37,6 +42,8 @@ impl Import {
             config,
             remote: None,
             told: None,
+            presence: Presence::default(),
+            identity: None,
             initiators: Vec::new(),
             late,
         }
@@ -51,6 +58,19 @@ impl Import {
     pub(crate) fn usable(&self) -> Option<&ExportState> {
         let known = |remote: &&ExportState| remote.state != TargetState::Unknown;
         self.remote.as_ref().filter(known)
+    }
+
+    /// Takes what the peer says; whether it is another disk than the peer said before.
+    pub(crate) fn learn(&mut self, remote: ExportState) -> bool {
+        let told = Some(remote.identity).filter(|identity| *identity != Identity::default());
+        self.remote = Some(remote);
+        let Some(told) = told else { return false };
+        self.identity.replace(told).is_some_and(|known| known != told)
+    }
+
+    /// Whether writes are refused, because somebody else answers for the address.
+    pub(crate) fn stops_writes(&self) -> bool {
+        self.config.on_conflict == OnConflict::Stop && self.presence.is_disputed()
     }
 
     /// Notes a request of the initiator; its number.
@@ -110,6 +130,7 @@ mod tests {
             segment: SegmentId(0),
             address: Address { shelf: 107, slot: 3 },
             window: 64,
+            on_conflict: OnConflict::Stop,
         };
         Import::new(config, Duration::from_secs(1))
     }

@@ -5,6 +5,7 @@
 
 mod import;
 mod ledger;
+mod presence;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::frame::{Address, Ata, AtaOpcode, HEADER_LEN, Header, MacAddr, Tag, at
 use crate::policy::{Verdict, judge_ata, judge_query};
 use crate::segment::{self, SegmentState};
 use crate::telemetry::Count;
+use crate::time::Instant;
 use crate::tunnel::links::{Io, Links};
 use crate::tunnel::message::{Kind, ReplyHead, RequestHead};
 use crate::tunnel::update::{ExportState, TargetState};
@@ -26,6 +28,8 @@ use ledger::Key;
 /// The smallest buffer count to advertise: below it the Linux driver never sends a command (`aoecmd.c`, window
 /// = buffer count / 2).
 const MIN_BUFFER_COUNT: u16 = 2;
+/// The tag of our questions who else is at an address: bit 31 is never set by a Linux kernel initiator.
+const PROBE_TAG: Tag = Tag(0xc000_ffff);
 /// A target that says 0 sectors means 2 (`aoecmd_cfg_rsp`).
 const DEFAULT_SECTORS: u8 = 2;
 
@@ -35,6 +39,7 @@ pub(crate) struct Edge {
     imports: Vec<Import>,
     /// Segment and address of every import, sorted: who presents what.
     presented: Vec<(SegmentId, Address, ImportId)>,
+    wake: Instant,
 }
 
 /// A request captured on a segment.
@@ -57,7 +62,63 @@ impl Edge {
                 .map(|config| Import::new(config, max_age))
                 .collect(),
             presented,
+            wake: Instant::NEVER,
         }
+    }
+
+    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.wake
+    }
+
+    /// Asks segments who else is there, and presents what nobody else does.
+    pub(crate) fn handle_timeout(&mut self, segments: &[SegmentState], links: &Links, io: &mut Io<'_>) {
+        if io.now < self.wake {
+            return;
+        }
+        let mut peers = Vec::new();
+        for import in &mut self.imports {
+            let state = state_of(segments, import.config.segment);
+            if import.presence.is_gone(io.now) {
+                io.telemetry.event(Event::ForeignGone {
+                    address: import.config.address,
+                });
+            }
+            if import.presence.asks(io.now) {
+                ask(&import.config, state, io);
+            }
+            peers.push(import.config.peer);
+        }
+        peers.sort_unstable();
+        peers.dedup();
+        for peer in peers {
+            self.present(peer, segments, links, io);
+        }
+        self.wake = self.next_wake(io.now);
+    }
+
+    /// A station on the segment of an import answers for its address.
+    pub(crate) fn handle_foreign(&mut self, id: ImportId, mac: MacAddr, io: &mut Io<'_>) {
+        let Some(import) = self.imports.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        let (tell, new) = import.presence.heard(io.now);
+        if new {
+            io.telemetry.count(Count::Conflicts);
+        }
+        if tell {
+            io.telemetry.event(Event::ForeignResponder {
+                address: import.config.address,
+                mac,
+                on_conflict: import.config.on_conflict,
+            });
+        }
+        self.wake = self.next_wake(io.now);
+    }
+
+    fn next_wake(&self, now: Instant) -> Instant {
+        let deadlines = self.imports.iter().map(|import| import.presence.deadline(now));
+        deadlines.min().unwrap_or(Instant::NEVER)
     }
 
     /// A request from an initiator: find the import, judge, answer or carry on.
@@ -136,6 +197,9 @@ impl Edge {
                 let len = ata::request_len(&ata)?;
                 if let Verdict::Refuse(reason) = judge_ata(&remote.rights, &ata, sectors(remote, state)) {
                     return asked.refuse_ata(&ata, reason, io);
+                }
+                if ata.command().is_write() && import.stops_writes() {
+                    return asked.refuse_ata(&ata, DropReason::RefusedConflict, io);
                 }
                 (len, Key::of_ata(&ata))
             }
@@ -253,7 +317,13 @@ impl Edge {
             let wanted =
                 |import: &&mut Import| import.config.peer == peer && import.config.export == entry.name;
             for import in self.imports.iter_mut().filter(wanted) {
-                import.remote = Some(entry.clone());
+                if import.learn(entry.clone()) {
+                    io.telemetry.event(Event::ImportChanged {
+                        peer: links.name(peer),
+                        export: entry.name.clone(),
+                        address: import.config.address,
+                    });
+                }
             }
         }
         self.present(peer, segments, links, io);
@@ -289,7 +359,14 @@ impl Edge {
                 .as_ref()
                 .is_some_and(|remote| remote.state == TargetState::Live);
             let usable = live && links.is_up(peer, io.now) && state != SegmentState::Down;
-            let remote = import.remote.as_ref().filter(|_| usable);
+            if !usable {
+                import.presence.end();
+            } else if import.presence.begin(io.now) {
+                ask(&import.config, state, io);
+            }
+            // What is presented stays so: initiators that know it would not forget it.
+            let free = import.told.is_some() || import.presence.is_free(import.config.on_conflict, io.now);
+            let remote = import.remote.as_ref().filter(|_| usable && free);
             let tell = remote.map(|remote| advertised(import, remote, state, QueryCommand::Read));
             let told = std::mem::replace(&mut import.told, tell);
             let config = &import.config;
@@ -312,6 +389,7 @@ impl Edge {
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
+        self.wake = self.next_wake(io.now);
     }
 
     /// The import that presents this address here.
@@ -396,6 +474,33 @@ impl Asked<'_> {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), DropReason> {
         segment::emit(self.place, self.initiator, len, io.out, io.telemetry, write)
+    }
+}
+
+/// Asks a segment who is at the address of an import.
+fn ask(config: &ImportConfig, state: SegmentState, io: &mut Io<'_>) {
+    let header = Header {
+        version: aoe::VERSION,
+        flags: Flags::REQUEST,
+        error: 0,
+        address: config.address,
+        command: AoeCommand::Query,
+        tag: PROBE_TAG,
+    };
+    let argument = QueryHeader {
+        buffer_count: 0,
+        firmware: 0,
+        sectors: 0,
+        version: aoe::VERSION,
+        command: QueryCommand::Read,
+    };
+    let place = (config.segment, state);
+    let len = HEADER_LEN + query::ARGUMENT_LEN;
+    let sent = segment::emit(place, MacAddr::BROADCAST, len, io.out, io.telemetry, |frame| {
+        emit_query(frame, header, argument, &[]);
+    });
+    if let Err(reason) = sent {
+        io.telemetry.drop(reason);
     }
 }
 

@@ -102,6 +102,7 @@ impl Export {
             name: self.name.clone(),
             state,
             rights: grant.rights.clone(),
+            identity: target.recognition.identity().unwrap_or_default(),
             target: TargetInfo {
                 sectors: max_sectors(target, segment),
                 ..watch.info.clone()

@@ -11,16 +11,18 @@
 //! - `watching`: whether targets live, and whether they are who they were
 //!
 //! What they work with: `target` and `export`; `pending`, the requests, with `ranges` and `list`; `flow`, the
-//! initiators, with `guard`; `span`, `rto`, `watch`.
+//! initiators, with `guard`; `span`, `rto`, `watch`, `recognition` with `identity`.
 
 mod answer;
 mod export;
 mod flow;
 mod guard;
+mod identity;
 mod list;
 mod patience;
 mod pending;
 mod ranges;
+mod recognition;
 mod request;
 mod rto;
 mod service;

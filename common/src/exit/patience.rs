@@ -34,6 +34,7 @@ impl Exit {
             return;
         }
         self.watch(hands);
+        self.recognise(hands);
         for target in self.target_ids() {
             if self.target(target).is_some_and(|target| now >= target.deadline()) {
                 self.retransmit(target, hands);
@@ -47,7 +48,7 @@ impl Exit {
                 SegmentState::Down => Instant::NEVER,
                 SegmentState::Up { .. } => target.watch.ask_at(),
             };
-            ask_at.min(target.deadline())
+            ask_at.min(target.deadline()).min(target.recognition_at())
         };
         let first = self.targets.iter().map(deadline).min();
         self.wake = first.unwrap_or(Instant::NEVER).min(self.sweep_at);
@@ -112,6 +113,11 @@ impl Exit {
 
     /// The target is gone: what it had may come back, and waits for it.
     pub(super) fn suspend(&mut self, id: TargetId) {
+        if let Some(target) = self.target_mut(id)
+            && target.recognition.forget_question()
+        {
+            target.occupied = target.occupied.saturating_sub(1);
+        }
         while let Some(slot) = self.target(id).and_then(|target| target.sent.first()) {
             self.rest(slot);
         }
@@ -121,6 +127,7 @@ impl Exit {
     pub(super) fn resume(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
         let now = hands.io.now;
         if let Some(target) = self.target_mut(id) {
+            target.recognition.doubt(now);
             target.rto.answered();
             target.patience = now;
         }

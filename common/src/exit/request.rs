@@ -7,7 +7,7 @@ use super::patience::SWEEP_EVERY;
 use super::pending::{Arrival, Asked, Origin, SlotId, Stage};
 use super::span::Span;
 use super::{Exit, Hands, OrderGuard, answer, state_of};
-use crate::config::{OnTargetTimeout, PeerId};
+use crate::config::{OnConflict, OnTargetTimeout, PeerId};
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::frame::{Ata, Query, ata};
@@ -83,6 +83,12 @@ impl Exit {
             }
             _ => return Err(DropReason::RefusedAoeCommand),
         };
+        if target.conflict && span.writes() && export.safety.on_conflict == OnConflict::Stop {
+            return match asked {
+                Asked::Ata { .. } => refuse(DropReason::RefusedConflict, hands),
+                Asked::Query => Err(DropReason::RefusedConflict),
+            };
+        }
         if target.watch.silence(now) >= export.safety.target_timeout {
             return match (asked, export.safety.on_target_timeout) {
                 (Asked::Ata { .. }, OnTargetTimeout::Error) => refuse(DropReason::TargetTimeout, hands),

@@ -35,7 +35,8 @@ impl Exit {
 
     /// Sends what waits, one request of each initiator in turn, as far as the target has room.
     pub(super) fn serve(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
-        while let Some(slot) = self.next(id) {
+        self.ask_identity(id, hands);
+        while let Some(slot) = self.next(id, hands.io.now) {
             let Some(pending) = self.pending.get_mut(slot) else {
                 continue;
             };
@@ -50,9 +51,9 @@ impl Exit {
     }
 
     /// The next request for a target that has room, out of its queue.
-    fn next(&mut self, id: TargetId) -> Option<SlotId> {
+    fn next(&mut self, id: TargetId, now: Instant) -> Option<SlotId> {
         let target = self.targets.get_mut(usize::from(id.0))?;
-        while target.has_room() {
+        while target.has_room(now) {
             let flow_id = target.turns.pop_front()?;
             let Some(flow) = self.flows.get_mut(flow_id) else {
                 continue;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::flow::FlowId;
 use super::list::List;
+use super::recognition::Recognition;
 use super::rto::Rto;
 use super::watch::{Liveness, Watch};
 use crate::config::{ExportConfig, SegmentId};
@@ -20,6 +21,9 @@ pub(crate) struct Target {
     pub(crate) segment: SegmentId,
     pub(crate) address: Address,
     pub(crate) watch: Watch,
+    pub(crate) recognition: Recognition,
+    /// Whether writes are refused where an export says so.
+    pub(crate) conflict: bool,
     /// Requests that occupy one of its buffers.
     pub(crate) occupied: usize,
     /// Those requests; the one sent longest ago first.
@@ -39,6 +43,8 @@ impl Target {
             segment: config.segment,
             address: config.target,
             watch: Watch::new(config.target_mac, now),
+            recognition: Recognition::new(now),
+            conflict: false,
             occupied: 0,
             sent: List::default(),
             rto: Rto::default(),
@@ -60,9 +66,24 @@ impl Target {
         self.watch.liveness == Liveness::Up
     }
 
-    /// Whether it takes one more request now.
-    pub(crate) fn has_room(&self) -> bool {
-        self.is_up() && self.occupied < self.watch.window()
+    /// Whether it takes one more request now. The next buffer is for a question of our own if one is due.
+    pub(crate) fn has_room(&self, now: Instant) -> bool {
+        let recognised = self.recognition.is_settled() && !self.recognition.wants_answer(now);
+        self.is_up() && recognised && self.has_buffer()
+    }
+
+    /// Whether one of its buffers is free.
+    pub(crate) fn has_buffer(&self) -> bool {
+        self.occupied < self.watch.window()
+    }
+
+    /// When it has to be asked who it is, or that given up.
+    pub(crate) fn recognition_at(&self) -> Instant {
+        if self.is_up() && (self.has_buffer() || !self.recognition.is_settled()) {
+            self.recognition.deadline()
+        } else {
+            Instant::NEVER
+        }
     }
 
     /// When a request may have to be sent again.

@@ -2,21 +2,29 @@
 
 use std::time::Duration;
 
+use super::pending::{Pending, SlotId};
+use super::recognition::Conflict;
 use super::target::{Target, TargetId};
 use super::watch::{Heard, Liveness};
 use super::{Exit, Hands, Response, state_of};
-use crate::config::SegmentId;
+use crate::config::{OnConflict, SegmentId};
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::frame::aoe::{self, AoeCommand, Flags, Pdu};
+use crate::frame::ata::{self, AtaFlags, AtaHeader};
 use crate::frame::query::{self, Query, QueryCommand, QueryHeader};
-use crate::frame::{HEADER_LEN, Header, MacAddr, Tag};
+use crate::frame::{Ata, HEADER_LEN, Header, MacAddr, Tag};
 use crate::segment::{self, SegmentState};
+use crate::telemetry::Count;
 use crate::tunnel::links::Io;
-use crate::tunnel::update::TargetInfo;
+use crate::tunnel::update::{Identity, TargetInfo};
 
 /// Tags of our own questions: bits that no request has, and the target.
 const WATCH_TAG: u32 = 0xc000_0000;
+/// In such a tag: the question went to a second station.
+const SECOND_TAG: u32 = 1 << 16;
+/// In such a tag: the target.
+const TARGET_MASK: u32 = 0xffff;
 /// A second responder is told of at most this often.
 const IMPOSTER_EVENT_EVERY: Duration = Duration::from_secs(60);
 /// What a target says anew is told of at most this often: its segment is not authenticated.
@@ -67,13 +75,16 @@ impl Exit {
         }
     }
 
-    /// A Config response that says how a target is.
+    /// A response that says how a target is, or who.
     pub(super) fn hear(
         &mut self,
         response: Response<'_>,
         hands: &mut Hands<'_, '_>,
     ) -> Result<(), DropReason> {
         let Response { segment, source, pdu } = response;
+        if pdu.command() == AoeCommand::Ata {
+            return self.hear_identity(response, hands);
+        }
         let query = Query::parse(pdu.argument())?;
         let info = TargetInfo {
             buffer_count: query.buffer_count(),
@@ -88,6 +99,19 @@ impl Exit {
                 continue;
             };
             let heard = target.watch.hear(source, info.clone(), hands.io.now);
+            let now = hands.io.now;
+            match heard {
+                // Who announces itself has just started, and may be another disk.
+                Heard::Same | Heard::Changed if pdu.tag() == Tag(0) => {
+                    target.recognition.doubt(now);
+                    self.arm(now);
+                }
+                Heard::Imposter if target.watch.pin().is_none() && target.recognition.second(source, now) => {
+                    let state = state_of(hands.segments, segment);
+                    identify(id, target, source, WATCH_TAG | SECOND_TAG, state, hands.io);
+                }
+                _ => {}
+            }
             outcome = match heard {
                 Heard::Imposter => Err(DropReason::SecondResponder),
                 Heard::Same | Heard::Changed | Heard::Up => Ok(()),
@@ -98,9 +122,129 @@ impl Exit {
             self.tell(id, heard, source, hands.io);
             if heard == Heard::Up {
                 self.resume(id, hands);
+                self.arm(now);
             }
         }
         outcome
+    }
+
+    /// Asks targets who they are, or gives up on an answer.
+    pub(super) fn recognise(&mut self, hands: &mut Hands<'_, '_>) {
+        for id in self.target_ids() {
+            let Some(target) = self.target_mut(id).filter(|target| target.is_up()) else {
+                continue;
+            };
+            if target.recognition.gave_up(hands.io.now) {
+                target.occupied = target.occupied.saturating_sub(1);
+            }
+            self.judge_conflict(id, hands);
+            self.serve(id, hands);
+        }
+    }
+
+    /// Asks a target who it is, if that is due and it has a buffer for it.
+    pub(super) fn ask_identity(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
+        let now = hands.io.now;
+        let due = |target: &&mut Target| {
+            target.is_up() && target.has_buffer() && target.recognition.wants_answer(now)
+        };
+        let Some(target) = self.target_mut(id).filter(due) else {
+            return;
+        };
+        target.recognition.asked(now);
+        target.occupied += 1;
+        let state = state_of(hands.segments, target.segment);
+        if let Some(mac) = target.watch.mac() {
+            identify(id, target, mac, WATCH_TAG, state, hands.io);
+        }
+        let until = target.recognition.deadline();
+        self.arm(until);
+    }
+
+    /// An answer to an IDENTIFY of ours.
+    fn hear_identity(&mut self, response: Response<'_>, hands: &mut Hands<'_, '_>) -> Result<(), DropReason> {
+        let Response { segment, source, pdu } = response;
+        let now = hands.io.now;
+        let id = TargetId(u16::try_from(pdu.tag().0 & TARGET_MASK).unwrap_or(u16::MAX));
+        let target = self.target_mut(id).ok_or(DropReason::ResponseUnmatched)?;
+        if target.segment != segment || target.address != pdu.address() {
+            return Err(DropReason::ResponseMismatch);
+        }
+        let ata = Ata::parse(pdu.argument())?;
+        let identity = Some(&ata).filter(|ata| ata.is_success() && !pdu.is_error());
+        let identity = identity.and_then(|ata| Identity::of(ata.data()));
+        if pdu.tag().0 & SECOND_TAG != 0 {
+            if !target.recognition.second_answered(source, identity) {
+                return Err(DropReason::ResponseUnmatched);
+            }
+        } else {
+            if !target.watch.is(source) {
+                return Err(DropReason::ResponseWrongSource);
+            }
+            let before = target.recognition.identity();
+            if !target.recognition.answered(identity, now) {
+                return Err(DropReason::ResponseUnmatched);
+            }
+            target.watch.alive(now);
+            target.occupied = target.occupied.saturating_sub(1);
+            if target.recognition.identity() != before {
+                self.changed(id);
+            }
+        }
+        self.judge_conflict(id, hands);
+        self.serve(id, hands);
+        Ok(())
+    }
+
+    /// Tells of a conflict that begins or ends, and refuses the writes that wait where that is configured.
+    fn judge_conflict(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
+        let Some(target) = self.target_mut(id) else { return };
+        let conflict = target.recognition.conflict(hands.io.now);
+        if std::mem::replace(&mut target.conflict, conflict.is_some()) == conflict.is_some() {
+            return;
+        }
+        let address = target.address;
+        let mut stopped = Vec::new();
+        for export in self.exports.iter().filter(|export| export.target == id) {
+            let (name, on_conflict) = (export.name.clone(), export.safety.on_conflict);
+            hands.io.telemetry.event(match conflict {
+                Some(Conflict::Changed { known, found }) => Event::TargetChanged {
+                    export: name,
+                    target: address,
+                    was: known.size,
+                    is: found.size,
+                    on_conflict,
+                },
+                Some(Conflict::Second(mac)) => Event::SecondResponder {
+                    export: name,
+                    mac,
+                    on_conflict: Some(on_conflict),
+                },
+                None => Event::ConflictOver {
+                    export: name,
+                    target: address,
+                },
+            });
+            if on_conflict == OnConflict::Stop {
+                stopped.push(export.id);
+            }
+        }
+        if conflict.is_none() {
+            return;
+        }
+        hands.io.telemetry.count(Count::Conflicts);
+        let wait = |pending: &Pending| {
+            stopped.contains(&pending.export) && pending.span.writes() && pending.origin.is_some()
+        };
+        let writes: Vec<SlotId> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| wait(pending))
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in writes {
+            self.fail(slot, DropReason::RefusedConflict, hands);
+        }
     }
 
     /// Tells of what a station said about a target.
@@ -119,7 +263,11 @@ impl Exit {
         for export in self.exports.iter().filter(|export| export.target == id) {
             let export = export.name.clone();
             io.telemetry.event(match heard {
-                Heard::Imposter => Event::SecondResponder { export, mac },
+                Heard::Imposter => Event::SecondResponder {
+                    export,
+                    mac,
+                    on_conflict: None,
+                },
                 Heard::Same | Heard::Changed | Heard::Up => Event::TargetUp {
                     export,
                     target: address,
@@ -157,7 +305,41 @@ impl Exit {
 /// Whether this answers a question of our own, or nobody's.
 pub(super) fn is_watch(pdu: &Pdu<'_>) -> bool {
     let tag = pdu.tag().0;
-    pdu.command() == AoeCommand::Query && !pdu.is_error() && (tag == 0 || tag & WATCH_TAG == WATCH_TAG)
+    let ours = tag & WATCH_TAG == WATCH_TAG;
+    match pdu.command() {
+        AoeCommand::Query => !pdu.is_error() && (tag == 0 || ours),
+        AoeCommand::Ata => ours,
+        _ => false,
+    }
+}
+
+/// Asks a station who it is.
+fn identify(id: TargetId, target: &Target, mac: MacAddr, tag: u32, state: SegmentState, io: &mut Io<'_>) {
+    let header = Header {
+        version: aoe::VERSION,
+        flags: Flags::REQUEST,
+        error: 0,
+        address: target.address,
+        command: AoeCommand::Ata,
+        tag: Tag(tag | u32::from(id.0)),
+    };
+    // As the Linux driver asks (`aoecmd_ata_id`).
+    let argument = AtaHeader {
+        flags: AtaFlags(0),
+        error_feature: 0,
+        sectors: 1,
+        command_status: 0xec,
+        lba: [0, 0, 0, 0xa0, 0, 0],
+        reserved: [0; 2],
+    };
+    let place = (target.segment, state);
+    let sent = segment::emit(place, mac, ata::PDU_LEN, io.out, io.telemetry, |frame| {
+        frame.extend_from_slice(&header.to_bytes());
+        frame.extend_from_slice(&argument.to_bytes());
+    });
+    if let Err(reason) = sent {
+        io.telemetry.drop(reason);
+    }
 }
 
 /// Asks a target how it is.

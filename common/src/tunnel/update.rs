@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  update    serial u32, then entries, each:
-//!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8
+//!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8 | size u64 | digest 8
 //!            | name length u8, name | string length u16, string | initiators u8, 6 bytes each
 //!  flags     1 live   16 away   2 read-write   4 config string may be set   8 only the listed initiators
 //!  ack       serial u32
@@ -24,8 +24,19 @@ pub(crate) struct ExportState {
     pub(crate) state: TargetState,
     /// What the peer may do; its number of initiators is at most 255.
     pub(crate) rights: Rights,
+    /// Which disk it is; zeros if it is not known.
+    pub(crate) identity: Identity,
     /// The target's own Config answer, sectors already limited to what the exit's segment carries.
     pub(crate) target: TargetInfo,
+}
+
+/// Which disk a target is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Sectors of 512 bytes.
+    pub(crate) size: u64,
+    /// The beginning of the SHA-256 of serial number and model.
+    pub(crate) digest: [u8; 8],
 }
 
 /// How a target is.
@@ -97,6 +108,8 @@ impl ExportState {
         out.extend_from_slice(&self.target.firmware.to_be_bytes());
         out.extend_from_slice(&self.target.buffer_count.to_be_bytes());
         out.push(self.target.sectors);
+        out.extend_from_slice(&self.identity.size.to_be_bytes());
+        out.extend_from_slice(&self.identity.digest);
         let name_len = u8::try_from(self.name.len()).unwrap_or(u8::MAX);
         out.push(name_len);
         out.extend(self.name.bytes().take(name_len.into()));
@@ -115,6 +128,10 @@ impl ExportState {
         let firmware = u16::from_be_bytes(take(rest)?);
         let buffer_count = u16::from_be_bytes(take(rest)?);
         let [sectors] = take(rest)?;
+        let identity = Identity {
+            size: u64::from_be_bytes(take(rest)?),
+            digest: take(rest)?,
+        };
         let [name_len] = take(rest)?;
         let name = String::from_utf8(take_slice(rest, name_len.into())?.to_vec()).ok()?;
         let string_len = usize::from(u16::from_be_bytes(take(rest)?));
@@ -148,6 +165,7 @@ impl ExportState {
                 },
                 initiators: set(LISTED_ONLY).then_some(listed),
             },
+            identity,
             target: TargetInfo {
                 buffer_count,
                 firmware,
@@ -193,9 +211,10 @@ mod tests {
             any::<u8>(),
             prop::collection::vec(any::<u8>(), 0..1024),
         );
+        let identity = any::<(u64, [u8; 8])>().prop_map(|(size, digest)| Identity { size, digest });
         let state = prop::sample::select(vec![TargetState::Unknown, TargetState::Live, TargetState::Away]);
-        (any::<u16>(), "[a-z]{1,64}", state, rights, target).prop_map(
-            |(export, name, state, rights, target)| ExportState {
+        (any::<u16>(), "[a-z]{1,64}", (state, identity), rights, target).prop_map(
+            |(export, name, (state, identity), rights, target)| ExportState {
                 export: ExportId(export),
                 name,
                 state,
@@ -212,6 +231,7 @@ mod tests {
                     },
                     initiators: rights.2.map(|macs| macs.into_iter().map(MacAddr).collect()),
                 },
+                identity,
                 target: TargetInfo {
                     buffer_count: target.0,
                     firmware: target.1,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aoe_common::config::{Access, ConfigString, ExportSafety, OnTargetTimeout};
+use aoe_common::config::{Access, ConfigString, ExportSafety, OnConflict, OnTargetTimeout};
 use aoe_common::frame::{Address, MacAddr};
 
 use super::fault::Faults;
@@ -25,6 +25,7 @@ pub(super) struct ExportFile {
     pub(super) target_mac: Option<Located<MacAddr>>,
     pub(super) target_timeout: Option<Duration>,
     pub(super) on_target_timeout: Option<OnTargetTimeout>,
+    pub(super) on_conflict: Option<OnConflict>,
     pub(super) allow: Vec<AllowEntry>,
 }
 
@@ -35,6 +36,7 @@ impl ExportFile {
         ExportSafety {
             target_timeout: self.target_timeout.unwrap_or(default.target_timeout),
             on_target_timeout: self.on_target_timeout.unwrap_or(default.on_target_timeout),
+            on_conflict: self.on_conflict.unwrap_or(default.on_conflict),
         }
     }
 }
@@ -71,6 +73,11 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Expo
         on_target_timeout: file
             .optional("on_target_timeout", faults, |text| {
                 value::word(text, &["silent", "error"])
+            })
+            .map(|word| word.value),
+        on_conflict: file
+            .optional("on_conflict", faults, |text| {
+                value::word(text, &["alarm", "stop"])
             })
             .map(|word| word.value),
         allow: file

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use aoe_common::config::Protection;
+use aoe_common::config::{OnConflict, Protection};
 use aoe_common::frame::Address;
 use aoe_keys::{KeyTextError, PublicKey};
 use toml::de::{DeTable, DeValue};
@@ -73,6 +73,7 @@ pub(super) struct ImportEntry {
     pub(super) segment: Option<Located<String>>,
     pub(super) address: Option<Located<Address>>,
     pub(super) window: Option<Located<u16>>,
+    pub(super) on_conflict: Option<OnConflict>,
 }
 
 /// Reads the text of `gateway.toml`. `None` if it is not TOML, which is then the only fault reported.
@@ -197,6 +198,11 @@ fn read_import(section: &Section<'_, '_>, faults: &mut Faults) -> ImportEntry {
         segment: section.required("segment", faults, value::name),
         address: section.required("as", faults, net::address),
         window: section.number("window", faults, 2..=1024),
+        on_conflict: section
+            .optional("on_conflict", faults, |text| {
+                value::word(text, &["alarm", "stop"])
+            })
+            .map(|word| word.value),
     }
 }
 

@@ -112,6 +112,7 @@ pub(super) const IMPORT: Shape = Shape {
         key("segment", "segment = \"san\""),
         key("as", "as = \"e107.3\""),
         key("window", "window = 64"),
+        key("on_conflict", "on_conflict = \"stop\""),
     ],
     elsewhere: &[(
         "address",
@@ -130,6 +131,7 @@ pub(super) const EXPORT_FILE: Shape = Shape {
         key("target_mac", "target_mac = \"52:54:00:aa:bb:cc\""),
         key("target_timeout", "target_timeout = \"60s\""),
         key("on_target_timeout", "on_target_timeout = \"silent\""),
+        key("on_conflict", "on_conflict = \"stop\""),
         key("allow", "[[allow]]"),
     ],
     elsewhere: &[
@@ -174,6 +176,10 @@ pub(super) const ALLOW: Shape = Shape {
         ),
         (
             "target_mac",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+        (
+            "on_conflict",
             "keys after a heading belong to it: move this above the first [[allow]]",
         ),
         (

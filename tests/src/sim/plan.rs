@@ -255,6 +255,7 @@ impl Plan {
             segment: segment(plan, lan),
             address,
             window: 64,
+            on_conflict: aoe_common::config::OnConflict::Stop,
         });
         ImportId(plan.imports.len() as u16 - 1)
     }

@@ -15,6 +15,9 @@ use super::plan::{Plan, REAL, SEEN, gateway_mac};
 use super::site::SiteId;
 use super::world::World;
 
+/// Bits of the tags of the exit's own questions.
+const ASKS_WHO: u32 = 0xc000_0000;
+
 /// A running pair without hosts, with stations in their places.
 pub struct Puppets {
     /// The simulation.
@@ -71,7 +74,8 @@ impl Puppets {
             .run_until("the import is up", Duration::from_secs(5), |world| {
                 world.events_like(edge, |event| matches!(event, Event::ImportUp { .. })) > 0
             });
-        puppets.world.run_for(Duration::from_millis(1));
+        // The puppet never says which disk it is; after a second it is used all the same.
+        puppets.world.run_for(Duration::from_millis(1100));
         puppets.world.take_heard(left);
         puppets.world.take_heard(right);
         puppets
@@ -122,8 +126,10 @@ impl Puppets {
     pub fn at_target(&mut self) -> Vec<Seen> {
         self.world.run_for(Duration::from_millis(20));
         let heard = self.world.take_heard(self.right);
-        let request =
-            |seen: &Seen| seen.header.command == AoeCommand::Ata && !seen.header.flags.is_response();
+        let request = |seen: &Seen| {
+            let asks_who = seen.header.tag.0 & ASKS_WHO == ASKS_WHO;
+            seen.header.command == AoeCommand::Ata && !seen.header.flags.is_response() && !asks_who
+        };
         heard.into_iter().filter(request).collect()
     }
 

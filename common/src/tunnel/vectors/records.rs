@@ -286,7 +286,8 @@ fn tell_export(state: &ExportState) -> String {
             .join(" "),
     };
     format!(
-        "export {} name {} {} {} {} firmware {:#06x} buffers {} sectors {} string {} initiators {initiators}",
+        "export {} name {} {} {} {} firmware {:#06x} buffers {} sectors {} size {} digest {} \
+         string {} initiators {initiators}",
         state.export.0,
         state.name,
         match state.state {
@@ -305,6 +306,8 @@ fn tell_export(state: &ExportState) -> String {
         state.target.firmware,
         state.target.buffer_count,
         state.target.sectors,
+        state.identity.size,
+        hex(&state.identity.digest),
         state.target.string.len(),
     )
 }

@@ -62,6 +62,7 @@ fn build(entry: &ImportEntry, peer: Option<PeerId>, segment: Option<SegmentId>) 
             .window
             .as_ref()
             .map_or(DEFAULT_WINDOW, |window| window.value),
+        on_conflict: entry.on_conflict.unwrap_or_default(),
     })
 }
 

@@ -287,6 +287,7 @@ fn config(side: u8) -> GatewayConfig {
             segment: IMPORTS,
             address: IMPORT,
             window: 64,
+            on_conflict: aoe_common::config::OnConflict::Stop,
         }],
         tunnel: TunnelConfig {
             ciphers: vec![Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305],
