@@ -10,7 +10,7 @@ use crate::frame::MacAddr;
 use crate::time::Instant;
 
 /// Most initiators remembered of one peer; one that has been quiet for long makes room.
-const MAX_FLOWS: usize = 1024;
+const MAX_FLOWS: usize = 8192;
 /// Quiet for this long, and no old copy of a request of its can be under way any more.
 const QUIET: Duration = Duration::from_secs(60);
 /// Most requests one initiator may have here: as many as the largest window lets it have outstanding, and as many
@@ -107,13 +107,11 @@ impl Flows {
         });
     }
 
-    /// Lets guards forget what is older than `keep`.
+    /// Lets guards forget what is older than `keep`, and the memory for it.
     pub(crate) fn expire(&mut self, now: Instant, keep: Duration) {
         for flow in self.flows.iter_mut().flatten() {
             flow.guard.expire(now, keep);
-            if now.saturating_since(flow.last_used) > QUIET {
-                flow.guard.shrink();
-            }
+            flow.guard.shrink();
         }
     }
 

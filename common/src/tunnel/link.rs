@@ -18,6 +18,7 @@ use super::session::{Role, Session};
 use crate::config::{Endpoint, PeerConfig, PeerId, Protection};
 use crate::drop_reason::DropReason;
 use crate::output::Path;
+use crate::seldom::Seldom;
 use crate::telemetry::Count;
 use crate::time::Instant;
 
@@ -66,7 +67,7 @@ pub(crate) struct Link {
     /// Calls in a row that we answered and it did not confirm.
     pub(crate) unconfirmed: u32,
     /// When a refused handshake of it was last told of.
-    pub(crate) last_refusal: Option<Instant>,
+    pub(crate) last_refusal: Seldom,
     pub(crate) packer: Packer,
     /// Whether it is on the list of those to flush.
     pub(crate) is_packed: bool,
@@ -87,7 +88,7 @@ pub(crate) struct Link {
     pub(crate) next_serial: u32,
     pub(crate) seen_serial: u32,
     /// When a change of address was last told of.
-    pub(crate) move_told: Option<Instant>,
+    pub(crate) move_told: Seldom,
     /// Updates applied in the second that began then.
     updates: (Instant, u32),
 }
@@ -171,7 +172,7 @@ impl Link {
             dialing: None,
             newest_call: 0,
             unconfirmed: 0,
-            last_refusal: None,
+            last_refusal: Seldom::default(),
             packer: Packer::default(),
             is_packed: false,
             awaits_news: false,
@@ -186,7 +187,7 @@ impl Link {
             outgoing: None,
             next_serial: 1,
             seen_serial: 0,
-            move_told: None,
+            move_told: Seldom::default(),
             updates: (now, 0),
         })
     }

@@ -25,6 +25,7 @@ use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::output::{Output, Path};
 use crate::random::Random;
+use crate::seldom::Seldom;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
 
@@ -53,7 +54,7 @@ pub(crate) struct Links {
     packed: Vec<PeerId>,
     changes: VecDeque<(PeerId, Change)>,
     /// When strangers were last told of; a peer's is in its link.
-    last_refusal: Option<Instant>,
+    last_refusal: Seldom,
     wake: Instant,
 }
 
@@ -115,7 +116,7 @@ impl Links {
                 .collect::<Option<Vec<_>>>()?,
             packed: Vec::new(),
             changes: VecDeque::new(),
-            last_refusal: None,
+            last_refusal: Seldom::default(),
             wake: now,
         })
     }
@@ -408,11 +409,7 @@ impl Links {
         };
         if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
             link.flush(io);
-            let told = link
-                .move_told
-                .is_some_and(|told| io.now.saturating_since(told) < MOVE_EVENT_EVERY);
-            if link.path.replace(path).is_some() && !told {
-                link.move_told = Some(io.now);
+            if link.path.replace(path).is_some() && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
                 io.telemetry.event(Event::PeerMoved {
                     peer: link.name.clone(),
                 });

@@ -253,11 +253,7 @@ impl Links {
     fn may_tell_refusal(&mut self, peer: Option<PeerId>, now: Instant) -> bool {
         let link = peer.and_then(|peer| self.links.get_mut(usize::from(peer.0)));
         let last_refusal = link.map_or(&mut self.last_refusal, |link| &mut link.last_refusal);
-        let quiet = last_refusal.is_none_or(|last| now.saturating_since(last) >= REFUSAL_EVENT_EVERY);
-        if quiet {
-            *last_refusal = Some(now);
-        }
-        quiet
+        last_refusal.tell(now, REFUSAL_EVENT_EVERY)
     }
 
     /// A session index: random to others, to us the peer; no other session of that peer has it.
