@@ -4,27 +4,46 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser};
+use anyhow::{Context, Result, ensure};
+use aoe_lab::impairment::Impairment;
+use clap::{Args, Parser, Subcommand};
 
+use crate::ends::{InitiatorOptions, TargetOptions};
 use crate::peers::Peer;
 use crate::plan::{self, Load, Setting};
 use crate::results::Report;
+use crate::{chart, markdown};
 
 /// Measures AoE through a pair of gateways, beside a plain bridge and beside other tunnels, on this machine
 ///
 /// Every peer gets namespaces of its own with an initiator, two gateways and a target with a disk in memory; they are
 /// all up at once and take turns. Every sector that is read is verified. Needs root, or user namespaces.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
     #[command(flatten)]
     pub(crate) options: Options,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Measures over lossy and long paths: 0, 0.1 and 1 % loss each way, round trips of 0, 10, 20 and 50 ms
+    Loss(Options),
+    /// Runs the workloads against a target, from a device of this host
+    Initiator(InitiatorOptions),
+    /// Serves a disk in memory on a device of this host
+    Target(TargetOptions),
+}
+
+/// Losses each way of `aoe-bench loss`, and round trips.
+const LOSSES: [&str; 3] = ["0%", "0.1%", "1%"];
+const ROUND_TRIPS_MS: [u32; 4] = [0, 10, 20, 50];
+
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// Everything, with more and longer rounds: about half an hour
+    /// Everything that can be measured, in more and longer rounds: about half an hour
     #[arg(long)]
     full: bool,
     /// Only these peers
@@ -54,83 +73,135 @@ pub(crate) struct Options {
     /// Write everything as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Put the tables into a page, in place of those it has
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Draw the shares of the bridge
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Whether it is `aoe-bench loss`.
+    #[arg(skip)]
+    losses: bool,
 }
 
 impl Options {
+    /// The same over all losses and round trips.
+    pub(crate) fn over_losses(mut self) -> Self {
+        self.losses = true;
+        self
+    }
+
     /// Finds mistakes before anything is started.
     ///
     /// # Errors
     /// With what to write instead.
     pub(crate) fn check(&self) -> Result<()> {
-        self.settings().map(drop)
+        ensure!(
+            !self.losses || self.impair.is_none(),
+            "--impair chooses one path, and `loss` goes through many: give one of them"
+        );
+        ensure!(
+            !self.losses || self.svg.is_none(),
+            "--svg draws shares of the bridge, and loss has none"
+        );
+        for mtu in self.segment.iter().chain(&self.underlay) {
+            ensure!(
+                (1280..=9216).contains(mtu),
+                "{mtu} is no MTU to measure with: write 1280 to 9216"
+            );
+        }
+        if let Some(how) = &self.impair {
+            how.parse::<Impairment>().context("--impair")?;
+        }
+        Ok(())
     }
 
     /// Whom to measure.
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        let quick = [
-            Peer::Bridge,
-            Peer::Vxlan,
-            Peer::Ours,
-            Peer::FastdAes,
-            Peer::Openvpn,
-        ];
-        let all: Vec<Peer> = <Peer as clap::ValueEnum>::value_variants().to_vec();
-        match (self.only.is_empty(), self.full) {
-            (false, _) => all.into_iter().filter(|peer| self.only.contains(peer)).collect(),
-            (true, true) => all,
-            (true, false) => quick.to_vec(),
-        }
+        let quick: &[Peer] = match self.losses {
+            true => &[Peer::Vxlan, Peer::Ours],
+            false => &[
+                Peer::Bridge,
+                Peer::Vxlan,
+                Peer::Ours,
+                Peer::FastdAes,
+                Peer::Openvpn,
+                Peer::Vpncloud,
+            ],
+        };
+        let all = <Peer as clap::ValueEnum>::value_variants().iter().copied();
+        let wanted = all.filter(|peer| match (self.only.is_empty(), self.full) {
+            (false, _) => self.only.contains(peer),
+            (true, true) => true,
+            (true, false) => quick.contains(peer),
+        });
+        wanted.collect()
     }
 
     /// What to run.
     pub(crate) fn loads(&self) -> Vec<Load> {
-        let usual: &[Load] = match self.impair {
-            Some(_) => &plan::LOSS,
-            None => &plan::SPEED,
-        };
-        match self.workload.is_empty() {
-            true => usual.to_vec(),
-            false => self.workload.clone(),
+        match (self.workload.is_empty(), self.is_impaired()) {
+            (false, _) => self.workload.clone(),
+            (true, true) => plan::LOSS.to_vec(),
+            (true, false) => plan::SPEED.to_vec(),
         }
     }
 
     /// Where to run it.
-    ///
-    /// # Errors
-    /// When nothing is left, or the impairment is none.
-    pub(crate) fn settings(&self) -> Result<Vec<Setting>> {
-        if let Some(how) = &self.impair {
-            how.parse::<aoe_lab::impairment::Impairment>()
-                .context("--impair")?;
-        }
-        let mut pairs: Vec<(u32, u32)> = match (self.segment.is_empty(), self.underlay.is_empty()) {
-            (true, true) => vec![(1500, 1500), (9000, 9000), (9000, 1500)],
-            (true, false) => self
-                .underlay
-                .iter()
-                .flat_map(|under| [(1500, *under), (9000, *under)])
-                .collect(),
-            (false, true) => self.segment.iter().map(|segment| (*segment, *segment)).collect(),
-            (false, false) => {
-                let pairs = self
-                    .segment
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let impairments: Vec<Option<String>> = match self.losses {
+            false => vec![self.impair.clone()],
+            true => {
+                let path = |round_trip: u32, loss: &str| format!("delay={}us,loss={loss}", round_trip * 500);
+                let pairs = ROUND_TRIPS_MS
                     .iter()
-                    .flat_map(|segment| self.underlay.iter().map(move |under| (*segment, *under)));
-                pairs.collect()
+                    .flat_map(|time| LOSSES.iter().map(move |loss| (*time, *loss)));
+                pairs.map(|(time, loss)| Some(path(time, loss))).collect()
             }
         };
-        if self.segment.is_empty() && self.underlay.is_empty() && !self.full {
-            pairs.truncate(if self.impair.is_some() { 1 } else { 2 });
-        }
-        let setting = |(segment_mtu, underlay_mtu)| Setting {
-            segment_mtu,
-            underlay_mtu,
-            impairment: self.impair.clone(),
-            buffer_count: self
-                .buffers
-                .unwrap_or(if self.impair.is_some() { 16 } else { 128 }),
+        let buffer_count = self.buffers.unwrap_or(if self.is_impaired() { 16 } else { 128 });
+        let mtus = self.mtus();
+        let settings = mtus.iter().flat_map(|(segment_mtu, underlay_mtu)| {
+            impairments.iter().map(|impairment| Setting {
+                segment_mtu: *segment_mtu,
+                underlay_mtu: *underlay_mtu,
+                impairment: impairment.clone(),
+                buffer_count,
+            })
+        });
+        settings.collect()
+    }
+
+    /// MTUs of segment and underlay.
+    fn mtus(&self) -> Vec<(u32, u32)> {
+        let usual: &[(u32, u32)] = match (self.full, self.is_impaired()) {
+            (true, false) => &[(1500, 1500), (9000, 9000), (9000, 1500)],
+            (false, false) => &[(1500, 1500), (9000, 9000)],
+            (true, true) => &[(1500, 1500), (9000, 1500)],
+            (false, true) => &[(1500, 1500)],
         };
-        Ok(pairs.into_iter().map(setting).collect())
+        let segments: &[u32] = if self.segment.is_empty() {
+            &[1500, 9000]
+        } else {
+            &self.segment
+        };
+        let of = |segment: &u32| -> Vec<(u32, u32)> {
+            let same = [*segment];
+            let underlays = if self.underlay.is_empty() {
+                &same
+            } else {
+                self.underlay.as_slice()
+            };
+            underlays.iter().map(|underlay| (*segment, *underlay)).collect()
+        };
+        match self.segment.is_empty() && self.underlay.is_empty() {
+            true => usual.to_vec(),
+            false => segments.iter().flat_map(of).collect(),
+        }
+    }
+
+    fn is_impaired(&self) -> bool {
+        self.losses || self.impair.is_some()
     }
 
     /// How often each is run.
@@ -140,8 +211,13 @@ impl Options {
 
     /// How long each run takes.
     pub(crate) fn time(&self) -> Duration {
-        let seconds = self.time.unwrap_or(if self.full { 1.0 } else { 0.5 });
-        Duration::try_from_secs_f64(seconds.clamp(0.01, 3600.0)).unwrap_or(Duration::from_secs(1))
+        let usual = match (self.is_impaired(), self.full) {
+            (true, _) => 2.0,
+            (false, true) => 1.0,
+            (false, false) => 0.5,
+        };
+        let seconds = self.time.unwrap_or(usual).clamp(0.01, 3600.0);
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1))
     }
 
     /// Writes the files that were asked for.
@@ -149,8 +225,17 @@ impl Options {
     /// # Errors
     /// When one cannot be written.
     pub(crate) fn save(&self, report: &Report) -> Result<()> {
-        let Some(path) = &self.json else { return Ok(()) };
-        let text = serde_json::to_string_pretty(report)?;
-        fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))
+        if let Some(path) = &self.json {
+            let text = serde_json::to_string_pretty(report)? + "\n";
+            fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+        }
+        if let Some(path) = &self.markdown {
+            let name = if self.is_impaired() { "loss" } else { "speed" };
+            markdown::update(path, name, report)?;
+        }
+        if let (Some(path), Some(picture)) = (&self.svg, chart::svg(report)) {
+            fs::write(path, picture).with_context(|| format!("writing {}", path.display()))?;
+        }
+        Ok(())
     }
 }

@@ -44,7 +44,11 @@ impl Lane {
     pub(crate) fn open(peer: Peer, setting: &Setting, dir: &Path) -> Result<Self> {
         let mut ground = Ground::build(WorldPlan {
             segment_mtu: setting.segment_mtu,
-            underlay_mtu: setting.underlay_mtu,
+            // The ceiling is a bridge that carries every frame of the segment.
+            underlay_mtu: match peer {
+                Peer::Bridge => setting.underlay_mtu.max(setting.segment_mtu),
+                _ => setting.underlay_mtu,
+            },
             between: match setting.impairment {
                 Some(_) => Between::Relay,
                 None => Between::Cable,
@@ -89,6 +93,13 @@ impl Lane {
     /// As [`Lane::measure`].
     pub(crate) fn warm_up(&mut self, load: Load, time: Duration) -> Result<()> {
         self.run(load, time, 0).map(drop)
+    }
+
+    /// Whether the initiator's retransmission timeout has come down to what this round trip makes of it. It begins at
+    /// 16.5 s.
+    pub(crate) fn has_settled(&self, round_trip: Duration) -> bool {
+        let timeout = self.initiator.driver().retransmit_timeout(self.address);
+        timeout.is_some_and(|timeout| timeout < round_trip * 4 + Duration::from_millis(100))
     }
 
     /// Runs a load and measures it.

@@ -3,12 +3,18 @@
 //! - [`cli`]: what one may ask for; [`plan`]: what is run, in which order
 //! - [`peers`]: the ways from one segment to the other; [`lane`]: one of them, with an initiator and a target
 //! - [`cpu`]: who used the processors; [`machine`]: whose processors these are
-//! - [`series`]: the runs, with [`progress`]; [`results`]: what they came to, and as a [`table`]
+//! - [`series`]: the runs, with [`progress`]; [`results`]: what they came to, as a [`table`],
+//!   a [`chart`] and [`markdown`]; [`goals`]: what they were to come to
+//! - [`ends`]: one end only, for two real hosts
 
+mod chart;
 mod cli;
 mod cpu;
+mod ends;
+mod goals;
 mod lane;
 mod machine;
+mod markdown;
 mod peers;
 mod plan;
 mod progress;
@@ -24,14 +30,21 @@ use anyhow::{Context, Result};
 use aoe_lab::isolation;
 use clap::Parser;
 
-use cli::{Cli, Options};
+use cli::{Cli, Options, Verb};
 
 fn main() -> ExitCode {
     isolation::run_as_init_if_asked();
     let cli = Cli::parse();
-    let outcome = match isolation::is_inside() {
-        true => inside(&cli.options),
-        false => outside(&cli.options),
+    let options = match cli.verb {
+        None => Ok(cli.options),
+        Some(Verb::Loss(options)) => Ok(options.over_losses()),
+        Some(Verb::Initiator(options)) => Err(ends::initiator(&options)),
+        Some(Verb::Target(options)) => Err(ends::target(&options)),
+    };
+    let outcome = match options {
+        Ok(options) if isolation::is_inside() => inside(&options),
+        Ok(options) => outside(&options),
+        Err(end) => end.map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         complain(&format!("aoe-bench: {error:#}"));
@@ -42,7 +55,7 @@ fn main() -> ExitCode {
 /// The bench, in the namespaces that [`outside`] made.
 fn inside(options: &Options) -> Result<ExitCode> {
     let dir = isolation::scratch().context("the directory for keys and logs was not handed over")?;
-    let report = series::run(options, &dir)?;
+    let report = series::run(options, &dir);
     print(&table::text(&report));
     options.save(&report)?;
     Ok(match report.is_clean() {

@@ -1,9 +1,11 @@
 //! The ways from one segment to the other.
 
+mod boringtun;
 mod fastd;
 mod kernel;
 mod openvpn;
 mod ours;
+mod vpncloud;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,6 +40,10 @@ pub(crate) enum Peer {
     FastdSalsa,
     /// OpenVPN, TLS, AES-256-GCM
     Openvpn,
+    /// VpnCloud, AES-128-GCM
+    Vpncloud,
+    /// boringtun (userspace WireGuard) with a VXLAN inside
+    Boringtun,
 }
 
 /// Whether a peer can run here.
@@ -75,7 +81,19 @@ impl Peer {
             Peer::FastdAes => "fastd, aes128-ctr+umac",
             Peer::FastdSalsa => "fastd, salsa2012+umac",
             Peer::Openvpn => "OpenVPN, TLS, AES-256-GCM, 4 MiB buffers",
+            Peer::Vpncloud => "VpnCloud, AES-128-GCM",
+            Peer::Boringtun => "boringtun (userspace WireGuard), VXLAN inside",
         }
+    }
+
+    /// Whether it is one of our own.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Peer::Ours | Peer::OursAuthenticate)
+    }
+
+    /// Whether it is another's and encrypts: what we are compared with.
+    pub(crate) fn is_rival(self) -> bool {
+        !self.is_ours() && !matches!(self, Peer::Bridge | Peer::Vxlan)
     }
 
     /// Whether it is UDP between the gateways, so that a relay can stand there.
@@ -90,6 +108,8 @@ impl Peer {
             Peer::Ours | Peer::OursAuthenticate => Availability::Ready(env!("CARGO_PKG_VERSION").to_owned()),
             Peer::FastdAes | Peer::FastdSalsa => fastd::availability(),
             Peer::Openvpn => openvpn::availability(),
+            Peer::Vpncloud => vpncloud::availability(),
+            Peer::Boringtun => boringtun::availability(),
         }
     }
 
@@ -107,6 +127,8 @@ impl Peer {
             Peer::FastdAes => fastd::start(&ground, dir, "aes128-ctr+umac"),
             Peer::FastdSalsa => fastd::start(&ground, dir, "salsa2012+umac"),
             Peer::Openvpn => openvpn::start(&ground, dir),
+            Peer::Vpncloud => vpncloud::start(&ground, dir),
+            Peer::Boringtun => boringtun::start(&ground, dir),
         }
     }
 }

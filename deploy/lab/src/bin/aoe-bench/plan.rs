@@ -2,6 +2,7 @@
 
 use aoe_common::frame::SECTOR_LEN;
 use aoe_lab::frames::sectors_per_frame;
+use aoe_lab::impairment::Impairment;
 use aoe_lab::workload::{Mix, Order, Workload};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,13 @@ pub(crate) struct Setting {
     pub(crate) impairment: Option<String>,
     /// Frames the target says it can queue.
     pub(crate) buffer_count: u16,
+}
+
+impl Setting {
+    /// The impairment, if there is one.
+    pub(crate) fn path(&self) -> Option<Impairment> {
+        self.impairment.as_ref()?.parse().ok()
+    }
 }
 
 /// Sectors of each disk: 64 MiB, more than the processor's caches hold.

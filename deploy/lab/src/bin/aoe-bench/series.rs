@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use aoe_lab::impairment::Impairment;
 
 use crate::cli::Options;
@@ -16,13 +16,12 @@ use crate::results::{Participant, Report, Sample, Table};
 
 /// Untimed part before each run.
 const RAMP: Duration = Duration::from_millis(200);
+/// So often at most it is repeated, on a path with delay or loss, until the initiator's estimator has settled.
+const LONGEST_WARM_UP: usize = 50;
 
-/// Runs everything that was asked for.
-///
-/// # Errors
-/// When the options contradict each other. What fails while it runs is in the report.
-pub(crate) fn run(options: &Options, dir: &Path) -> Result<Report> {
-    let (settings, loads) = (options.settings()?, options.loads());
+/// Runs everything that was asked for. What fails is in the report, and the rest goes on.
+pub(crate) fn run(options: &Options, dir: &Path) -> Report {
+    let (settings, loads) = (options.settings(), options.loads());
     let participants: Vec<Participant> = options.peers().into_iter().map(participant).collect();
     let able = participants.iter().filter(|peer| peer.missing.is_none());
     let peers: Vec<Peer> = able.map(|peer| peer.peer).collect();
@@ -50,11 +49,11 @@ pub(crate) fn run(options: &Options, dir: &Path) -> Result<Report> {
     }
     for (number, setting) in settings.into_iter().enumerate() {
         let dir = dir.join(format!("{number}"));
-        report.tables.push(series.run(setting, &peers, &loads, &dir)?);
+        report.tables.push(series.run(setting, &peers, &loads, &dir));
     }
     series.progress.end();
     report.faults = series.faults;
-    Ok(report)
+    report
 }
 
 fn participant(peer: Peer) -> Participant {
@@ -78,9 +77,8 @@ struct Series<'a> {
 
 impl Series<'_> {
     /// One setting. A peer that fails is named and left out from then on.
-    fn run(&mut self, setting: Setting, peers: &[Peer], loads: &[Load], dir: &Path) -> Result<Table> {
-        let how = setting.impairment.as_deref().unwrap_or_default();
-        let impairment: Impairment = how.parse().context("--impair")?;
+    fn run(&mut self, setting: Setting, peers: &[Peer], loads: &[Load], dir: &Path) -> Table {
+        let impairment = setting.path().unwrap_or_default();
         let mut lanes = Vec::new();
         for peer in peers {
             if setting.impairment.is_some() && !peer.goes_through_relay() {
@@ -125,17 +123,21 @@ impl Series<'_> {
                 Err(error) => self.fault(format!("reading back: {error:#}")),
             }
         }
-        Ok(Table::new(setting, &runs, sectors))
+        Table::new(setting, &runs, sectors)
     }
 
     fn once(&self, lane: &mut Lane, load: Load, impairment: Impairment, round: usize) -> Result<Sample> {
-        // The estimator of the initiator learns the round trip before anything gets lost.
-        let ramp = if impairment.loss > 0.0 { RAMP * 5 } else { RAMP };
+        // An initiator that has been at work for a while knows the round trip.
         lane.impair(Impairment {
             delay: impairment.delay,
             ..Impairment::default()
         });
-        lane.warm_up(load, ramp)?;
+        for _ in 0..LONGEST_WARM_UP {
+            lane.warm_up(load, RAMP)?;
+            if impairment == Impairment::default() || lane.has_settled(impairment.delay * 2) {
+                break;
+            }
+        }
         lane.impair(impairment);
         lane.measure(load, self.options.time(), round as u64 + 1)
     }

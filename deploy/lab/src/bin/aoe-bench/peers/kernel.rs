@@ -28,7 +28,7 @@ pub(super) fn vxlan(ground: &Ground) -> Result<Running> {
         (&ground.gwb, ground.b, ground.a_seen_from_b),
     ];
     for (gateway, local, remote) in ends {
-        add_vxlan(gateway, ground, (local, remote))?;
+        add_vxlan(gateway, ground, (local, remote), PORT)?;
     }
     Ok(Running::layer_two(Vec::new()))
 }
@@ -38,11 +38,12 @@ pub(super) fn add_vxlan(
     gateway: &Namespace,
     ground: &Ground,
     (local, remote): (std::net::IpAddr, std::net::IpAddr),
+    port: u16,
 ) -> Result<()> {
     let vxlan = Vxlan {
         local,
         remote,
-        port: PORT,
+        port,
         mtu: ground.plan.segment_mtu,
     };
     gateway.add_vxlan("vx0", vxlan)?;
