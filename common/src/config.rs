@@ -66,8 +66,26 @@ pub struct PeerConfig {
     pub endpoint: Endpoint,
     /// Accepted modes, in order of preference; never empty.
     pub protection: Vec<Protection>,
-    /// The IP MTU assumed towards this peer, 1280 to 9216 bytes.
-    pub path_mtu: u16,
+    /// The longest IP packet sent to this peer.
+    pub path_mtu: PathMtu,
+}
+
+/// The longest IP packet that the path to a peer carries, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathMtu {
+    /// Found by probing (RFC 8899); 1280 until more is confirmed.
+    Auto,
+    /// This, 1280 to 9216.
+    Fixed(u16),
+}
+
+impl fmt::Display for PathMtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PathMtu::Auto => f.write_str("auto"),
+            PathMtu::Fixed(mtu) => mtu.fmt(f),
+        }
+    }
 }
 
 /// Whether we know where a peer lives.

@@ -22,6 +22,7 @@ use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
 use crate::tunnel::links::{Change, Io, Links, Opened};
 use crate::tunnel::message::{Chunk, Kind, chunks};
+pub use crate::tunnel::path_mtu::Refused;
 use crate::tunnel::update;
 
 /// One gateway.
@@ -165,6 +166,12 @@ impl Engine {
         let hands = &mut hands(&self.segments, &mut self.links, &mut io);
         self.exit.handle_timeout(hands);
         self.settle(now, out);
+    }
+
+    /// The kernel did not take a datagram of `len` bytes on this path because it is longer than the device allows
+    /// (`EMSGSIZE`): shorter ones follow, if the path's MTU is found by probing. Call it before anything is packed again.
+    pub fn handle_refused_datagram(&mut self, path: Path, len: usize, now: Instant) -> Refused {
+        self.links.handle_refused(path, len, now, &mut self.telemetry)
     }
 
     /// Seals what this batch packed. Call once after each batch, before sending.
@@ -343,7 +350,7 @@ impl Engine {
                 }
                 None => Err(DropReason::MessageMalformed),
             },
-            Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close | Kind::Report => {
+            Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close | Kind::Report | Kind::Abandon => {
                 self.links.handle_control(peer, kind, message, &mut io);
                 Ok(())
             }

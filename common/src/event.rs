@@ -55,6 +55,15 @@ pub enum Event {
         /// The peer.
         peer: String,
     },
+    /// The path MTU towards a peer is another one.
+    PathMtu {
+        /// The peer.
+        peer: String,
+        /// The longest IP packet sent to it from now on, in bytes.
+        mtu: u16,
+        /// Why.
+        why: &'static str,
+    },
     /// Both sides' lists of modes, ciphers or versions have nothing in common.
     NoAgreement {
         /// The peer.
@@ -176,6 +185,7 @@ impl Event {
             | Event::TargetDown { .. } => Level::Warn,
             Event::SessionUp { .. }
             | Event::PeerMoved { .. }
+            | Event::PathMtu { .. }
             | Event::TargetUp { .. }
             | Event::ConflictOver { .. }
             | Event::ForeignGone { .. }
@@ -213,6 +223,7 @@ impl fmt::Display for Event {
                  other's key"
             ),
             Event::PeerMoved { peer } => write!(f, "{peer} moved to another address"),
+            Event::PathMtu { peer, mtu, why } => write!(f, "path MTU to {peer} is {mtu}: {why}"),
             Event::NoAgreement { peer, what } => write!(f, "no session with {peer}: {what}"),
             Event::HandshakeRefused {
                 peer: Some(peer),

@@ -70,8 +70,14 @@ counts! {
     RecordsResent => "records_resent",
     /// Records the peer asked for and that are kept no more, or are more than may be sent again.
     ResendsRefused => "resends_refused",
-    /// Records the peer asked for and that the path does not carry any more.
-    ResendsTooLong => "resends_too_long",
+    /// Messages packed anew because their record is longer than the path carries now.
+    MessagesRepacked => "messages_repacked",
+    /// Probes of a path's MTU.
+    PathProbes => "path_probes",
+    /// Times a longer datagram was found to pass.
+    PathMtuRaised => "path_mtu_raised",
+    /// Times long datagrams did not pass any more.
+    PathMtuLowered => "path_mtu_lowered",
     /// Pings, or old records, sent because nothing was heard of the last record.
     TailProbes => "tail_probes",
     /// Reports of what arrived and what did not.

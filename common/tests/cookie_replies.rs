@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use aoe_common::config::{Endpoint, GatewayConfig, PeerConfig, PeerId, Protection, TunnelConfig};
+use aoe_common::config::{Endpoint, GatewayConfig, PathMtu, PeerConfig, PeerId, Protection, TunnelConfig};
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
 use aoe_common::output::{Output, Path};
@@ -30,7 +30,7 @@ fn dialer(now: Instant) -> Engine {
         psk: None,
         endpoint: Endpoint::Known,
         protection: vec![Protection::Encrypt],
-        path_mtu: 1280,
+        path_mtu: PathMtu::Fixed(1280),
     };
     let config = GatewayConfig {
         name: "dialer".to_owned(),

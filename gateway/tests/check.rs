@@ -32,7 +32,7 @@ fn a_good_configuration_is_summed_up_and_has_no_faults() {
             "site-b: {}, at 198.51.100.7:34978, encrypt or authenticate, pre-shared key, path MTU 1500",
             site.peer_b.fingerprint()
         ),
-        "calls us, encrypt, path MTU 1280",
+        "calls us, encrypt, path MTU auto",
         "backup: e7.3 on san, only by 52:54:00:aa:bb:cc",
         "read-write for site-b, initiators 52:54:00:12:34:56 52:54:00:12:34:57, may set the config string",
         "read-only for site-c, any initiator",

@@ -145,9 +145,37 @@ impl Gaps {
         (report, new)
     }
 
+    /// The sender will not send these again: they are not missed any more.
+    pub(crate) fn abandon(&mut self, first: u64, end: u64) {
+        let before = self.missing.len();
+        let mut at = self.missing.partition_point(|missing| missing.end <= first);
+        while let Some(missing) = self.missing.get_mut(at).filter(|missing| missing.first < end) {
+            let after = Missing {
+                first: missing.first.max(end),
+                ..*missing
+            };
+            missing.end = missing.end.min(first);
+            let (has_before, has_after) = (missing.first < missing.end, after.first < after.end);
+            match (has_before, has_after) {
+                (false, false) => _ = self.missing.remove(at),
+                (false, true) => *missing = after,
+                (true, false) => at += 1,
+                (true, true) if before < MAX_MISSING => {
+                    self.missing.insert(at + 1, after);
+                    at += 2;
+                }
+                (true, true) => at += 1,
+            }
+            self.news = true;
+            if has_after {
+                break;
+            }
+        }
+    }
+
     fn fill(&mut self, counter: u64, now: Instant) -> Option<Late> {
         let at = self.missing.partition_point(|missing| missing.end <= counter);
-        let found = self.missing.get_mut(at)?;
+        let found = self.missing.get(at)?;
         if counter < found.first {
             return None;
         }
@@ -155,21 +183,9 @@ impl Gaps {
             by: now.saturating_since(found.noticed),
             asked: (found.asked > 0).then(|| now.saturating_since(found.asked_at)),
         };
-        let after = Missing {
-            first: counter + 1,
-            ..*found
-        };
-        found.end = counter;
-        let before_is_empty = found.first == found.end;
-        if after.first < after.end {
-            if before_is_empty {
-                *found = after;
-            } else {
-                self.missing.insert(at + 1, after);
-            }
-        } else if before_is_empty {
-            self.missing.remove(at);
-        }
+        let news = self.news;
+        self.abandon(counter, counter + 1);
+        self.news = news;
         Some(late)
     }
 }
@@ -276,6 +292,25 @@ mod tests {
         gaps.expire(at(0));
         let (report, _) = gaps.report(7, RTT, at(5));
         assert_eq!(ranges(&report), [((1 << 40) + 1 - WINDOW, 1 << 40)]);
+    }
+
+    #[test]
+    fn what_the_sender_abandons_is_not_missed() {
+        let mut gaps = Gaps::default();
+        for counter in [4, 9, 20] {
+            gaps.arrived(counter, at(0), SOON);
+        }
+        let missing =
+            |gaps: &Gaps| -> Vec<_> { gaps.missing.iter().map(|one| (one.first, one.end)).collect() };
+        assert_eq!(missing(&gaps), [(0, 4), (5, 9), (10, 20)]);
+        gaps.abandon(2, 6);
+        assert_eq!(missing(&gaps), [(0, 2), (6, 9), (10, 20)]);
+        gaps.abandon(12, 14);
+        assert_eq!(missing(&gaps), [(0, 2), (6, 9), (10, 12), (14, 20)]);
+        gaps.abandon(0, 11);
+        assert_eq!(missing(&gaps), [(11, 12), (14, 20)]);
+        gaps.abandon(0, u64::MAX);
+        assert_eq!(gaps.report(7, RTT, at(1)).0.floor, 21);
     }
 
     #[test]

@@ -28,6 +28,8 @@ struct KeptTrain {
     /// Records sent again, one bit each, and when the newest of them was.
     again: u64,
     again_at: Instant,
+    /// Records that are not sent again as they are, one bit each.
+    abandoned: u64,
 }
 
 /// A record that is asked for.
@@ -35,6 +37,8 @@ struct KeptTrain {
 pub(crate) enum Wanted<'a> {
     /// Send it.
     Record(&'a [u8]),
+    /// The path does not carry it any more.
+    TooLong(&'a [u8]),
     /// It was sent less than a round trip ago.
     UnderWay,
     /// It is not kept any more.
@@ -54,6 +58,7 @@ impl Kept {
             sent_at: now,
             again: 0,
             again_at: now,
+            abandoned: 0,
         });
         while self.bytes > MAX_BYTES {
             self.drop_oldest(pool);
@@ -97,8 +102,15 @@ impl Kept {
         (first.max(low), end.min(high))
     }
 
-    /// A record, unless it was sent less than `round_trip` ago. Who gets it sends it.
-    pub(crate) fn take_record(&mut self, counter: u64, round_trip: Duration, now: Instant) -> Wanted<'_> {
+    /// A record, unless it was sent less than `round_trip` ago. Who gets it sends it, or, if it is longer than
+    /// `longest`, packs anew what is in it: then it is gone.
+    pub(crate) fn take_record(
+        &mut self,
+        counter: u64,
+        longest: usize,
+        round_trip: Duration,
+        now: Instant,
+    ) -> Wanted<'_> {
         let at = self
             .trains
             .partition_point(|train| train.first + train.count <= counter);
@@ -110,6 +122,9 @@ impl Kept {
             train.again = 0;
         }
         let bit = 1u64.checked_shl(u32::try_from(index).unwrap_or(u32::MAX));
+        if bit.is_none_or(|bit| train.abandoned & bit != 0) {
+            return Wanted::Gone;
+        }
         let is_under_way = bit.is_none_or(|bit| train.again & bit != 0);
         if is_under_way || train.sent_at + round_trip > now {
             return Wanted::UnderWay;
@@ -118,7 +133,14 @@ impl Kept {
         train.again_at = now;
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         let record = train.bytes.chunks(train.stride.max(1)).nth(index);
-        record.map_or(Wanted::Gone, Wanted::Record)
+        match record {
+            Some(record) if record.len() > longest => {
+                train.abandoned |= bit.unwrap_or_default();
+                Wanted::TooLong(record)
+            }
+            Some(record) => Wanted::Record(record),
+            None => Wanted::Gone,
+        }
     }
 
     fn drop_oldest(&mut self, pool: &mut TrainBatch) {
@@ -158,7 +180,7 @@ mod tests {
         let (mut kept, mut pool) = (Kept::default(), TrainBatch::default());
         kept.keep(sent(5, 3, b"aaabbbcc".to_vec()), at(0), &mut pool);
         kept.keep(sent(8, 4, b"dddd".to_vec()), at(0), &mut pool);
-        let take = |kept: &mut Kept, counter| match kept.take_record(counter, RTT, at(20)) {
+        let take = |kept: &mut Kept, counter| match kept.take_record(counter, 100, RTT, at(20)) {
             Wanted::Record(record) => Some(String::from_utf8(record.to_vec()).unwrap()),
             _ => None,
         };
@@ -175,7 +197,7 @@ mod tests {
             "its train has not arrived whole"
         );
         kept.arrived(8, &mut pool);
-        assert_eq!(kept.take_record(6, RTT, at(40)), Wanted::Gone);
+        assert_eq!(kept.take_record(6, 100, RTT, at(40)), Wanted::Gone);
         kept.arrived(9, &mut pool);
         assert!(kept.trains.is_empty() && kept.bytes == 0);
     }
@@ -185,7 +207,7 @@ mod tests {
         let (mut kept, mut pool) = (Kept::default(), TrainBatch::default());
         kept.keep(sent(0, 3, b"aaabbb".to_vec()), at(0), &mut pool);
         let goes = |kept: &mut Kept, counter, millis| {
-            matches!(kept.take_record(counter, RTT, at(millis)), Wanted::Record(_))
+            matches!(kept.take_record(counter, 100, RTT, at(millis)), Wanted::Record(_))
         };
         assert!(!goes(&mut kept, 0, 9), "nobody can miss it yet");
         assert!(goes(&mut kept, 0, 10) && !goes(&mut kept, 0, 19));
@@ -194,6 +216,15 @@ mod tests {
         assert!(!kept.trains.is_empty());
         kept.expire(at(1000), &mut pool);
         assert!(kept.trains.is_empty());
+    }
+
+    #[test]
+    fn what_is_too_long_for_the_path_is_handed_out_once() {
+        let (mut kept, mut pool) = (Kept::default(), TrainBatch::default());
+        kept.keep(sent(0, 3, b"aaabb".to_vec()), at(0), &mut pool);
+        assert_eq!(kept.take_record(0, 2, RTT, at(20)), Wanted::TooLong(b"aaa"));
+        assert_eq!(kept.take_record(0, 2, RTT, at(90)), Wanted::Gone);
+        assert_eq!(kept.take_record(1, 2, RTT, at(90)), Wanted::Record(b"bb"));
     }
 
     #[test]

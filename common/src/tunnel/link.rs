@@ -8,15 +8,18 @@ use super::admission::Stamp;
 use super::gaps::patience;
 use super::handshake::Dial;
 use super::links::Io;
-use super::message::Kind;
+use super::message::{CHUNK_HEAD_LEN, Chunk, Kind, chunks};
 use super::pack::{Outlet, Packer};
+use super::path_mtu::{self, PathMtu, Refused, Verdict};
 use super::peer_clock::PeerClock;
 use super::reassembly::Reassembly;
-use super::repair::{Probe, Repair, Resent};
+use super::record::{AUTH_TAG_LEN, HEADER_LEN, MAX_RECORD_LEN};
+use super::repair::{Probe, Repair};
 use super::report::Report;
 use super::session::{Role, Session};
 use crate::config::{Endpoint, PeerConfig, PeerId, Protection};
 use crate::drop_reason::DropReason;
+use crate::event::Event;
 use crate::output::Path;
 use crate::seldom::Seldom;
 use crate::telemetry::Count;
@@ -47,6 +50,9 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 const UDP4_OVERHEAD: usize = 28;
 const UDP6_OVERHEAD: usize = 48;
 
+/// What makes a probe as long as it is.
+static PADDING: [u8; MAX_RECORD_LEN] = [0; MAX_RECORD_LEN];
+
 /// One peer.
 pub(crate) struct Link {
     id: PeerId,
@@ -56,7 +62,7 @@ pub(crate) struct Link {
     pub(crate) psk: Option<Psk>,
     pub(crate) protection: Vec<Protection>,
     pub(crate) endpoint: Endpoint,
-    path_mtu: u16,
+    pub(crate) path_mtu: PathMtu,
     /// Where it lives, if we know.
     pub(crate) path: Option<Path>,
     pub(crate) stamp: Stamp,
@@ -166,7 +172,7 @@ impl Link {
             psk: config.psk,
             protection: config.protection,
             endpoint: config.endpoint,
-            path_mtu: config.path_mtu,
+            path_mtu: PathMtu::new(config.path_mtu, now),
             path: None,
             sessions: Sessions::default(),
             dialing: None,
@@ -211,11 +217,15 @@ impl Link {
 
     /// Longest datagram towards the peer.
     pub(crate) fn datagram_len(&self) -> usize {
-        let overhead = match self.path {
+        usize::from(self.path_mtu.get()).saturating_sub(self.overhead())
+    }
+
+    /// Bytes of IP and UDP headers in front of a datagram.
+    fn overhead(&self) -> usize {
+        match self.path {
             Some(path) if path.remote.is_ipv6() => UDP6_OVERHEAD,
             _ => UDP4_OVERHEAD,
-        };
-        usize::from(self.path_mtu).saturating_sub(overhead)
+        }
     }
 
     /// Whether records can be sealed.
@@ -252,6 +262,14 @@ impl Link {
             .min(self.repair.probe_at(self.clock.round_trip()))
     }
 
+    /// When the path's MTU is probed.
+    pub(crate) fn probe_path_at(&self) -> Instant {
+        match self.probes_path() {
+            true => self.path_mtu.deadline(),
+            false => Instant::NEVER,
+        }
+    }
+
     /// When the next ping is due.
     pub(crate) fn ping_at(&self, keepalive: Duration) -> Instant {
         let mut at = self.last_received.max(self.last_ping) + keepalive;
@@ -277,7 +295,16 @@ impl Link {
         io: &mut Io<'_>,
         work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
-        let datagram_len = self.datagram_len();
+        self.with_outlet_of(self.datagram_len(), io, work)
+    }
+
+    /// The same for datagrams of another length.
+    fn with_outlet_of(
+        &mut self,
+        datagram_len: usize,
+        io: &mut Io<'_>,
+        work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
         let (Some(path), Some(session)) = (self.path, self.sessions.current.as_mut()) else {
             return Err(DropReason::NoSession);
         };
@@ -371,11 +398,117 @@ impl Link {
         .unwrap_or(Instant::NEVER)
     }
 
-    /// Sends again what the peer misses.
-    pub(crate) fn handle_report(&mut self, report: &Report, io: &mut Io<'_>) -> Resent {
+    /// Sends again what the peer misses, and says what it will not. What the path does not carry any more is packed
+    /// anew.
+    pub(crate) fn handle_report(&mut self, report: &Report, io: &mut Io<'_>) {
         let way = self.path.map(|path| (path, self.datagram_len()));
-        self.repair
-            .handle_report(report, self.clock.round_trip(), way, io.now, &mut io.out.trains)
+        let resent =
+            self.repair
+                .handle_report(report, self.clock.round_trip(), way, io.now, &mut io.out.trains);
+        io.telemetry.add(Count::RecordsResent, resent.records);
+        io.telemetry.add(Count::ResendsRefused, resent.refused);
+        if resent.longest + self.overhead() > usize::from(path_mtu::BASE) {
+            self.path_mtu.doubt(io.now);
+        }
+        for mut record in resent.too_long {
+            self.pack_anew(report.session, &mut record, io);
+        }
+        if !resent.abandoned.is_empty() {
+            let mut message = std::mem::take(&mut self.report);
+            message.clear();
+            resent.abandoned.emit(&mut message);
+            if let Err(reason) = self.push(Kind::Abandon, &message, &[], io) {
+                io.telemetry.drop(reason);
+            }
+            self.report = message;
+        }
+    }
+
+    /// Packs the messages of a record of ours that cannot be sent again as it is.
+    fn pack_anew(&mut self, receiver: u32, record: &mut [u8], io: &mut Io<'_>) {
+        let sessions = [self.sessions.current.as_mut(), self.sessions.previous.as_mut()];
+        let sealed_by = sessions
+            .into_iter()
+            .flatten()
+            .find(|session| session.remote_index == receiver);
+        let Some(payload) = sealed_by.and_then(|session| session.reopen(record)) else {
+            return;
+        };
+        for chunk in chunks(payload).flatten() {
+            let Chunk {
+                kind,
+                position,
+                bytes,
+            } = chunk;
+            if !kind.wants_news() || kind == Kind::Ping {
+                continue;
+            }
+            let packed = match position {
+                None => self.push(kind, bytes, &[], io),
+                Some(position) => {
+                    self.awaits_news = true;
+                    self.with_outlet(io, |packer, outlet| {
+                        packer.push_part(kind, position, bytes, outlet)
+                    })
+                }
+            };
+            match packed {
+                Ok(()) => io.telemetry.count(Count::MessagesRepacked),
+                Err(reason) => io.telemetry.drop(reason),
+            }
+        }
+    }
+
+    /// Sends a probe of the path's MTU, if one is due.
+    pub(crate) fn probe_path(&mut self, io: &mut Io<'_>) {
+        if !self.probes_path() {
+            return;
+        }
+        let before = self.path_mtu.get();
+        let probe = self.path_mtu.probe(self.clock.round_trip(), io.now);
+        if self.path_mtu.get() < before {
+            io.telemetry.count(Count::PathMtuLowered);
+        }
+        if let Some(mtu) = probe {
+            let len = usize::from(mtu).saturating_sub(self.overhead());
+            let head = HEADER_LEN + CHUNK_HEAD_LEN + size_of::<u64>() + AUTH_TAG_LEN;
+            let padding = PADDING.get(..len.saturating_sub(head)).unwrap_or_default();
+            // Alone: what is packed must not be lost with it.
+            self.flush(io);
+            let ping = self.clock.ask(io.now);
+            self.path_mtu.probed(ping);
+            let sent = self.with_outlet_of(len, io, |packer, outlet| {
+                packer.push(Kind::Ping, &ping.to_be_bytes(), padding, outlet)?;
+                packer.flush(outlet)
+            });
+            match sent {
+                Ok(()) => io.telemetry.count(Count::PathProbes),
+                Err(reason) => io.telemetry.drop(reason),
+            }
+        }
+        if let Some((mtu, why)) = self.path_mtu.news(io.now) {
+            let peer = self.name.clone();
+            io.telemetry.event(Event::PathMtu { peer, mtu, why });
+        }
+    }
+
+    /// Takes a pong.
+    pub(crate) fn answered(&mut self, ping: u64, clock: u64, io: &mut Io<'_>) {
+        if self.clock.answered(ping, clock, io.now) && self.path_mtu.answered(ping, io.now) == Verdict::Raised
+        {
+            io.telemetry.count(Count::PathMtuRaised);
+        }
+    }
+
+    /// The kernel does not take datagrams of this length for the peer's path.
+    pub(crate) fn refused(&mut self, datagram_len: usize, now: Instant) -> Refused {
+        let mtu = u16::try_from(datagram_len + self.overhead()).unwrap_or(u16::MAX);
+        self.path_mtu.refused(mtu, now)
+    }
+
+    /// Whether the path is known well enough to probe it.
+    fn probes_path(&self) -> bool {
+        self.path.is_some() && self.clock.round_trip().is_some()
     }
 
     /// Asks about a last record of which nothing was heard; true if that takes a ping.
@@ -413,7 +546,8 @@ impl Link {
         at = at
             .min(current.ends_at())
             .min(self.ping_at(keepalive))
-            .min(self.repair_at());
+            .min(self.repair_at())
+            .min(self.probe_path_at());
         if self.dialing.is_none() {
             at = at.min(current.rekey_at());
         }

@@ -16,6 +16,7 @@ use super::gaps::Arrival;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
 use super::link::{ASK_AFTER, Dialing, LOST_AFTER, Link, Promotion, REDIAL_AFTER, Slot, UPDATE_RETRY};
 use super::message::Kind;
+use super::path_mtu::Refused;
 use super::record::{
     HEADER_LEN, MAX_RECORD_LEN, RecordHeader, TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE,
 };
@@ -246,9 +247,31 @@ impl Links {
         // What is packed was made to the measure of the old path.
         link.flush(io);
         link.path = Some(path);
+        link.path_mtu.restart(io.now);
         if link.dialing.is_none() {
             self.dial(peer, 0, io);
         }
+    }
+
+    /// The kernel did not take a datagram of this length, for it is longer than the device allows.
+    pub(crate) fn handle_refused(
+        &mut self,
+        path: Path,
+        len: usize,
+        now: Instant,
+        telemetry: &mut Telemetry,
+    ) -> Refused {
+        let Some(link) = self.links.iter_mut().find(|link| link.path == Some(path)) else {
+            return Refused::Fixed;
+        };
+        let refused = link.refused(len, now);
+        if refused == Refused::Lowered {
+            telemetry.count(Count::PathMtuLowered);
+        }
+        if refused != Refused::Fixed {
+            self.wake = self.wake.min(now);
+        }
+        refused
     }
 
     /// Opens a datagram. Handshakes are dealt with here; what comes out is a record.
@@ -321,6 +344,9 @@ impl Links {
             return self.lose(peer, "it does not answer", io);
         }
         let up = link.is_up(now);
+        if up {
+            link.probe_path(io);
+        }
         let reports = up && now >= link.repair.report_at(link.ask_at());
         let ping = now >= link.ping_at(self.keepalive) || up && link.probe(io);
         let update = link.outgoing.as_mut().filter(|update| now >= update.again_at);
@@ -409,6 +435,8 @@ impl Links {
         };
         if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
             link.flush(io);
+            link.path_mtu.restart(io.now);
+            self.wake = self.wake.min(io.now);
             if link.path.replace(path).is_some() && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
                 io.telemetry.event(Event::PeerMoved {
                     peer: link.name.clone(),
@@ -430,6 +458,9 @@ impl Links {
         let was_up = link.sessions.current.is_some();
         let promotion = link.sessions.promote(session);
         io.telemetry.count(Count::Handshakes);
+        if promotion != Promotion::Rekeyed {
+            link.path_mtu.restart(io.now);
+        }
         match promotion {
             Promotion::Rekeyed => io.telemetry.event(Event::SessionRekeyed {
                 peer: link.name.clone(),
@@ -532,6 +563,6 @@ impl Links {
 fn expects_answer(kind: Kind) -> bool {
     match kind {
         Kind::Request | Kind::Ping | Kind::Update => true,
-        Kind::Reply | Kind::Pong | Kind::UpdateAck | Kind::Close | Kind::Report => false,
+        Kind::Reply | Kind::Pong | Kind::UpdateAck | Kind::Close | Kind::Report | Kind::Abandon => false,
     }
 }

@@ -55,6 +55,8 @@ pub(crate) enum Kind {
     Close,
     /// What has arrived of a session.
     Report,
+    /// What the sender of a session will not send again.
+    Abandon,
 }
 
 impl Kind {
@@ -62,7 +64,7 @@ impl Kind {
     pub(crate) fn wants_news(self) -> bool {
         match self {
             Kind::Request | Kind::Reply | Kind::Ping | Kind::Update | Kind::UpdateAck => true,
-            Kind::Pong | Kind::Report | Kind::Close => false,
+            Kind::Pong | Kind::Report | Kind::Abandon | Kind::Close => false,
         }
     }
 
@@ -76,14 +78,17 @@ impl Kind {
             Kind::UpdateAck => 6,
             Kind::Close => 7,
             Kind::Report => 8,
+            Kind::Abandon => 9,
         }
     }
 
     fn decode(code: u8) -> Option<Kind> {
-        use Kind::{Close, Ping, Pong, Reply, Report, Request, Update, UpdateAck};
-        [Request, Reply, Ping, Pong, Update, UpdateAck, Close, Report]
-            .into_iter()
-            .find(|kind| kind.code() == code)
+        use Kind::{Abandon, Close, Ping, Pong, Reply, Report, Request, Update, UpdateAck};
+        [
+            Request, Reply, Ping, Pong, Update, UpdateAck, Close, Report, Abandon,
+        ]
+        .into_iter()
+        .find(|kind| kind.code() == code)
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`handshake`], [`admission`]: how a session comes to be, and the gate in front of it
 //! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys
 //! - [`repair`]: what is lost on the way is sent again; [`gaps`], [`report`] at the receiver, [`kept`] at the sender
+//! - [`path_mtu`]: how long a datagram the path carries
 //! - [`peer_clock`]: how far away a peer is, and what its clock says
 //! - [`pack`], [`reassembly`], [`message`], [`update`]: messages in records
 
@@ -16,6 +17,7 @@ pub(crate) mod link;
 pub(crate) mod links;
 pub(crate) mod message;
 pub(crate) mod pack;
+pub(crate) mod path_mtu;
 pub(crate) mod peer_clock;
 pub(crate) mod reassembly;
 pub(crate) mod record;

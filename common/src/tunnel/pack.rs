@@ -70,6 +70,33 @@ impl Packer {
         Ok(())
     }
 
+    /// Adds a part of a message that was cut before, by its number of then; cuts it again if it is too long.
+    pub(crate) fn push_part(
+        &mut self,
+        kind: Kind,
+        position: Position,
+        part: &[u8],
+        to: &mut Outlet<'_>,
+    ) -> Result<(), DropReason> {
+        let mut rest = part;
+        let mut offset = position.offset;
+        while !rest.is_empty() {
+            let whole = FRAGMENT_HEAD_LEN + rest.len();
+            self.make_room(whole.min(FRAGMENT_HEAD_LEN + MIN_PART_LEN), to)?;
+            let (now, later) = rest.split_at((self.room(to) - FRAGMENT_HEAD_LEN).min(rest.len()));
+            emit_fragment_head(
+                kind,
+                Position { offset, ..position },
+                clamp(now.len()),
+                &mut self.train,
+            );
+            self.train.extend_from_slice(now);
+            offset += clamp(now.len());
+            rest = later;
+        }
+        Ok(())
+    }
+
     /// Seals the open record and sends the train on its way.
     pub(crate) fn flush(&mut self, to: &mut Outlet<'_>) -> Result<(), DropReason> {
         let result = self.close_record(Ending::Last, to);

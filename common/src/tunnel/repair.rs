@@ -65,14 +65,18 @@ struct Sending {
 }
 
 /// What a report led to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Resent {
     /// Records sent again.
     pub(crate) records: u64,
+    /// The longest of them.
+    pub(crate) longest: usize,
     /// Records that are kept no more, or exceed what may be sent again.
     pub(crate) refused: u64,
     /// Records that the path does not carry any more.
-    pub(crate) too_long: u64,
+    pub(crate) too_long: Vec<Vec<u8>>,
+    /// The records that will not be sent again.
+    pub(crate) abandoned: Report,
 }
 
 /// What to do about a last record of which nothing was heard.
@@ -149,7 +153,13 @@ impl Repair {
         now: Instant,
         trains: &mut TrainBatch,
     ) -> Resent {
-        let mut resent = Resent::default();
+        let mut resent = Resent {
+            records: 0,
+            longest: 0,
+            refused: 0,
+            too_long: Vec::new(),
+            abandoned: Report::new(report.session, report.next, report.floor),
+        };
         let [current, previous] = [&mut self.current, &mut self.previous];
         let Some(sending) = [current, previous]
             .into_iter()
@@ -173,16 +183,29 @@ impl Repair {
         let mut again = Again::default();
         for (first, end) in report.missing() {
             let (from, to) = sending.kept.clamp(first, end);
-            resent.refused += (end - first) - to.saturating_sub(from);
+            if from >= to {
+                resent.refused += end - first;
+                resent.abandoned.add(first, end);
+                continue;
+            }
+            resent.refused += (end - first) - (to - from);
+            resent.abandoned.add(first, from);
             for counter in from..to {
-                match sending.kept.take_record(counter, shortest, now) {
+                match sending.kept.take_record(counter, datagram_len, shortest, now) {
                     Wanted::UnderWay => {}
-                    Wanted::Gone => resent.refused += 1,
-                    Wanted::Record(record) if record.len() > datagram_len => resent.too_long += 1,
+                    Wanted::Gone => {
+                        resent.refused += 1;
+                        resent.abandoned.add(counter, counter + 1);
+                    }
+                    Wanted::TooLong(record) => {
+                        resent.too_long.push(record.to_vec());
+                        resent.abandoned.add(counter, counter + 1);
+                    }
                     Wanted::Record(record) if record.len() > self.credit => resent.refused += 1,
                     Wanted::Record(record) => {
                         self.credit -= record.len();
                         resent.records += 1;
+                        resent.longest = resent.longest.max(record.len());
                         again.push(path, record, trains);
                     }
                 }
@@ -204,8 +227,10 @@ impl Repair {
         let (path, datagram_len) = way;
         let mut again = Again::default();
         if let Some(sending) = self.sending(receiver)
-            && let Wanted::Record(record) = sending.kept.take_record(counter, Duration::ZERO, now)
-            && record.len() <= datagram_len
+            && let Wanted::Record(record) =
+                sending
+                    .kept
+                    .take_record(counter, datagram_len, Duration::ZERO, now)
         {
             again.push(path, record, trains);
         }

@@ -40,8 +40,22 @@ impl Report {
         }
     }
 
-    /// Asks for the records `first..end`; what is too much for one report is left out.
+    /// Names the records `first..end`, behind those named before; what is too much for one report is left out.
     pub(crate) fn add(&mut self, first: u64, end: u64) {
+        if first >= end {
+            return;
+        }
+        let last = self
+            .count
+            .checked_sub(1)
+            .and_then(|last| self.ranges.get_mut(last));
+        if let Some((start, count)) = last
+            && self.floor + u64::from(*start) + u64::from(*count) == first
+            && let Ok(longer) = u32::try_from(end - first + u64::from(*count))
+        {
+            *count = longer;
+            return;
+        }
         let range = (
             u32::try_from(first.saturating_sub(self.floor)),
             u32::try_from(end.saturating_sub(first)),
@@ -52,7 +66,12 @@ impl Report {
         }
     }
 
-    /// The ranges asked for: first and end.
+    /// Whether no range is named.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The ranges named: first and end.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (u64, u64)> {
         self.ranges.iter().take(self.count).map(|(first, count)| {
             let first = self.floor.saturating_add((*first).into());

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use aoe_common::config::PathMtu;
+use serde::{Serialize, Serializer};
 
 use super::paint::Paint;
 use crate::config::{Device, Loaded};
@@ -28,6 +29,14 @@ struct Segment<'a> {
     mtu: Option<u16>,
 }
 
+/// `"auto"`, or the number.
+fn word_or_number<S: Serializer>(mtu: &PathMtu, out: S) -> Result<S::Ok, S::Error> {
+    match mtu {
+        PathMtu::Auto => out.collect_str(mtu),
+        PathMtu::Fixed(mtu) => out.serialize_u16(*mtu),
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Peer<'a> {
     name: &'a str,
@@ -35,7 +44,8 @@ struct Peer<'a> {
     endpoint: Option<&'a str>,
     pre_shared_key: bool,
     protection: Vec<String>,
-    path_mtu: u16,
+    #[serde(serialize_with = "word_or_number")]
+    path_mtu: PathMtu,
 }
 
 #[derive(Debug, Serialize)]

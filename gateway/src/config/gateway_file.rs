@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use aoe_common::config::{OnConflict, Protection};
+use aoe_common::config::{OnConflict, PathMtu, Protection};
 use aoe_common::frame::Address;
 use aoe_keys::{KeyTextError, PublicKey};
 use toml::de::{DeTable, DeValue};
@@ -61,7 +61,7 @@ pub(super) struct PeerEntry {
     pub(super) endpoint: Option<Located<String>>,
     pub(super) psk: Option<Located<String>>,
     pub(super) protection: Option<Vec<Located<Protection>>>,
-    pub(super) path_mtu: Option<Located<u16>>,
+    pub(super) path_mtu: Option<Located<PathMtu>>,
 }
 
 /// `[[import]]`.
@@ -186,7 +186,7 @@ fn read_peer(section: &Section<'_, '_>, faults: &mut Faults) -> PeerEntry {
         protection: section.list("protection", faults, |text| {
             value::word(text, &["encrypt", "authenticate"])
         }),
-        path_mtu: section.number("path_mtu", faults, 1280..=9216),
+        path_mtu: section.path_mtu("path_mtu", faults, 1280..=9216),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use aoe_common::config::PathMtu;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -207,6 +208,38 @@ impl<'t, 'i> Section<'t, 'i> {
         }
     }
 
+    /// `"auto"` or a number within these bounds.
+    pub(super) fn path_mtu(
+        &self,
+        key: &'static str,
+        faults: &mut Faults,
+        bounds: RangeInclusive<u16>,
+    ) -> Option<Located<PathMtu>> {
+        let (value, place) = self.value(key)?;
+        let found = match value {
+            DeValue::String(text) if &**text == "auto" => {
+                let value = PathMtu::Auto;
+                return Some(Located { value, place });
+            }
+            DeValue::String(text) => format!("{} is no path MTU", quote(text)),
+            DeValue::Integer(number) => match u16::from_str_radix(number.as_str(), number.radix()) {
+                Ok(mtu) if bounds.contains(&mtu) => {
+                    let value = PathMtu::Fixed(mtu);
+                    return Some(Located { value, place });
+                }
+                _ => format!("{} is out of bounds", clip(number.as_str())),
+            },
+            other => {
+                self.report_type(key, other, &place, faults);
+                return None;
+            }
+        };
+        let (least, most) = (bounds.start(), bounds.end());
+        let instead = format!("write \"auto\", or a number from {least} to {most}");
+        faults.fault(Kind::BadValue, &place, found, instead);
+        None
+    }
+
     /// Whether the key is there at all, right or wrong.
     pub(super) fn has(&self, key: &'static str) -> bool {
         self.value(key).is_some()
@@ -404,6 +437,25 @@ mod tests {
         ] {
             let faults = faults_of(text, &IMPORT, |section, faults| {
                 section.number("window", faults, 2..=1024);
+            });
+            assert_eq!(faults.is_empty(), good, "{text} {faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_mtu_is_a_number_or_auto() {
+        for (text, good) in [
+            ("path_mtu = 'auto'", true),
+            ("path_mtu = 1280", true),
+            ("path_mtu = 9_216", true),
+            ("path_mtu = 1279", false),
+            ("path_mtu = 9217", false),
+            ("path_mtu = '1500'", false),
+            ("path_mtu = 'Auto'", false),
+            ("path_mtu = true", false),
+        ] {
+            let faults = faults_of(text, &PEER, |section, faults| {
+                section.path_mtu("path_mtu", faults, 1280..=9216);
             });
             assert_eq!(faults.is_empty(), good, "{text} {faults:?}");
         }

@@ -98,7 +98,7 @@ pub(super) const PEER: Shape = Shape {
         key("endpoint", "endpoint = \"198.51.100.7:34978\""),
         key("psk", "psk = \"site-b.psk\""),
         key("protection", "protection = [\"encrypt\"]"),
-        key("path_mtu", "path_mtu = 1280"),
+        key("path_mtu", "path_mtu = \"auto\""),
     ],
     elsewhere: &[("mtu", "the MTU of the path to a peer is called `path_mtu`")],
 };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use aoe_common::config::SegmentId;
 use aoe_common::drop_reason::DropReason;
-use aoe_common::engine::Engine;
+use aoe_common::engine::{Engine, Refused};
 use aoe_common::event::{Event, Level};
 use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
@@ -295,9 +295,16 @@ impl Driver {
                 continue;
             };
             let outcome = wire.udp.send(train);
-            if let Some(error) = outcome.error {
-                self.engine
-                    .count_drop(DropReason::WireSendFailed, outcome.failed as u64);
+            let refused = outcome
+                .too_long
+                .map(|len| self.engine.handle_refused_datagram(train.path, len, now));
+            let Some(error) = outcome.error.filter(|_| refused != Some(Refused::Probe)) else {
+                continue;
+            };
+            self.engine
+                .count_drop(DropReason::WireSendFailed, outcome.failed as u64);
+            // Otherwise shorter ones follow, and the engine says so.
+            if matches!(refused, None | Some(Refused::Fixed)) {
                 wire.tell(now, "send", &error);
             }
         }

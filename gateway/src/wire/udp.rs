@@ -128,6 +128,9 @@ impl UdpWire {
         // may have other reasons, so the offload is only given up if datagrams pass alone.
         let suspicious = matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL));
         if datagrams == 1 || !suspicious {
+            if error.raw_os_error() == Some(libc::EMSGSIZE) {
+                outcome.note_too_long(part.stride.min(part.bytes.len()));
+            }
             outcome.failed += datagrams;
             outcome.error = Some(error);
             return;
@@ -142,9 +145,15 @@ impl UdpWire {
             ) {
                 Ok(()) => {
                     outcome.sent += 1;
-                    self.per_send = 1;
+                    // A short last one passes where the others are too long; that is not the offload's fault.
+                    if outcome.too_long.is_none() {
+                        self.per_send = 1;
+                    }
                 }
                 Err(error) => {
+                    if error.raw_os_error() == Some(libc::EMSGSIZE) {
+                        outcome.note_too_long(datagram.len());
+                    }
                     outcome.failed += 1;
                     outcome.error = Some(error);
                 }
@@ -182,6 +191,14 @@ pub struct SendOutcome {
     pub failed: usize,
     /// Why the last of them was.
     pub error: Option<io::Error>,
+    /// Length of the shortest that is longer than the device allows.
+    pub too_long: Option<usize>,
+}
+
+impl SendOutcome {
+    fn note_too_long(&mut self, len: usize) {
+        self.too_long = Some(self.too_long.map_or(len, |known| known.min(len)));
+    }
 }
 
 /// Whether the kernel cuts trains into datagrams for us.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Allow, ConfigString, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, Protection,
-    SegmentId, TunnelConfig,
+    Access, Allow, ConfigString, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, PathMtu,
+    Protection, SegmentId, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_lab::initiator::driver::Driver;
@@ -65,7 +65,7 @@ pub struct PeerPlan {
     /// Modes accepted.
     pub protection: Vec<Protection>,
     /// The path's MTU as configured.
-    pub path_mtu: u16,
+    pub path_mtu: PathMtu,
 }
 
 /// What [`Plan::pair`] made.
@@ -178,7 +178,7 @@ impl Plan {
                 psk: None,
                 endpoint: Endpoint::Known,
                 protection: vec![Protection::Encrypt],
-                path_mtu: 1500,
+                path_mtu: PathMtu::Fixed(1500),
             });
         }
     }
@@ -208,7 +208,14 @@ impl Plan {
     pub fn set_path_mtu(&mut self, mtu: u16) {
         self.weather.mtu = mtu;
         let peers = self.sites.iter_mut().flat_map(|site| &mut site.peers);
-        peers.for_each(|peer| peer.path_mtu = mtu);
+        peers.for_each(|peer| peer.path_mtu = PathMtu::Fixed(mtu));
+    }
+
+    /// Lets both sides find the MTU of the path, which is this.
+    pub fn probe_path_mtu(&mut self, mtu: u16) {
+        self.weather.mtu = mtu;
+        let peers = self.sites.iter_mut().flat_map(|site| &mut site.peers);
+        peers.for_each(|peer| peer.path_mtu = PathMtu::Auto);
     }
 
     /// Exports a target to one peer.

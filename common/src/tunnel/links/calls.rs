@@ -282,7 +282,7 @@ mod tests {
     use aoe_keys::SecretKey;
 
     use super::*;
-    use crate::config::{PeerConfig, Protection, TunnelConfig};
+    use crate::config::{PathMtu, PeerConfig, Protection, TunnelConfig};
     use crate::random::Random;
     use crate::tunnel::session::tests::pair;
 
@@ -295,7 +295,7 @@ mod tests {
             psk: None,
             endpoint: Endpoint::Unknown,
             protection: vec![Protection::Encrypt],
-            path_mtu: 1280,
+            path_mtu: PathMtu::Fixed(1280),
         };
         let secret = SecretKey::from_bytes([2; 32]);
         let random = Random::new([3; 32]);

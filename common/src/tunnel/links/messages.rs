@@ -3,7 +3,6 @@
 use super::{Change, Io, Links};
 use crate::config::PeerId;
 use crate::drop_reason::DropReason;
-use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::tunnel::link::{OutgoingUpdate, UPDATE_RETRY};
 use crate::tunnel::message::{Kind, Position};
@@ -106,7 +105,8 @@ impl Links {
                 #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
                 let (ping, clock) = ((pong >> 64) as u64, pong as u64);
                 if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-                    link.clock.answered(ping, clock, io.now);
+                    link.answered(ping, clock, io);
+                    self.wake = self.wake.min(link.probe_path_at());
                 }
             }
             Kind::UpdateAck => {
@@ -135,10 +135,24 @@ impl Links {
                 };
                 self.keep_sent(io);
                 if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-                    let resent = link.handle_report(&report, io);
-                    io.telemetry.add(Count::RecordsResent, resent.records);
-                    io.telemetry.add(Count::ResendsRefused, resent.refused);
-                    io.telemetry.add(Count::ResendsTooLong, resent.too_long);
+                    if !link.is_packed {
+                        link.is_packed = true;
+                        self.packed.push(peer);
+                    }
+                    link.handle_report(&report, io);
+                    self.wake = self.wake.min(link.probe_path_at());
+                }
+            }
+            Kind::Abandon => {
+                let Some(abandoned) = Report::parse(message) else {
+                    return io.telemetry.drop(DropReason::MessageMalformed);
+                };
+                let link = self.links.get_mut(usize::from(peer.0));
+                let found = link.and_then(|link| link.sessions.find(abandoned.session));
+                if let Some((_, session)) = found {
+                    for (first, end) in abandoned.missing() {
+                        session.gaps.abandon(first, end);
+                    }
                 }
             }
             Kind::Request | Kind::Reply | Kind::Update => {}

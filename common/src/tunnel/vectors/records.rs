@@ -249,11 +249,14 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
             lines.push(format!("update-ack {serial}"));
         }
         Kind::Ping | Kind::Pong => lines.push(format!("{} {}", name(kind), hex(message))),
-        Kind::Report => {
+        Kind::Report | Kind::Abandon => {
             let report = Report::parse(message).unwrap();
             let mut line = format!(
-                "report session {:#010x} next {} floor {}",
-                report.session, report.next, report.floor
+                "{} session {:#010x} next {} floor {}",
+                name(kind),
+                report.session,
+                report.next,
+                report.floor
             );
             for (first, end) in report.missing() {
                 line.push_str(&format!(" missing {first}..{end}"));
@@ -322,6 +325,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::UpdateAck => "update-ack",
         Kind::Close => "close",
         Kind::Report => "report",
+        Kind::Abandon => "abandon",
     }
 }
 
@@ -350,7 +354,7 @@ fn emit(chunk: &Chunk<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(&serial.to_be_bytes());
             entries.iter().for_each(|entry| entry.emit(out));
         }
-        Kind::Report => Report::parse(chunk.bytes).unwrap().emit(out),
+        Kind::Report | Kind::Abandon => Report::parse(chunk.bytes).unwrap().emit(out),
         Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close => out.extend_from_slice(chunk.bytes),
     }
 }

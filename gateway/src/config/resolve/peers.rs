@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use aoe_common::config::{Endpoint, PeerConfig, Protection};
+use aoe_common::config::{Endpoint, PathMtu, PeerConfig, Protection};
 use aoe_keys::{Psk, PublicKey};
 
 use super::names::Once;
@@ -10,9 +10,6 @@ use crate::config::fault::{Faults, Kind};
 use crate::config::gateway_file::{GatewayFile, PeerEntry};
 use crate::config::source::Located;
 use crate::config::value::quote;
-
-/// The smallest MTU every IPv6 path has (RFC 8200 section 5); IPv4 paths that carry tunnels have it too.
-const SMALLEST_PATH_MTU: u16 = 1280;
 
 /// All peers, and the endpoint of each as it was written. `own` is our own public key, if it could be read.
 pub(super) fn resolve(
@@ -59,7 +56,7 @@ fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Opt
             Endpoint::Unknown
         },
         protection,
-        path_mtu: peer.path_mtu.as_ref().map_or(SMALLEST_PATH_MTU, |mtu| mtu.value),
+        path_mtu: peer.path_mtu.as_ref().map_or(PathMtu::Auto, |mtu| mtu.value),
     })
 }
 

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Allow, Cipher, ConfigString, Endpoint, ExportConfig, GatewayConfig, ImportConfig, PeerConfig,
-    PeerId, Protection, SegmentConfig, SegmentId, TunnelConfig,
+    Access, Allow, Cipher, ConfigString, Endpoint, ExportConfig, GatewayConfig, ImportConfig, PathMtu,
+    PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, TunnelConfig,
 };
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
@@ -266,7 +266,7 @@ fn config(side: u8) -> GatewayConfig {
         } else {
             vec![Protection::Authenticate, Protection::Encrypt]
         },
-        path_mtu: PATH_MTU,
+        path_mtu: PathMtu::Fixed(PATH_MTU),
     };
     GatewayConfig {
         name: format!("gateway {side}"),

@@ -1,5 +1,6 @@
 //! The wire of a running simulation: weather, filters, recordings.
 
+use aoe_common::config::PathMtu;
 use aoe_common::output::Path;
 
 use super::super::wire::{Datagram, Fate, Weather, weathered};
@@ -75,7 +76,10 @@ impl World {
             let other = &self.sites[peer.site.0];
             other.sockets.contains(to) || other.name.contains(to)
         });
-        let limit = configured.map(|peer| peer.path_mtu).max().unwrap_or(u16::MAX);
+        let limit = configured
+            .map(|peer| longest(peer.path_mtu))
+            .max()
+            .unwrap_or(u16::MAX);
         self.require(datagram.ip_len() <= usize::from(limit), || {
             format!(
                 "site {site} sent {} bytes into a path of {limit}",
@@ -95,5 +99,12 @@ impl World {
         for (after, Datagram { from, to, bytes }) in weathered(datagram, &self.weather, &mut self.random) {
             self.later(after, What::Datagram { from, to, bytes });
         }
+    }
+}
+
+fn longest(configured: PathMtu) -> u16 {
+    match configured {
+        PathMtu::Auto => u16::MAX,
+        PathMtu::Fixed(mtu) => mtu,
     }
 }
