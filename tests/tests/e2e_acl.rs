@@ -192,7 +192,8 @@ fn an_initiator_that_is_not_listed_sees_neither_discovery_nor_answers() {
         let mut station = Station::open(&world.ini, "eth0")?;
         let vblade = stage.serve(&world, TARGET, SECTORS, &[])?;
         gateways.wait_for_import(IMPORT)?;
-        let advertisement = station.wait_for("the advertisement", |heard| heard.address() == IMPORT)?;
+        let advertised = |heard: &Heard| heard.is_response() && heard.address() == IMPORT;
+        let advertisement = station.wait_for("the advertisement", advertised)?;
         ensure!(
             advertisement.destination() == LISTED,
             "advertised to {:?}",

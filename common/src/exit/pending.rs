@@ -387,3 +387,131 @@ fn split(tag: Tag) -> Option<(u16, u16)> {
     let (index, high) = (tag.0 as u16, (tag.0 >> 16) as u16);
     (tag.0 & OURS != 0 && tag.0 & NOT_A_REQUEST == 0).then_some((index, high % GENERATIONS))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::flow::{FlowKey, Flows};
+    use super::super::span::Touch;
+    use super::*;
+
+    fn flow() -> FlowId {
+        let key = FlowKey {
+            peer: PeerId(0),
+            import: ImportId(0),
+            export: ExportId(0),
+            initiator: MacAddr([2; 6]),
+        };
+        Flows::default().enter(key, Instant::default()).unwrap()
+    }
+
+    fn arrival(number: u64, span: Span, pdu: &[u8]) -> Arrival<'_> {
+        Arrival {
+            export: ExportId(0),
+            target: TargetId(0),
+            origin: Origin {
+                flow: flow(),
+                peer: PeerId(0),
+                import: ImportId(0),
+                initiator: MacAddr([2; 6]),
+                number,
+                tag: Tag(7),
+            },
+            asked: Asked::Query,
+            span,
+            captured: Instant::default(),
+            pdu,
+        }
+    }
+
+    fn read(start: u64) -> Span {
+        Span::new(start, 2, Touch::Reads)
+    }
+
+    fn write(start: u64) -> Span {
+        Span::new(start, 2, Touch::Writes)
+    }
+
+    fn sent(table: &mut PendingTable, number: u64) -> Option<SlotId> {
+        let slot = table.insert(&arrival(number, read(number), &[]), Stage::AtTarget)?;
+        table.get_mut(slot)?.copies = 1;
+        Some(slot)
+    }
+
+    #[test]
+    fn a_tag_finds_its_own_request_while_it_is_there() {
+        let mut table = PendingTable::default();
+        let waits = table.insert(&arrival(1, read(1), &[]), Stage::Queued).unwrap();
+        assert_eq!(table.find(table.tag(waits)), None, "it was never sent");
+        let slot = sent(&mut table, 2).unwrap();
+        let tag = table.tag(slot);
+        assert!(tag.0 & OURS != 0);
+        assert_eq!(table.find(tag), Some(slot));
+        assert_eq!(table.find(Tag(tag.0 ^ NOT_A_REQUEST)), None);
+        assert_eq!(table.find(Tag(tag.0 ^ (1 << 16))), None, "another generation");
+        assert_eq!(table.release(slot), Some((TargetId(0), read(2))));
+        assert_eq!((table.find(tag), table.release(slot)), (None, None));
+    }
+
+    #[test]
+    fn a_tag_is_not_used_again_soon_and_memory_is_bounded() {
+        let mut table = PendingTable::default();
+        let mut seen = BTreeSet::new();
+        for number in 0..200_000 {
+            let slot = sent(&mut table, number).unwrap();
+            assert!(seen.insert(table.tag(slot).0), "tag given twice");
+            table.release(slot).unwrap();
+        }
+        assert!(table.spare.len() <= SPARE_BUFFERS && table.is_empty());
+        let held = (0..).map_while(|number| sent(&mut table, number)).count();
+        assert_eq!(held, MAX_SLOTS);
+        assert_eq!(table.iter().count(), MAX_SLOTS);
+        let mut table = PendingTable::default();
+        let big = vec![0; 1 << 20];
+        let held = (0..)
+            .map_while(|n| table.insert(&arrival(n, read(n), &big), Stage::Queued))
+            .count();
+        assert_eq!(held, MAX_BYTES >> 20);
+    }
+
+    #[test]
+    fn an_arrival_meets_its_own_copy_and_the_writes_it_has_to_wait_for() {
+        let mut table = PendingTable::default();
+        let data = |byte| [&[0; HEADER_LEN][..], &[byte]].concat();
+        let (one, two) = (data(1), data(2));
+        let nothing = Meeting::default();
+        assert_eq!(table.meet(&arrival(1, write(8), &one)), nothing);
+        let first = table
+            .insert(&arrival(1, write(8), &one), Stage::AtTarget)
+            .unwrap();
+        let same = Meeting {
+            same: Some(first),
+            held: false,
+        };
+        let held = Meeting {
+            same: None,
+            held: true,
+        };
+        assert_eq!(table.meet(&arrival(2, write(8), &one)), same);
+        assert_eq!(table.meet(&arrival(2, write(8), &two)), held, "other data");
+        assert_eq!(table.meet(&arrival(2, read(9), &one)), held);
+        assert_eq!(table.meet(&arrival(2, read(10), &one)), nothing);
+        let second = table.insert(&arrival(2, write(8), &two), Stage::Held).unwrap();
+        let third = table.insert(&arrival(3, read(8), &two), Stage::Held).unwrap();
+        let mut freed = Vec::new();
+        let (target, span) = table.release(first).unwrap();
+        table.freed_by(target, &span, &mut freed);
+        assert_eq!(freed, [second], "the third still waits for the second");
+        freed.clear();
+        let (target, span) = table.release(second).unwrap();
+        table.freed_by(target, &span, &mut freed);
+        assert_eq!(freed, [third]);
+        table.overtake(target, &write(9));
+        assert_eq!(
+            table.meet(&arrival(4, read(8), &two)),
+            nothing,
+            "it was overtaken"
+        );
+    }
+}
