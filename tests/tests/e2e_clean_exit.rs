@@ -59,6 +59,8 @@ fn the_end_under_load_is_clean_and_told_to_the_peer() {
             trial.wait_for_log(Side::B, "session with site-a is lost: the peer was shut down", 1)?;
             trial.restart(Side::A)?;
             load.go_on(50)?;
+            // Requests of who has the disk open go on before the import is presented anew.
+            trial.wait_for_log(Side::A, "import e107.3 is up", 1 + 2 * round)?;
         }
         trial.finish(load).map(drop)
     });

@@ -418,12 +418,11 @@ impl Links {
         link.repair.note_arrival(payload.len());
         link.last_received = io.now;
         link.owes_since = None;
-        if slot == Slot::Next
-            && !link.sessions.keeps_current(link.precedence)
-            && let Some((session, _)) = link.sessions.next.take()
-        {
+        let confirmed = slot == Slot::Next && !link.sessions.keeps_current(link.precedence);
+        let confirmed = confirmed.then(|| link.sessions.next.take()).flatten();
+        let is_new = confirmed.is_some();
+        if let Some((session, _)) = confirmed {
             self.promote(peer, session, io);
-            self.ping(peer, io);
         }
         let opened = Opened {
             peer,
@@ -442,6 +441,10 @@ impl Links {
                     peer: link.name.clone(),
                 });
             }
+        }
+        if is_new {
+            // Only now is it known where to.
+            self.ping(peer, io);
         }
         Ok(opened)
     }
