@@ -47,9 +47,12 @@ fn the_end_under_load_is_clean_and_told_to_the_peer() {
             );
             ensure!(!trial.world.gwb.has_link(device), "the TAP device is gone");
             trial.kill_vblade()?;
+            let ups = trial.logged(Side::A, "import e107.3 is up")?;
             trial.restart(Side::B)?;
             trial.start_vblade()?;
             load.go_on(50)?;
+            // Requests of who has the disk open go on before the import is presented anew.
+            trial.wait_for_log(Side::A, "import e107.3 is up", ups + 1)?;
 
             // The edge.
             let edge = trial.gateway(Side::A).process();
@@ -57,10 +60,10 @@ fn the_end_under_load_is_clean_and_told_to_the_peer() {
             let status = edge.wait(PATIENCE)?;
             ensure!(status.success(), "{signal}: {status}");
             trial.wait_for_log(Side::B, "session with site-a is lost: the peer was shut down", 1)?;
+            let ups = trial.logged(Side::A, "import e107.3 is up")?;
             trial.restart(Side::A)?;
             load.go_on(50)?;
-            // Requests of who has the disk open go on before the import is presented anew.
-            trial.wait_for_log(Side::A, "import e107.3 is up", 1 + 2 * round)?;
+            trial.wait_for_log(Side::A, "import e107.3 is up", ups + 1)?;
         }
         trial.finish(load).map(drop)
     });
