@@ -74,3 +74,10 @@ again() {
 }
 
 check() { e2fsck -fn $disk; }
+
+# What the driver has had to send again, as far as it remembers; to be read once.
+resends() {
+    timeout 1 cat /dev/etherd/err >/tmp/err 2>/dev/null || true
+    echo "the driver sent $(grep -c retransmit /tmp/err) frames again"
+    tail -n 3 /tmp/err
+}
