@@ -43,7 +43,10 @@ fn one_datagram_in_a_hundred_is_lost() {
         linux.step("mount_fs")?;
         linux.step("files")?;
         linux.step("busy 8 3")?;
-        linux.step("resends")?.iter().for_each(|line| println!("  {line}"));
+        linux
+            .step("resends")?
+            .iter()
+            .for_each(|line| println!("  {line}"));
         linux.verify()?;
         for side in [Side::A, Side::B] {
             let lost = linux.trial.relay()?.counters(side).lost;
