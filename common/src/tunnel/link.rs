@@ -543,11 +543,11 @@ impl Link {
         let Some(current) = &self.sessions.current else {
             return at;
         };
-        at = at
-            .min(current.ends_at())
-            .min(self.ping_at(keepalive))
-            .min(self.repair_at())
-            .min(self.probe_path_at());
+        at = at.min(current.ends_at()).min(self.ping_at(keepalive));
+        // What cannot be sealed any more is not waited for.
+        if self.path.is_some() && current.is_usable(current.since()) {
+            at = at.min(self.repair_at()).min(self.probe_path_at());
+        }
         if self.dialing.is_none() {
             at = at.min(current.rekey_at());
         }
