@@ -26,6 +26,11 @@ pub(crate) struct Pair {
     processes: u8,
 }
 
+/// Whether a frame is a request.
+fn is_question(frame: &[u8]) -> bool {
+    frame.get(14).is_some_and(|flags| flags & 8 == 0)
+}
+
 impl Pair {
     /// Both at rest, their segments up.
     pub(crate) fn start() -> Pair {
@@ -45,6 +50,9 @@ impl Pair {
         let mut pair = Pair::start();
         pair.act(0, Gateway::call);
         pair.wait(Duration::from_millis(1));
+        pair.settle();
+        // The edges wait whether somebody else has the address.
+        pair.wait(Duration::from_millis(150));
         pair.settle();
         for gateway in &pair.gateways {
             let up = |event: &Event| matches!(event, Event::ImportUp { .. });
@@ -68,7 +76,9 @@ impl Pair {
         }
         for (segment, frame) in &emitted.frames {
             let asked = &mut self.asked[usize::from(side)];
-            if *segment == IMPORTS {
+            if *segment == IMPORTS && is_question(frame) {
+                // Who else has the address? Nobody is there to say so.
+            } else if *segment == IMPORTS {
                 self.heard.push((side, frame.clone()));
             } else if asked.len() < MOST {
                 asked.push_back(frame.clone());

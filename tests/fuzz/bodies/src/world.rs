@@ -175,8 +175,14 @@ impl Gateway {
         let pdu = Pdu::parse(frame.payload()).unwrap();
         assert_eq!(pdu.header().version, 1);
         if segment == IMPORTS {
-            assert!(pdu.is_response(), "on this side we are a target");
             assert_eq!(pdu.address(), IMPORT);
+            if !pdu.is_response() {
+                // Who else has the address?
+                assert_eq!(pdu.command(), AoeCommand::Query, "on this side we are a target");
+                assert!(frame.destination().is_broadcast());
+                let query = Query::parse(pdu.argument()).unwrap();
+                assert!(query.command().is_read_only() && query.string().is_empty());
+            }
         } else {
             assert_eq!(pdu.header().flags.bits(), 0, "on this side we are an initiator");
             assert_eq!(pdu.address(), TARGET);
