@@ -66,6 +66,7 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
         listen,
         endpoints,
         devices,
+        busy_poll,
     } = loaded;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -93,7 +94,7 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
         lost,
         endpoint_needed,
     };
-    let (driver, commands) = Driver::new(engine, wires, segments.len(), clock, reports)?;
+    let (driver, commands) = Driver::new(engine, wires, segments.len(), clock, busy_poll, reports)?;
 
     let outcome = runtime.block_on(async {
         // Before anything else can go wrong: a signal must not find its default action.

@@ -83,6 +83,7 @@ const CASES: &[Case] = &[
     case(G, ("\"[::]:34978\"", "\"gw.example.net:34978\""), "listen", ("bad-value", "gateway.listen[1]"), "IP address"),
     case(G, ("\"90s\"", "\"4s\""), "rekey_after", ("bad-value", "gateway.rekey_after"), "from \"5s\" to \"120s\""),
     case(G, ("\"90s\"", "90"), "rekey_after", ("wrong-type", "gateway.rekey_after"), "rekey_after = \"120s\""),
+    case(G, ("keepalive =", "busy_poll = '1s'\nkeepalive ="), "busy_poll", ("bad-value", "gateway.busy_poll"), "\"off\""),
     case(G, ("\"10s\"", "\"26s\""), "keepalive", ("bad-value", "gateway.keepalive"), "from \"1s\" to \"25s\""),
     case(G, ("window = 128", "window = 128\non_conflict = \"halt\""), "halt", ("bad-value", "import[0].on_conflict"), "\"alarm\" or \"stop\""),
     case(B, ("segment =", "on_conflict = \"stopp\"\nsegment ="), "stopp", ("bad-value", "on_conflict"), "did you mean \"stop\"?"),

@@ -39,6 +39,7 @@ pub(super) struct GatewayEntry {
     pub(super) rekey_after: Option<Duration>,
     pub(super) keepalive: Option<Duration>,
     pub(super) max_age: Option<Duration>,
+    pub(super) busy_poll: Option<Duration>,
 }
 
 /// `[[segment]]`.
@@ -162,6 +163,9 @@ fn read_gateway(section: &Section<'_, '_>, faults: &mut Faults) -> GatewayEntry 
             .map(|time| time.value),
         max_age: section
             .optional("max_age", faults, max_age)
+            .map(|time| time.value),
+        busy_poll: section
+            .optional("busy_poll", faults, value::busy_poll)
             .map(|time| time.value),
     }
 }

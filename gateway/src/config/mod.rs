@@ -24,6 +24,7 @@ mod value;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use aoe_common::config::GatewayConfig;
 
@@ -46,6 +47,8 @@ pub struct Loaded {
     pub endpoints: Vec<Option<String>>,
     /// For each segment of `core` what it attaches to.
     pub devices: Vec<Device>,
+    /// How long the data plane looks for more work before it sleeps; zero: it sleeps at once.
+    pub busy_poll: Duration,
 }
 
 /// What a segment attaches to.

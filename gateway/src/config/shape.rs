@@ -67,6 +67,7 @@ pub(super) const GATEWAY: Shape = Shape {
         key("rekey_after", "rekey_after = \"120s\""),
         key("keepalive", "keepalive = \"5s\""),
         key("max_age", "max_age = \"1s\""),
+        key("busy_poll", "busy_poll = \"50us\""),
     ],
     elsewhere: &[
         (

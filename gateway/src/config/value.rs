@@ -152,6 +152,27 @@ pub(super) fn duration(text: &str, shortest: Duration, longest: Duration) -> Par
     }
 }
 
+/// How long to look for work before sleeping: a time from 1 µs to 10 ms, or zero for "off".
+pub(super) fn busy_poll(text: &str) -> Parsed<Duration> {
+    const LONGEST: Duration = Duration::from_millis(10);
+    let instead = "write \"off\", or a time from \"1us\" to \"10ms\"";
+    if text == "off" {
+        return Ok(Duration::ZERO);
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let micros = match (number.parse::<u64>(), unit) {
+        (Ok(number), "us") => Some(number),
+        (Ok(number), "ms") => number.checked_mul(1000),
+        (Ok(_), "") => return refuse(format!("{} has no unit", quote(text)), instead),
+        _ => return refuse(format!("{} is no time of that kind", quote(text)), instead),
+    };
+    match micros.map(Duration::from_micros) {
+        Some(time) if !time.is_zero() && time <= LONGEST => Ok(time),
+        _ => refuse(format!("{} is out of bounds", quote(text)), instead),
+    }
+}
+
 /// A refusal of a word: what is there, and what to write instead.
 pub(super) fn refuse<T>(found: impl Into<String>, instead: impl Into<String>) -> Parsed<T> {
     Err(Refusal {
@@ -192,6 +213,33 @@ mod tests {
             five_to_120("60").unwrap_err().instead,
             "write \"60s\", \"60ms\" or \"60m\""
         );
+    }
+
+    #[test]
+    fn busy_poll_is_off_or_short() {
+        for (good, micros) in [
+            ("off", 0),
+            ("1us", 1),
+            ("50us", 50),
+            ("10ms", 10_000),
+            ("10000us", 10_000),
+        ] {
+            assert_eq!(busy_poll(good).unwrap(), Duration::from_micros(micros), "{good}");
+        }
+        for bad in [
+            "",
+            "on",
+            "0us",
+            "10001us",
+            "11ms",
+            "1s",
+            "50",
+            "-1us",
+            "99999999999999999999ms",
+            "5 us",
+        ] {
+            assert!(busy_poll(bad).unwrap_err().instead.contains("\"off\""), "{bad}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! segment and every socket, so no direction starves another, and asks the time once.
 
 mod command;
+mod spin;
 mod waiter;
 
 use std::io;
@@ -72,7 +73,8 @@ enum Flow {
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 impl Driver {
-    /// A data plane at rest, with `segments` segments that are all down, and a way to command it.
+    /// A data plane at rest, with `segments` segments that are all down, and a way to command it. After work was found
+    /// it looks for more for `busy_poll` before it sleeps; zero: it sleeps at once.
     ///
     /// # Errors
     /// A lack of descriptors.
@@ -81,10 +83,11 @@ impl Driver {
         wires: Vec<UdpWire>,
         segments: usize,
         clock: Clock,
+        busy_poll: Duration,
         reports: Reports,
     ) -> io::Result<(Self, CommandSender)> {
         let (sender, commands) = command::channel()?;
-        let mut waiter = Waiter::new(wires.len(), segments);
+        let mut waiter = Waiter::new(wires.len(), segments, busy_poll);
         waiter.watch(Source::Commands, &commands);
         // The configuration allows at most as many of either as their numbers in the engine can count.
         let wires: Vec<_> = (0..=u8::MAX)
@@ -130,22 +133,19 @@ impl Driver {
         // What the engine wants before anything happens, such as the addresses of its peers.
         self.deliver(now);
         loop {
-            self.waiter.wait(self.patience(now))?;
-            now = self.clock.now();
+            now = self.waiter.wait(self.wake_at(), now, self.clock)?;
             if self.turn(now) == Flow::End {
                 return Ok(());
             }
         }
     }
 
-    /// How long to wait at most. `now` is the start of the last turn, so a deadline may be met late by as much
-    /// as that turn took, and never early.
-    fn patience(&self, now: Instant) -> Option<Duration> {
+    /// When the next turn is due, whether or not anything comes.
+    fn wake_at(&self) -> Instant {
         if self.segments.iter().any(|segment| segment.to_report.is_some()) {
-            return Some(Duration::ZERO);
+            return Instant::default();
         }
-        let deadline = self.engine.deadline().at;
-        (deadline != Instant::NEVER).then(|| deadline.saturating_since(now))
+        self.engine.deadline().at
     }
 
     fn turn(&mut self, now: Instant) -> Flow {

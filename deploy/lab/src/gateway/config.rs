@@ -18,6 +18,8 @@ pub struct GatewayFile {
     pub rekey_after: Option<String>,
     /// `keepalive`, such as "1s".
     pub keepalive: Option<String>,
+    /// `busy_poll`, such as "50us" or "off".
+    pub busy_poll: Option<String>,
     /// The segments.
     pub segments: Vec<SegmentSection>,
     /// The peers.
@@ -127,6 +129,7 @@ impl GatewayFile {
             key: key.to_owned(),
             rekey_after: None,
             keepalive: None,
+            busy_poll: None,
             segments: Vec::new(),
             peers: Vec::new(),
             imports: Vec::new(),
@@ -143,6 +146,7 @@ impl GatewayFile {
         text.string("exports", "exports.d");
         text.maybe("rekey_after", self.rekey_after.as_ref());
         text.maybe("keepalive", self.keepalive.as_ref());
+        text.maybe("busy_poll", self.busy_poll.as_ref());
         for segment in &self.segments {
             text.section("[[segment]]");
             text.string("name", &segment.name);

@@ -93,6 +93,7 @@ pub(super) fn resolve(
         listen,
         endpoints,
         devices: devices?,
+        busy_poll: entry.busy_poll.unwrap_or_default(),
     })
 }
 
