@@ -10,6 +10,7 @@ use std::time::Duration;
 use aoe_keys::{Psk, PublicKey, SecretKey};
 
 use crate::frame::{Address, MacAddr};
+use crate::worker::Worker;
 
 /// Index of a segment in [`GatewayConfig::segments`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,6 +128,8 @@ pub struct TunnelConfig {
     pub keepalive: Duration,
     /// A request older than this is not sent to a target any more: 100 ms to 10 s.
     pub max_age: Duration,
+    /// Which of the gateway's workers this is; peers must have as many.
+    pub worker: Worker,
 }
 
 impl Default for TunnelConfig {
@@ -136,6 +139,7 @@ impl Default for TunnelConfig {
             rekey_after: Duration::from_secs(120),
             keepalive: Duration::from_secs(5),
             max_age: Duration::from_secs(1),
+            worker: Worker::default(),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - `exit`: the gateway next to the target, an initiator in its own right
 //! - `policy`: who may do what
 //! - `tunnel`: handshakes, sessions, records, packing
+//! - [`worker`]: several engines in one gateway
 //! - [`config`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`time`]: what goes in and
 //!   comes out
 
@@ -23,6 +24,7 @@ pub mod output;
 pub mod segment;
 pub mod telemetry;
 pub mod time;
+pub mod worker;
 
 mod edge;
 mod exit;

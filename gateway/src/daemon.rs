@@ -6,22 +6,29 @@
 //! 4. Segments whose devices exist are attached, and the log says `ready`.
 //! 5. SIGTERM or SIGINT: the peers are told, the counters are logged, and the process ends.
 //!
-//! Both threads talk by [`Command`] and [`Reports`]; neither waits for the other.
+//! Threads talk by [`Command`] and [`Reports`]; none waits for another. With several workers there is one data plane for
+//! each, with an engine, sockets and sessions of its own; they share nothing.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 
+use aoe_common::config::SegmentId;
 use aoe_common::engine::Engine;
+use aoe_common::worker::Worker;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::clock::{Clock, unix_time};
 use crate::config::Loaded;
 use crate::driver::{Command, CommandSender, Driver, Lost, Reports};
 use crate::resolver::Resolver;
-use crate::segment::{AttachError, Watch};
+use crate::segment::{AttachError, Watch, WatchedSegment};
 use crate::wire::{Offload, UdpWire};
+use crate::workers;
 
 /// Why the gateway could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -67,18 +74,14 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
         endpoints,
         devices,
         busy_poll,
+        workers,
     } = loaded;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let clock = Clock::start();
     let gateway = core.name.clone();
-    let segments: Vec<_> = core
-        .segments
-        .iter()
-        .map(|segment| segment.name.clone())
-        .zip(devices)
-        .collect();
+    let names: Vec<_> = core.segments.iter().map(|segment| segment.name.clone()).collect();
     let peers: Vec<_> = core
         .peers
         .iter()
@@ -86,35 +89,72 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
         .zip(endpoints)
         .collect();
 
-    let wires = bind(&listen)?;
-    let engine = Engine::new(core, seed()?, clock.now(), unix_time());
+    let parts = core.for_workers(workers);
+    let segments: Vec<_> = (0..)
+        .map(SegmentId)
+        .zip(names.into_iter().zip(devices))
+        .map(|(id, (name, device))| WatchedSegment {
+            name,
+            device,
+            shares: workers::shares(&parts, id),
+        })
+        .collect();
     let (lost, losses) = mpsc::unbounded_channel();
-    let (endpoint_needed, endpoint_requests) = mpsc::unbounded_channel();
-    let reports = Reports {
-        lost,
-        endpoint_needed,
-    };
-    let (driver, commands) = Driver::new(engine, wires, segments.len(), clock, busy_poll, reports)?;
+    let mut data_planes = Vec::new();
+    for part in parts {
+        let Worker { number, of } = part.tunnel.worker;
+        let wires = bind(&listen, number)?;
+        let engine = Engine::new(part, seed()?, clock.now(), unix_time());
+        let (endpoint_needed, endpoint_requests) = mpsc::unbounded_channel();
+        let reports = Reports {
+            lost: lost.clone(),
+            endpoint_needed,
+        };
+        let label = match of {
+            1 => String::new(),
+            _ => format!("worker {number}: "),
+        };
+        let (driver, commands) =
+            Driver::new(label, engine, wires, segments.len(), clock, busy_poll, reports)?;
+        let resolver = Resolver::new(
+            peers.clone().into_iter(),
+            listen.clone(),
+            number.into(),
+            commands.clone(),
+        );
+        data_planes.push((driver, commands, resolver, endpoint_requests));
+    }
 
     let outcome = runtime.block_on(async {
         // Before anything else can go wrong: a signal must not find its default action.
         let signals = Signals::listen()?;
+        let commands: Vec<_> = data_planes
+            .iter()
+            .map(|(_, commands, ..)| commands.clone())
+            .collect();
         let mut watch = Watch::new(&gateway, segments.into_iter(), clock, commands.clone())?;
-        let resolver = Resolver::new(peers.into_iter(), listen, commands.clone());
-        let ended = spawn(driver)?;
+        let (tell, ends) = mpsc::unbounded_channel();
+        let mut resolvers = JoinSet::new();
+        for (number, (driver, _, resolver, requests)) in data_planes.into_iter().enumerate() {
+            spawn(number, driver, tell.clone())?;
+            resolvers.spawn(resolver.run(requests));
+        }
+        drop(tell);
         let outcome = watch.start().map_err(RunError::Attach);
-        if outcome.is_ok() {
-            commands.send(Command::LogReady);
-        } else {
-            commands.send(Command::Shutdown);
+        let copies = std::iter::repeat_n(Arc::new(()), commands.len());
+        for (worker, copy) in commands.iter().zip(copies) {
+            worker.send(match outcome {
+                Ok(()) => Command::LogReady(copy),
+                Err(_) => Command::Shutdown,
+            });
         }
         let control = Control {
             signals,
             watch,
-            resolver,
             commands,
+            resolvers,
         };
-        let end = control.run(losses, endpoint_requests, ended).await;
+        let end = control.run(losses, ends).await;
         outcome.and(end)
     });
     // A name server that does not answer must not hold the process up.
@@ -126,29 +166,37 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
 struct Control {
     signals: Signals,
     watch: Watch,
-    resolver: Resolver,
-    commands: CommandSender,
+    commands: Vec<CommandSender>,
+    /// They end with this.
+    resolvers: JoinSet<Infallible>,
 }
 
 impl Control {
-    /// Runs until the data plane has ended.
+    /// Runs until all data planes have ended, or one cannot go on.
     async fn run(
         self,
         losses: mpsc::UnboundedReceiver<Lost>,
-        endpoint_requests: mpsc::UnboundedReceiver<aoe_common::config::PeerId>,
-        ended: oneshot::Receiver<io::Result<()>>,
+        ends: mpsc::UnboundedReceiver<io::Result<()>>,
     ) -> Result<(), RunError> {
+        let workers = self.commands.len();
+        let _resolvers = self.resolvers;
         tokio::select! {
             biased;
-            end = ended => match end {
-                Ok(outcome) => outcome.map_err(RunError::DataPlane),
-                Err(_) => Err(RunError::DataPlane(io::Error::other("its thread is gone"))),
-            },
+            end = all_ended(ends, workers) => end.map_err(RunError::DataPlane),
             never = self.signals.obey(self.commands) => match never {},
             never = self.watch.run(losses) => match never {},
-            never = self.resolver.run(endpoint_requests) => match never {},
         }
     }
+}
+
+async fn all_ended(mut ends: mpsc::UnboundedReceiver<io::Result<()>>, workers: usize) -> io::Result<()> {
+    for _ in 0..workers {
+        match ends.recv().await {
+            Some(outcome) => outcome?,
+            None => return Err(io::Error::other("its thread is gone")),
+        }
+    }
+    Ok(())
 }
 
 /// The signals an operator sends.
@@ -169,34 +217,34 @@ impl Signals {
         })
     }
 
-    async fn obey(mut self, commands: CommandSender) -> std::convert::Infallible {
+    async fn obey(mut self, commands: Vec<CommandSender>) -> Infallible {
+        let tell = |command: fn() -> Command| commands.iter().for_each(|worker| worker.send(command()));
         loop {
             tokio::select! {
                 Some(()) = self.terminate.recv() => {
                     tracing::info!("ending: SIGTERM");
-                    commands.send(Command::Shutdown);
+                    tell(|| Command::Shutdown);
                 }
                 Some(()) = self.interrupt.recv() => {
                     tracing::info!("ending: SIGINT");
-                    commands.send(Command::Shutdown);
+                    tell(|| Command::Shutdown);
                 }
                 Some(()) = self.hangup.recv() => {
                     tracing::warn!("SIGHUP ignored: reload is not there yet; restart to use a changed configuration");
                 }
-                Some(()) = self.user.recv() => commands.send(Command::LogCounters),
+                Some(()) = self.user.recv() => tell(|| Command::LogCounters),
                 else => std::future::pending().await,
             }
         }
     }
 }
 
-fn bind(listen: &[SocketAddr]) -> Result<Vec<UdpWire>, RunError> {
+/// The sockets of one worker.
+fn bind(listen: &[SocketAddr], worker: u8) -> Result<Vec<UdpWire>, RunError> {
     let mut wires = Vec::with_capacity(listen.len());
-    for address in listen {
-        let wire = UdpWire::bind(*address).map_err(|cause| RunError::Listen {
-            address: *address,
-            cause,
-        })?;
+    for first in listen {
+        let address = workers::listen_address(*first, worker);
+        let wire = UdpWire::bind(address).map_err(|cause| RunError::Listen { address, cause })?;
         let offload = match wire.segmentation_offload() {
             Offload::Works => "",
             Offload::Off => ", without segmentation offload",
@@ -230,11 +278,10 @@ fn seed() -> io::Result<[u8; 32]> {
     Ok(seed)
 }
 
-/// Starts the data plane; the receiver hears how it ended.
-fn spawn(mut driver: Driver) -> io::Result<oneshot::Receiver<io::Result<()>>> {
-    let (tell, ended) = oneshot::channel();
+/// Starts a data plane; `tell` hears how it ended.
+fn spawn(worker: usize, mut driver: Driver, tell: mpsc::UnboundedSender<io::Result<()>>) -> io::Result<()> {
     thread::Builder::new()
-        .name("data-plane".to_owned())
+        .name(format!("data-plane-{worker}"))
         .spawn(move || {
             let bomb = AbortOnPanic;
             let outcome = driver.run();
@@ -243,7 +290,7 @@ fn spawn(mut driver: Driver) -> io::Result<oneshot::Receiver<io::Result<()>>> {
             // listens only if the control side has panicked, and then the process ends.
             let _ = tell.send(outcome);
         })?;
-    Ok(ended)
+    Ok(())
 }
 
 /// A gateway without its data plane must not look alive: the supervisor restarts what aborts.

@@ -8,6 +8,7 @@
 //! - [`segment`]: a local Ethernet, by packet socket or TAP device, and the watch over it.
 //! - [`wire`]: the UDP side; [`resolver`] finds where peers live.
 //! - [`sys`]: safe functions over system calls; the only home of `unsafe`.
+//! - [`workers`]: what each of several data planes has for itself.
 //! - [`clock`]: the only place that asks what time it is.
 
 pub mod cli;
@@ -20,3 +21,4 @@ pub mod resolver;
 pub mod segment;
 pub mod sys;
 pub mod wire;
+pub mod workers;

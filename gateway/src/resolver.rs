@@ -20,6 +20,8 @@ pub struct Resolver {
     peers: Vec<Peer>,
     /// Where we listen: a peer can only be called from a socket of its family.
     listen: Vec<SocketAddr>,
+    /// How far the port that is called lies above the one that is configured: the number of the worker.
+    port_offset: u16,
     commands: CommandSender,
 }
 
@@ -48,6 +50,7 @@ impl Resolver {
     pub fn new(
         peers: impl Iterator<Item = (String, Option<String>)>,
         listen: Vec<SocketAddr>,
+        port_offset: u16,
         commands: CommandSender,
     ) -> Self {
         let peers = peers
@@ -61,6 +64,7 @@ impl Resolver {
         Resolver {
             peers,
             listen,
+            port_offset,
             commands,
         }
     }
@@ -93,8 +97,12 @@ impl Resolver {
         let attempt = found.attempt;
         found.attempt += 1;
         if let Some(path) = paths.iter().cycle().nth(attempt % paths.len().max(1)) {
+            let mut path = *path;
+            // The configuration was refused if that is no port.
+            path.remote
+                .set_port(path.remote.port().saturating_add(self.port_offset));
             tracing::debug!("calling {} at {}", found.name, path.remote);
-            self.commands.send(Command::SetEndpoint { peer, path: *path });
+            self.commands.send(Command::SetEndpoint { peer, path });
         }
     }
 }

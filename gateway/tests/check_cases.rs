@@ -83,6 +83,8 @@ const CASES: &[Case] = &[
     case(G, ("\"[::]:34978\"", "\"gw.example.net:34978\""), "listen", ("bad-value", "gateway.listen[1]"), "IP address"),
     case(G, ("\"90s\"", "\"4s\""), "rekey_after", ("bad-value", "gateway.rekey_after"), "from \"5s\" to \"120s\""),
     case(G, ("\"90s\"", "90"), "rekey_after", ("wrong-type", "gateway.rekey_after"), "rekey_after = \"120s\""),
+    case(G, ("keepalive =", "workers = 17\nkeepalive ="), "workers", ("bad-value", "gateway.workers"), "from 1 to 16"),
+    case(G, ("keepalive =", "workers = 2\nkeepalive ="), "aoe0", ("conflict", "segment[1].tap"), "remove `workers`"),
     case(G, ("keepalive =", "busy_poll = '1s'\nkeepalive ="), "busy_poll", ("bad-value", "gateway.busy_poll"), "\"off\""),
     case(G, ("\"10s\"", "\"26s\""), "keepalive", ("bad-value", "gateway.keepalive"), "from \"1s\" to \"25s\""),
     case(G, ("window = 128", "window = 128\non_conflict = \"halt\""), "halt", ("bad-value", "import[0].on_conflict"), "\"alarm\" or \"stop\""),

@@ -7,9 +7,10 @@ mod support;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use aoe_common::frame::Address;
 use aoe_gateway::sys::batch::RecvBatch;
 use aoe_gateway::sys::link::{self, LinkState};
-use aoe_gateway::sys::packet::{PacketOptions, PacketSocket, Promiscuous};
+use aoe_gateway::sys::packet::{Addresses, PacketOptions, PacketSocket, Promiscuous};
 use aoe_gateway::sys::poll::{Interest, PollSet};
 
 use support::{eventually, frame, in_namespace, state};
@@ -117,6 +118,65 @@ fn even_a_promiscuous_socket_is_not_shown_tagged_frames() {
         let foreign = frame(STRANGER, from, AOE, 3, 60);
         send(&mut a, &[tagged, foreign.clone()]);
         assert_eq!(drain(&mut b), [foreign]);
+    });
+}
+
+#[test]
+fn sockets_that_share_a_device_by_addresses_get_what_is_theirs_and_every_broadcast() {
+    in_namespace(|net| {
+        net.cable("a", "b");
+        let mut a = open("a", PacketOptions::ethertype(AOE));
+        let at = |addresses| PacketOptions {
+            addresses,
+            ..PacketOptions::ethertype(AOE)
+        };
+        // Enough for several steps of the search, and for jumps over more than 255 instructions.
+        let list = |count: u16| {
+            (0..count)
+                .map(|n| Address {
+                    shelf: 2 * n,
+                    slot: 7,
+                })
+                .collect::<Vec<_>>()
+        };
+        for count in [0, 1, 5, 40, 1000] {
+            let mut theirs = open("b", at(Addresses::Only(list(count))));
+            let mut rest = open("b", at(Addresses::AllBut(list(count))));
+            let to_address = |shelf: u16, slot: u8| {
+                let mut frame = frame(mac("b"), mac("a"), AOE, 1, 60);
+                frame[16..18].copy_from_slice(&shelf.to_be_bytes());
+                frame[18] = slot;
+                frame
+            };
+            let listed = |(shelf, slot): (u16, u8)| shelf % 2 == 0 && shelf / 2 < count && slot == 7;
+            let asked = [
+                (0, 7),
+                (0, 8),
+                (1, 7),
+                (8, 7),
+                (9, 7),
+                (78, 7),
+                (80, 7),
+                (1998, 7),
+                (2000, 7),
+                (65534, 7),
+            ];
+            let to_all =
+                [(0xffff, 7), (3, 0xff), (0xffff, 0xff)].map(|(shelf, slot)| to_address(shelf, slot));
+            let frames = |wanted: bool| {
+                let some = asked
+                    .into_iter()
+                    .filter(move |address| listed(*address) == wanted);
+                some.map(|(shelf, slot)| to_address(shelf, slot))
+                    .chain(to_all.clone())
+                    .collect::<Vec<_>>()
+            };
+            let mut sent: Vec<_> = asked.map(|(shelf, slot)| to_address(shelf, slot)).to_vec();
+            sent.extend(to_all.clone());
+            send(&mut a, &sent);
+            assert_eq!(drain(&mut theirs), frames(true), "{count} addresses");
+            assert_eq!(drain(&mut rest), frames(false), "{count} addresses");
+        }
     });
 }
 

@@ -312,10 +312,22 @@ impl Counted {
     /// # Errors
     /// When it has ended, does not answer, or the line is not as documented.
     pub fn ask(gateway: &mut RunningGateway) -> Result<Self> {
+        Self::ask_for(gateway, "INFO counters")
+    }
+
+    /// As [`Counted::ask`], of one of several workers.
+    ///
+    /// # Errors
+    /// As [`Counted::ask`].
+    pub fn ask_worker(gateway: &mut RunningGateway, worker: u8) -> Result<Self> {
+        Self::ask_for(gateway, &format!("worker {worker}: counters"))
+    }
+
+    fn ask_for(gateway: &mut RunningGateway, line: &str) -> Result<Self> {
         let process = gateway.process();
         let seen = process.transcript().len();
         process.signal(Signal::SIGUSR1)?;
-        let line = process.wait_for_line_after(seen, "INFO counters", PATIENCE)?;
+        let line = process.wait_for_line_after(seen, line, PATIENCE)?;
         Self::parse(&line)
     }
 

@@ -14,6 +14,7 @@ use super::record::{TYPE_INIT, TYPE_RESPONSE};
 use super::session::{Agreed, Role};
 use crate::config::{Cipher, Protection};
 use crate::random::Random;
+use crate::worker::Worker;
 
 /// Version of this protocol, in both payloads. Another version is no agreement.
 const VERSION: u8 = 1;
@@ -45,6 +46,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) boot: u64,
     /// Ciphers we offer, best first.
     pub(crate) ciphers: &'a [Cipher],
+    /// Which worker of how many.
+    pub(crate) worker: Worker,
 }
 
 /// Why a handshake message led to nothing.
@@ -101,6 +104,7 @@ impl Dial {
         payload.extend_from_slice(&identity.boot.to_be_bytes());
         payload.extend(padded(protection.iter().map(|mode| protection_code(*mode))));
         payload.extend(padded(identity.ciphers.iter().map(|cipher| cipher_code(*cipher))));
+        payload.extend(worker_codes(identity.worker));
         payload.resize(INIT_PAYLOAD_LEN, 0);
         let mut message = head(TYPE_INIT);
         message.extend_from_slice(&local_index.to_be_bytes());
@@ -193,7 +197,9 @@ impl Call {
             .ciphers
             .iter()
             .find(|cipher| offered(19).contains(&cipher_code(**cipher)));
+        let same_workers = self.offer.get(21..23) == Some(&worker_codes(identity.worker));
         let choice = match (version, mode, cipher) {
+            (VERSION, ..) if !same_workers => Err(STATUS_OTHER_WORKERS),
             (VERSION, Some(mode), Some(cipher)) => Ok((*mode, *cipher)),
             (VERSION, None, _) => Err(STATUS_NO_PROTECTION),
             (VERSION, _, None) => Err(STATUS_NO_CIPHER),
@@ -232,6 +238,7 @@ const STATUS_AGREED: u8 = 0;
 const STATUS_NO_PROTECTION: u8 = 1;
 const STATUS_NO_CIPHER: u8 = 2;
 const STATUS_NO_VERSION: u8 = 3;
+const STATUS_OTHER_WORKERS: u8 = 4;
 
 fn refusal_text(status: u8) -> &'static str {
     match status {
@@ -240,6 +247,10 @@ fn refusal_text(status: u8) -> &'static str {
         }
         STATUS_NO_CIPHER => "the two sides offer no common cipher",
         STATUS_NO_VERSION => "the two sides speak different versions of the protocol",
+        STATUS_OTHER_WORKERS => {
+            "the two sides have different numbers of workers, or the ports of different workers; compare `workers` of \
+             [gateway] on both"
+        }
         _ => "the peer refused for a reason this version does not know",
     }
 }
@@ -296,6 +307,10 @@ fn append_noise(noise: &mut HandshakeState, payload: &[u8], len: usize, message:
 
 fn padded(codes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
     codes.chain(std::iter::repeat(0)).take(2)
+}
+
+fn worker_codes(worker: Worker) -> [u8; 2] {
+    [worker.number, worker.of.saturating_sub(1)]
 }
 
 fn protection_code(protection: Protection) -> u8 {
@@ -415,11 +430,13 @@ mod tests {
             secret: &a,
             boot: 11,
             ciphers: &BOTH,
+            worker: Worker::default(),
         };
         let them = Identity {
             secret: &b,
             boot: 22,
             ciphers: &[Cipher::ChaCha20Poly1305],
+            worker: Worker::default(),
         };
         let modes = [Protection::Authenticate, Protection::Encrypt];
         let (mut dial, message) = dial(&us, b.public(), None, &modes);
@@ -448,11 +465,13 @@ mod tests {
             secret: &a,
             boot: 1,
             ciphers: &BOTH,
+            worker: Worker::default(),
         };
         let them = Identity {
             secret: &b,
             boot: 2,
             ciphers: &BOTH,
+            worker: Worker::default(),
         };
         let (right, wrong) = (Psk::from_bytes([5; 32]), Psk::from_bytes([6; 32]));
         let modes = [Protection::Encrypt];
@@ -473,11 +492,13 @@ mod tests {
             secret: &a,
             boot: 1,
             ciphers: &BOTH,
+            worker: Worker::default(),
         };
         let them = Identity {
             secret: &b,
             boot: 2,
             ciphers: &BOTH,
+            worker: Worker::default(),
         };
         let (mut dial, message) = dial(&us, b.public(), None, &[Protection::Authenticate]);
         let (_, answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
@@ -487,17 +508,51 @@ mod tests {
     }
 
     #[test]
+    fn workers_of_other_numbers_learn_it_on_both_sides_and_have_no_keys() {
+        let (a, b) = keys();
+        let identity = |secret, number, of| Identity {
+            secret,
+            boot: 1,
+            ciphers: &BOTH,
+            worker: Worker { number, of },
+        };
+        let modes = [Protection::Encrypt];
+        for (ours, theirs, agree) in [
+            ((0, 1), (0, 1), true),
+            ((1, 2), (1, 2), true),
+            ((0, 2), (0, 1), false),
+            ((0, 1), (0, 2), false),
+            ((0, 2), (1, 2), false),
+        ] {
+            let (mut dial, message) = dial(&identity(&a, ours.0, ours.1), b.public(), None, &modes);
+            let them = identity(&b, theirs.0, theirs.1);
+            let (_, answer, outcome) = listen(&them, &message, None, &modes);
+            let finished = dial.finish(&answer, &modes, &BOTH);
+            assert_eq!(finished.is_ok(), agree, "{ours:?} {theirs:?}");
+            match (outcome.err(), finished.err()) {
+                (None, None) => assert!(agree),
+                (Some(Failure::NoAgreement(here)), Some(Failure::NoAgreement(there))) => {
+                    assert!(here == there && here.contains("`workers`"), "{here}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn every_changed_byte_and_every_truncation_is_refused() {
         let (a, b) = keys();
         let us = Identity {
             secret: &a,
             boot: 1,
             ciphers: &BOTH,
+            worker: Worker::default(),
         };
         let them = Identity {
             secret: &b,
             boot: 2,
             ciphers: &BOTH,
+            worker: Worker::default(),
         };
         let (_, message) = dial(&us, b.public(), None, &[Protection::Encrypt]);
         for at in INIT_HEAD_LEN..message.len() {

@@ -29,6 +29,7 @@ use crate::random::Random;
 use crate::seldom::Seldom;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
+use crate::worker::Worker;
 
 /// Bits of a session index that hold the peer; the rest is random.
 const PEER_BITS: u32 = 12;
@@ -41,6 +42,7 @@ const MOVE_EVENT_EVERY: Duration = Duration::from_millis(250);
 pub(crate) struct Links {
     secret: SecretKey,
     ciphers: Vec<Cipher>,
+    worker: Worker,
     boot: u64,
     index_mask: u32,
     rekey_after: Duration,
@@ -103,6 +105,7 @@ impl Links {
             gate,
             secret,
             ciphers: tunnel.ciphers,
+            worker: tunnel.worker,
             boot: random.u64(),
             index_mask: random.u32(),
             rekey_after: tunnel.rekey_after,

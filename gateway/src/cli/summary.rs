@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use aoe_common::config::PathMtu;
+use aoe_common::worker::Worker;
 use serde::{Serialize, Serializer};
 
 use super::paint::Paint;
@@ -13,6 +14,7 @@ use crate::config::{Device, Loaded};
 pub(super) struct Summary<'a> {
     name: &'a str,
     fingerprint: String,
+    workers: u8,
     listen: Vec<String>,
     segments: Vec<Segment<'a>>,
     peers: Vec<Peer<'a>>,
@@ -54,6 +56,7 @@ struct Export<'a> {
     segment: &'a str,
     target: String,
     target_mac: Option<String>,
+    worker: u8,
     allow: Vec<Allow<'a>>,
 }
 
@@ -72,6 +75,7 @@ struct Import<'a> {
     segment: &'a str,
     address: String,
     window: u16,
+    worker: u8,
 }
 
 impl<'a> Summary<'a> {
@@ -86,6 +90,7 @@ impl<'a> Summary<'a> {
         Summary {
             name: &core.name,
             fingerprint: core.secret.public().fingerprint().to_string(),
+            workers: loaded.workers,
             listen: loaded.listen.iter().map(ToString::to_string).collect(),
             segments: core
                 .segments
@@ -114,6 +119,7 @@ impl<'a> Summary<'a> {
                     segment: segment(export.segment.0),
                     target: export.target.to_string(),
                     target_mac: export.target_mac.map(|mac| mac.to_string()),
+                    worker: Worker::of_export(&export.name, loaded.workers),
                     allow: export
                         .allow
                         .iter()
@@ -138,6 +144,7 @@ impl<'a> Summary<'a> {
                     segment: segment(import.segment.0),
                     address: import.address.to_string(),
                     window: import.window,
+                    worker: Worker::of_export(&import.export, loaded.workers),
                 })
                 .collect(),
         }
@@ -158,8 +165,22 @@ impl<'a> Summary<'a> {
         list("listen", self.listen.clone());
         list("segments", self.segments.iter().map(Segment::line).collect());
         list("peers", self.peers.iter().map(Peer::line).collect());
-        list("exports", self.exports.iter().flat_map(Export::lines).collect());
-        list("imports", self.imports.iter().map(Import::line).collect());
+        let worker = |number: u8| match self.workers {
+            1 => String::new(),
+            _ => format!(", worker {number}"),
+        };
+        let exports = self
+            .exports
+            .iter()
+            .flat_map(|export| export.lines(&worker(export.worker)));
+        list("exports", exports.collect());
+        let imports = self.imports.iter();
+        list(
+            "imports",
+            imports
+                .map(|import| import.line() + &worker(import.worker))
+                .collect(),
+        );
         text
     }
 }
@@ -208,13 +229,16 @@ impl Peer<'_> {
 }
 
 impl Export<'_> {
-    fn lines(&self) -> Vec<String> {
+    fn lines(&self, worker: &str) -> Vec<String> {
         let mac = self
             .target_mac
             .as_ref()
             .map(|mac| format!(", only by {mac}"))
             .unwrap_or_default();
-        let mut lines = vec![format!("{}: {} on {}{mac}", self.name, self.target, self.segment)];
+        let mut lines = vec![format!(
+            "{}: {} on {}{mac}{worker}",
+            self.name, self.target, self.segment
+        )];
         if self.allow.is_empty() {
             lines.push(String::from("  for nobody"));
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aoe_common::config::{OnConflict, PathMtu, Protection};
 use aoe_common::frame::Address;
+use aoe_common::worker::MOST_WORKERS;
 use aoe_keys::{KeyTextError, PublicKey};
 use toml::de::{DeTable, DeValue};
 
@@ -40,6 +41,15 @@ pub(super) struct GatewayEntry {
     pub(super) keepalive: Option<Duration>,
     pub(super) max_age: Option<Duration>,
     pub(super) busy_poll: Option<Duration>,
+    pub(super) workers: Option<Located<u16>>,
+}
+
+impl GatewayFile {
+    /// How many workers are asked for.
+    pub(super) fn workers(&self) -> u8 {
+        let asked = self.gateway.as_ref().and_then(|gateway| gateway.workers.as_ref());
+        asked.map_or(1, |asked| u8::try_from(asked.value).unwrap_or(MOST_WORKERS))
+    }
 }
 
 /// `[[segment]]`.
@@ -167,6 +177,7 @@ fn read_gateway(section: &Section<'_, '_>, faults: &mut Faults) -> GatewayEntry 
         busy_poll: section
             .optional("busy_poll", faults, value::busy_poll)
             .map(|time| time.value),
+        workers: section.number("workers", faults, 1..=u16::from(MOST_WORKERS)),
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Loaded {
     pub devices: Vec<Device>,
     /// How long the data plane looks for more work before it sleeps; zero: it sleeps at once.
     pub busy_poll: Duration,
+    /// How many workers share the exports and imports: 1 to 16.
+    pub workers: u8,
 }
 
 /// What a segment attaches to.

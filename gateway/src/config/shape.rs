@@ -68,6 +68,7 @@ pub(super) const GATEWAY: Shape = Shape {
         key("keepalive", "keepalive = \"5s\""),
         key("max_age", "max_age = \"1s\""),
         key("busy_poll", "busy_poll = \"50us\""),
+        key("workers", "workers = 2"),
     ],
     elsewhere: &[
         (

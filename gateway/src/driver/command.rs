@@ -45,8 +45,8 @@ pub enum Command {
         /// Where it can be called.
         path: Path,
     },
-    /// Log that everything that was there at the start is in use.
-    LogReady,
+    /// Log that everything that was there at the start is in use: the worker that lets go of the last copy does.
+    LogReady(Arc<()>),
     /// Log every counter that is not zero.
     LogCounters,
     /// Tell the peers, log the counters, and end.
@@ -149,10 +149,10 @@ mod tests {
         set.watch(0, &receiver, Interest::Readable);
         let mut is_awake = || set.wait(Some(Duration::ZERO)).unwrap() == 1;
         assert!(!is_awake());
-        sender.send(Command::LogReady);
+        sender.send(Command::LogReady(Arc::default()));
         sender.send(Command::Shutdown);
         assert!(is_awake());
-        assert!(matches!(receiver.next(), Some(Command::LogReady)));
+        assert!(matches!(receiver.next(), Some(Command::LogReady(_))));
         assert!(matches!(receiver.next(), Some(Command::Shutdown)));
         assert!(receiver.next().is_none());
         assert!(!is_awake());

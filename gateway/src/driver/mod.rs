@@ -8,6 +8,7 @@ mod spin;
 mod waiter;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aoe_common::config::SegmentId;
@@ -28,6 +29,8 @@ use crate::wire::{RecvMemory, UdpWire};
 
 /// The data plane of one gateway.
 pub struct Driver {
+    /// What its lines of the log begin with.
+    label: String,
     engine: Engine,
     clock: Clock,
     waiter: Waiter,
@@ -74,11 +77,12 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 impl Driver {
     /// A data plane at rest, with `segments` segments that are all down, and a way to command it. After work was found
-    /// it looks for more for `busy_poll` before it sleeps; zero: it sleeps at once.
+    /// it looks for more for `busy_poll` before it sleeps; zero: it sleeps at once. What it logs begins with `label`.
     ///
     /// # Errors
     /// A lack of descriptors.
     pub fn new(
+        label: String,
         engine: Engine,
         wires: Vec<UdpWire>,
         segments: usize,
@@ -110,6 +114,7 @@ impl Driver {
             })
             .collect();
         let driver = Driver {
+            label,
             engine,
             clock,
             waiter,
@@ -200,7 +205,11 @@ impl Driver {
                 Command::SetEndpoint { peer, path } => {
                     self.engine.set_endpoint(peer, path, now, &mut self.out);
                 }
-                Command::LogReady => tracing::info!("ready"),
+                Command::LogReady(copy) => {
+                    if Arc::into_inner(copy).is_some() {
+                        tracing::info!("ready");
+                    }
+                }
                 Command::LogCounters => self.log_counters(),
                 Command::Shutdown => return Flow::End,
             }
@@ -323,9 +332,9 @@ impl Driver {
                 continue;
             }
             match event.level() {
-                Level::Warn => tracing::warn!("{event}"),
-                Level::Info => tracing::info!("{event}"),
-                Level::Debug => tracing::debug!("{event}"),
+                Level::Warn => tracing::warn!("{}{event}", self.label),
+                Level::Info => tracing::info!("{}{event}", self.label),
+                Level::Debug => tracing::debug!("{}{event}", self.label),
             }
         }
     }
@@ -337,7 +346,7 @@ impl Driver {
                     .count_drop(DropReason::SegmentOverflow, attached.port.kernel_drops().into());
             }
         }
-        let mut line = String::from("counters");
+        let mut line = format!("{}counters", self.label);
         for (name, value) in self.engine.counters().iter().filter(|(_, value)| *value != 0) {
             line.push_str(&format!(" {name}={value}"));
         }

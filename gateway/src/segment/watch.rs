@@ -18,13 +18,14 @@ use crate::config::Device;
 use crate::driver::{Command, CommandSender, Lost};
 use crate::sys::link;
 use crate::sys::link_changes::LinkChanges;
-use crate::sys::packet::{PacketOptions, PacketSocket};
+use crate::sys::packet::{Addresses, PacketOptions, PacketSocket};
 
 /// Watches the devices of all segments and hands open ports to the data plane.
 #[derive(Debug)]
 pub struct Watch {
     clock: Clock,
-    commands: CommandSender,
+    /// One for each worker.
+    commands: Vec<CommandSender>,
     changes: LinkChanges,
     segments: Vec<Watched>,
 }
@@ -34,6 +35,8 @@ struct Watched {
     id: SegmentId,
     name: String,
     device: Device,
+    /// What each worker's port captures.
+    shares: Vec<Addresses>,
     attachment: Attachment,
     /// Counts attachments, to tell a loss of this one from news of an earlier one.
     generation: u64,
@@ -41,23 +44,36 @@ struct Watched {
     refusal: Option<String>,
 }
 
+/// One segment to watch.
+#[derive(Clone, Debug)]
+pub struct WatchedSegment {
+    /// Its name.
+    pub name: String,
+    /// Its device.
+    pub device: Device,
+    /// Which frames of it each worker captures. A TAP device has one worker.
+    pub shares: Vec<Addresses>,
+}
+
 /// Devices are also looked at this often, should a sign ever be missed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 impl Watch {
-    /// Listens for changes from now on. `segments` are names and devices in the order of the configuration.
+    /// Listens for changes from now on. `segments` are in the order of the configuration, with a share for each of the
+    /// workers that `commands` lead to.
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
     /// A lack of descriptors.
     pub fn new(
         gateway: &str,
-        segments: impl Iterator<Item = (String, Device)>,
+        segments: impl Iterator<Item = WatchedSegment>,
         clock: Clock,
-        commands: CommandSender,
+        commands: Vec<CommandSender>,
     ) -> io::Result<Self> {
         let now = clock.now();
-        let watched = |(id, (name, device)): (u16, (String, Device))| {
+        let watched = |(id, segment): (u16, WatchedSegment)| {
+            let WatchedSegment { name, device, shares } = segment;
             let flavor = match &device {
                 Device::Nic(_) => Flavor::Nic,
                 Device::Tap { .. } => Flavor::Tap(gateway_mac(gateway, &name)),
@@ -67,6 +83,7 @@ impl Watch {
                 id: SegmentId(id),
                 name,
                 device,
+                shares,
                 attachment,
                 generation: 0,
                 refusal: None,
@@ -162,7 +179,7 @@ impl Watched {
         }
     }
 
-    fn look(&mut self, now: Instant, commands: &CommandSender) {
+    fn look(&mut self, now: Instant, commands: &[CommandSender]) {
         let link = match link::by_name(self.device_name()) {
             Ok(link) => link,
             Err(error) => {
@@ -180,7 +197,9 @@ impl Watched {
             Step::Await(obstacle) => tracing::warn!("segment {name} waits for {device}: {obstacle}"),
             Step::Detach(obstacle) => {
                 tracing::warn!("segment {name} is down on {device}: {obstacle}");
-                commands.send(Command::Detach { segment: self.id });
+                for worker in commands {
+                    worker.send(Command::Detach { segment: self.id });
+                }
             }
             Step::Announce(state) => {
                 match state {
@@ -191,31 +210,35 @@ impl Watched {
                         tracing::warn!("segment {name} is down on {device}: the device is switched off");
                     }
                 }
-                commands.send(Command::Announce {
-                    segment: self.id,
-                    state,
-                });
+                for worker in commands {
+                    worker.send(Command::Announce {
+                        segment: self.id,
+                        state,
+                    });
+                }
             }
         }
     }
 
     /// Opens the port, if that is due. After a refusal the next attempt is set.
-    fn attempt(&mut self, now: Instant, commands: &CommandSender) -> Result<(), AttachError> {
+    fn attempt(&mut self, now: Instant, commands: &[CommandSender]) -> Result<(), AttachError> {
         if self.attachment.due().is_none_or(|due| due > now) {
             return Ok(());
         }
         match self.open() {
-            Ok((port, index, state)) => {
+            Ok((ports, index, state)) => {
                 self.generation += 1;
                 self.refusal = None;
                 self.attachment.opened(index, state, now);
-                self.log_attached(&port, state);
-                commands.send(Command::Attach {
-                    segment: self.id,
-                    generation: self.generation,
-                    port,
-                    state,
-                });
+                self.log_attached(&ports, state);
+                for (worker, port) in commands.iter().zip(ports) {
+                    worker.send(Command::Attach {
+                        segment: self.id,
+                        generation: self.generation,
+                        port,
+                        state,
+                    });
+                }
                 Ok(())
             }
             Err(error) => {
@@ -238,17 +261,25 @@ impl Watched {
         }
     }
 
-    fn open(&self) -> io::Result<(SegmentPort, u32, SegmentState)> {
+    /// Opens a port for each worker.
+    fn open(&self) -> io::Result<(Vec<SegmentPort>, u32, SegmentState)> {
         match &self.device {
             Device::Nic(name) => {
                 let (index, state) = self.judge(name)?;
-                let socket = PacketSocket::open(index, PacketOptions::ethertype(ETHERTYPE_AOE))?;
-                Ok((SegmentPort::PacketSocket(socket), index, state))
+                let open = |addresses: &Addresses| {
+                    let options = PacketOptions {
+                        addresses: addresses.clone(),
+                        ..PacketOptions::ethertype(ETHERTYPE_AOE)
+                    };
+                    PacketSocket::open(index, options).map(SegmentPort::PacketSocket)
+                };
+                let ports = self.shares.iter().map(open).collect::<io::Result<_>>()?;
+                Ok((ports, index, state))
             }
             Device::Tap { name, mtu } => {
                 let tap = Tap::create(name, *mtu)?;
                 let (index, state) = self.judge(name)?;
-                Ok((SegmentPort::Tap(tap), index, state))
+                Ok((vec![SegmentPort::Tap(tap)], index, state))
             }
         }
     }
@@ -259,7 +290,7 @@ impl Watched {
             .map_err(|obstacle| io::Error::other(obstacle.to_string()))
     }
 
-    fn log_attached(&self, port: &SegmentPort, state: SegmentState) {
+    fn log_attached(&self, ports: &[SegmentPort], state: SegmentState) {
         let (name, device) = (&self.name, self.device_name());
         match state {
             SegmentState::Up { mac, mtu } => {
@@ -270,7 +301,7 @@ impl Watched {
             }
         }
         let asked = PacketOptions::ethertype(ETHERTYPE_AOE).buffers;
-        if let SegmentPort::PacketSocket(socket) = port
+        if let Some(SegmentPort::PacketSocket(socket)) = ports.first()
             && socket.buffers().fall_short_of(asked)
         {
             tracing::warn!("segment {name}: {}", socket.buffers().complaint(asked));

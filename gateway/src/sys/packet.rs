@@ -9,19 +9,21 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::batch::RecvBatch;
 use super::buffers::{self, Buffers};
-pub use super::filter::Promiscuous;
-use super::filter::received_and_untagged;
+use super::filter::program;
+pub use super::filter::{Addresses, Promiscuous};
 use super::message::{Messages, Tally, Verdict};
 use super::option::{self, OptionValue};
 use super::poll;
 
 /// What to open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PacketOptions {
     /// The frames to capture.
     pub capture: Capture,
     /// Whether the device is to show us frames for other stations.
     pub promiscuous: Promiscuous,
+    /// Of frames of one EtherType, which is AoE's then: those of which addresses.
+    pub addresses: Addresses,
     /// Buffers to ask for; [`PacketSocket::buffers`] says what came of it.
     pub buffers: Buffers,
 }
@@ -44,6 +46,7 @@ impl PacketOptions {
         PacketOptions {
             capture: Capture::EtherType(ethertype),
             promiscuous: Promiscuous::Off,
+            addresses: Addresses::All,
             buffers: Buffers {
                 recv: 4 << 20,
                 send: 4 << 20,
@@ -56,6 +59,7 @@ impl PacketOptions {
         PacketOptions {
             capture: Capture::Everything,
             promiscuous: Promiscuous::On,
+            addresses: Addresses::All,
             buffers: Buffers {
                 recv: 16 << 20,
                 send: 1 << 16,
@@ -83,7 +87,7 @@ impl PacketSocket {
         let socket = unbound()?;
         let ethertype = match options.capture {
             Capture::EtherType(ethertype) => {
-                socket.attach_filter(&received_and_untagged(ethertype, options.promiscuous))?;
+                socket.attach_filter(&program(ethertype, options.promiscuous, &options.addresses))?;
                 // Kernels before 4.20 do not know the option; the filter does the same, a little later.
                 let _ = option::set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
                 // Frames go straight to the driver: a queueing discipline would only add its own loss and cost.

@@ -33,6 +33,7 @@ impl Links {
             secret: &self.secret,
             boot: self.boot,
             ciphers: &self.ciphers,
+            worker: self.worker,
         };
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
             return;
@@ -90,6 +91,7 @@ impl Links {
             secret: &self.secret,
             boot: self.boot,
             ciphers: &self.ciphers,
+            worker: self.worker,
         };
         let Ok(call) = Call::read(&identity, admission::body(datagram), &mut self.random) else {
             self.refused(
@@ -109,6 +111,7 @@ impl Links {
             secret: &self.secret,
             boot: self.boot,
             ciphers: &self.ciphers,
+            worker: self.worker,
         };
         let Some(link) = self.links.get_mut(at) else {
             return Err(DropReason::HandshakeUnknownPeer);

@@ -10,6 +10,7 @@ use crate::tunnel::admission::{self, Admission, Gate, Stamp, cookie_receiver};
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
 use crate::tunnel::session::Agreed;
+use crate::worker::Worker;
 
 const NOW: Instant = Instant::from_micros(0);
 const BOTH: [Cipher; 2] = [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305];
@@ -72,6 +73,7 @@ impl First {
             secret: &self.dialer,
             boot: self.boot,
             ciphers: &self.ciphers,
+            worker: Worker::default(),
         }
     }
 
@@ -129,6 +131,7 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
             secret: &first.listener,
             boot: vector.number("boot"),
             ciphers: &ciphers,
+            worker: Worker::default(),
         };
         let body = admission::body(&first.bytes);
         let call = Call::read(&listener, body, &mut Random::new(vector.key("seed"))).unwrap();

@@ -20,6 +20,8 @@ pub struct GatewayFile {
     pub keepalive: Option<String>,
     /// `busy_poll`, such as "50us" or "off".
     pub busy_poll: Option<String>,
+    /// `workers`.
+    pub workers: Option<u8>,
     /// The segments.
     pub segments: Vec<SegmentSection>,
     /// The peers.
@@ -130,6 +132,7 @@ impl GatewayFile {
             rekey_after: None,
             keepalive: None,
             busy_poll: None,
+            workers: None,
             segments: Vec::new(),
             peers: Vec::new(),
             imports: Vec::new(),
@@ -147,6 +150,7 @@ impl GatewayFile {
         text.maybe("rekey_after", self.rekey_after.as_ref());
         text.maybe("keepalive", self.keepalive.as_ref());
         text.maybe("busy_poll", self.busy_poll.as_ref());
+        text.number("workers", self.workers.map(u32::from));
         for segment in &self.segments {
             text.section("[[segment]]");
             text.string("name", &segment.name);

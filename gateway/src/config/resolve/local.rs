@@ -28,16 +28,32 @@ pub(super) fn listen(file: &GatewayFile, faults: &mut Faults) -> Vec<SocketAddr>
             format!("write at most {MOST_LISTEN}"),
         );
     }
+    let workers = u16::from(file.workers());
     let mut listen: Vec<SocketAddr> = Vec::new();
     for address in addresses.iter().take(MOST_LISTEN) {
         let port = address.value.port();
+        if port.checked_add(workers - 1).is_none() {
+            let found = format!(
+                "{workers} workers need the ports {port} to {}",
+                u32::from(port) + u32::from(workers) - 1
+            );
+            faults.fault(
+                Kind::BadValue,
+                &address.place,
+                found,
+                format!("write a port of at most {}", u16::MAX - (workers - 1)),
+            );
+        }
         if port == 0 {
             faults.warn(
                 &address.place,
                 "port 0 is another port at every start, and no peer can know it",
                 "write a fixed port, unless this gateway only calls others",
             );
-        } else if let Some(other) = listen.iter().find(|other| covers(**other, address.value)) {
+        } else if let Some(other) = listen
+            .iter()
+            .find(|other| covers(**other, address.value, workers))
+        {
             let found = format!(
                 "{} cannot be bound beside {other}",
                 quote(&address.value.to_string())
@@ -46,7 +62,11 @@ pub(super) fn listen(file: &GatewayFile, faults: &mut Faults) -> Vec<SocketAddr>
                 Kind::Duplicate,
                 &address.place,
                 found,
-                "remove one of the two, or use two ports",
+                if workers > 1 {
+                    "each worker has a port of its own, from this one upwards: keep them apart"
+                } else {
+                    "remove one of the two, or use two ports"
+                },
             );
         }
         listen.push(address.value);
@@ -76,6 +96,14 @@ pub(super) fn devices(file: &GatewayFile, faults: &mut Faults) -> Option<Vec<Dev
                     ),
                 )
             });
+        }
+        if let (Some(tap), 2..) = (&segment.tap, file.workers()) {
+            faults.fault(
+                Kind::Conflict,
+                &tap.place,
+                "a `tap` cannot be shared by several workers: its queues are chosen by the kernel, not by the export",
+                "remove `workers` from [gateway], or attach to a `nic`",
+            );
         }
         devices.push(device(segment, faults));
     }
@@ -129,9 +157,10 @@ fn device(segment: &SegmentEntry, faults: &mut Faults) -> Option<Device> {
     }
 }
 
-/// Whether two addresses claim the same port of the same addresses. IPv4 and IPv6 are bound apart.
-fn covers(a: SocketAddr, b: SocketAddr) -> bool {
-    a.port() == b.port()
+/// Whether two addresses claim the same port of the same addresses, as many ports as there are workers. IPv4 and IPv6
+/// are bound apart.
+fn covers(a: SocketAddr, b: SocketAddr, workers: u16) -> bool {
+    a.port().abs_diff(b.port()) < workers
         && a.is_ipv4() == b.is_ipv4()
         && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }

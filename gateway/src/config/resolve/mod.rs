@@ -88,12 +88,14 @@ pub(super) fn resolve(
                 rekey_after: entry.rekey_after.unwrap_or(defaults.rekey_after),
                 keepalive: entry.keepalive.unwrap_or(defaults.keepalive),
                 max_age: entry.max_age.unwrap_or(defaults.max_age),
+                worker: defaults.worker,
             },
         },
         listen,
         endpoints,
         devices: devices?,
         busy_poll: entry.busy_poll.unwrap_or_default(),
+        workers: file.workers(),
     })
 }
 

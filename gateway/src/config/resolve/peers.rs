@@ -97,6 +97,16 @@ fn check_endpoint(file: &GatewayFile, peer: &PeerEntry, faults: &mut Faults) {
     let (Some(endpoint), Some(gateway)) = (&peer.endpoint, &file.gateway) else {
         return;
     };
+    let workers = u16::from(file.workers());
+    let port = endpoint
+        .value
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_some_and(|port| port.checked_add(workers - 1).is_none()) {
+        let found = format!("{workers} workers call that many ports of the peer, from this one upwards");
+        let instead = format!("use a port of at most {} there", u16::MAX - (workers - 1));
+        faults.fault(Kind::BadValue, &endpoint.place, found, instead);
+    }
     let Ok(address) = endpoint.value.parse::<SocketAddr>() else {
         return;
     };
