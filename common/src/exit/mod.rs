@@ -15,19 +15,19 @@
 
 mod answer;
 mod export;
-mod flow;
-mod guard;
+pub(crate) mod flow;
+pub(crate) mod guard;
 mod identity;
 mod list;
 mod patience;
-mod pending;
+pub(crate) mod pending;
 mod ranges;
 mod recognition;
 mod request;
 mod rto;
 mod service;
-mod span;
-mod target;
+pub(crate) mod span;
+pub(crate) mod target;
 mod watch;
 mod watching;
 

@@ -1,0 +1,117 @@
+//! What single steps cost. `cargo bench -p aoe-common --features bench --bench parts`.
+
+#![allow(
+    missing_docs,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a bench: it reads the clock, knows its numbers, and may fail loudly"
+)]
+
+use std::hint::black_box;
+
+use aoe_common::bench::{Guarding, Packing, Pendings, Policy, Records, parse};
+use aoe_common::config::Protection;
+use aoe_common::frame::{AtaOpcode, MacAddr};
+use aoe_common::output::TrainBatch;
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+mod frames;
+
+/// One record of a small frame, of a full datagram, of a jumbo frame.
+const LENGTHS: [usize; 3] = [1088, 1400, 8740];
+
+fn records(c: &mut Criterion) {
+    for (name, protection) in [
+        ("encrypt", Protection::Encrypt),
+        ("authenticate", Protection::Authenticate),
+    ] {
+        let mut group = c.benchmark_group(format!("seal/{name}"));
+        for len in LENGTHS {
+            group.throughput(Throughput::Bytes(len as u64));
+            group.bench_function(BenchmarkId::from_parameter(len), |bench| {
+                let (mut records, mut payload) = (Records::new(protection), vec![1; len]);
+                bench.iter(|| {
+                    payload.truncate(len);
+                    records.seal(black_box(&mut payload));
+                });
+            });
+        }
+        group.finish();
+        let mut group = c.benchmark_group(format!("open/{name}"));
+        for len in LENGTHS {
+            group.throughput(Throughput::Bytes(len as u64));
+            group.bench_function(BenchmarkId::from_parameter(len), |bench| {
+                let (mut records, mut sealed) = (Records::new(protection), vec![1; len]);
+                records.seal(&mut sealed);
+                bench.iter_batched_ref(
+                    || sealed.clone(),
+                    |sealed| assert_eq!(records.open(black_box(sealed)), len),
+                    BatchSize::SmallInput,
+                );
+            });
+        }
+        group.finish();
+    }
+}
+
+fn steps(c: &mut Criterion) {
+    let request = frames::request(AtaOpcode::WriteExt, 2, 5);
+    c.bench_function("parse", |bench| bench.iter(|| parse(black_box(&request))));
+    let mut group = c.benchmark_group("policy");
+    for initiators in [1, 64] {
+        let policy = Policy::with(initiators);
+        let last = MacAddr([2, 0, 0, 0, 0, initiators - 1]);
+        group.bench_function(BenchmarkId::new("initiators", initiators), |bench| {
+            bench.iter(|| assert!(policy.admits(black_box(last), &request)));
+        });
+    }
+    group.finish();
+    // A batch of 32 messages, packed and sealed, for both path MTUs.
+    let mut group = c.benchmark_group("pack");
+    for (message, datagram) in [(1046, 1472), (8726, 1472), (8726, 8972)] {
+        let body = vec![1; message];
+        group.throughput(Throughput::Elements(32));
+        group.bench_function(
+            BenchmarkId::new(format!("{message}-byte messages"), datagram),
+            |bench| {
+                let (mut packing, mut trains) = (Packing::new(datagram), TrainBatch::default());
+                bench.iter(|| {
+                    trains.clear();
+                    assert!(packing.pack(32, black_box(&body), &mut trains) > 0);
+                });
+            },
+        );
+    }
+    group.finish();
+}
+
+/// The curves that have to be flat.
+fn tables(c: &mut Criterion) {
+    let mut group = c.benchmark_group("pending table");
+    for count in [1, 64, 1024, 16_384, 65_000] {
+        let mut pendings = Pendings::with(count);
+        group.bench_function(BenchmarkId::from_parameter(count), |bench| {
+            bench.iter(|| assert!(pendings.stay()));
+        });
+    }
+    group.finish();
+    let mut group = c.benchmark_group("order guard");
+    for count in [1, 64, 1024, 16_384] {
+        let mut guarding = Guarding::with(count);
+        group.bench_function(BenchmarkId::new("in order", count), |bench| {
+            bench.iter(|| assert!(guarding.accept()));
+        });
+    }
+    for behind in [1, 64, 1024] {
+        let guarding = Guarding::with(16_384);
+        group.bench_function(BenchmarkId::new("late by", behind), |bench| {
+            bench.iter(|| assert!(guarding.judge_late(black_box(behind))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, records, steps, tables);
+criterion_main!(benches);
