@@ -11,6 +11,10 @@ bench:
 	cargo build --locked --release -p aoe-gateway -p aoe-keys -p aoe-lab --bins
 	$(or $(CARGO_TARGET_DIR),target)/release/aoe-bench $(ARGS)
 
+# Single steps of the core, and a whole gateway per frame, without sockets. `make microbench ARGS=seal` for some of them.
+microbench:
+	cargo bench --locked -p aoe-common --features bench -- $(ARGS)
+
 # Every check. `.ci/checks NAME...` runs single ones.
 test:
 	.ci/checks

@@ -63,10 +63,11 @@ struct World {
     mail: VecDeque<Mail>,
 }
 
+/// Bytes on their way to somebody.
 enum Mail {
-    ToEdge(usize, Vec<u8>),
-    ToExit(usize, Vec<u8>),
-    ToTarget(Vec<u8>),
+    Edge(usize, Vec<u8>),
+    Exit(usize, Vec<u8>),
+    Target(Vec<u8>),
 }
 
 impl World {
@@ -172,13 +173,13 @@ impl World {
         }
         while let Some(mail) = self.mail.pop_front() {
             match mail {
-                Mail::ToEdge(number, mut datagram) => self.at_edge(number, |engine, now, out| {
+                Mail::Edge(number, mut datagram) => self.at_edge(number, |engine, now, out| {
                     engine.handle_datagram(path(address(EXIT_HOST)), &mut datagram, now, out);
                 }),
-                Mail::ToExit(number, mut datagram) => self.at_exit(|engine, now, out| {
+                Mail::Exit(number, mut datagram) => self.at_exit(|engine, now, out| {
                     engine.handle_datagram(path(address(number)), &mut datagram, now, out);
                 }),
-                Mail::ToTarget(frame) => {
+                Mail::Target(frame) => {
                     for answer in answers(&frame) {
                         self.at_exit(|engine, now, out| engine.handle_frame(SAN, &answer, now, out));
                     }
@@ -199,7 +200,7 @@ impl World {
         self.out.frames.clear();
         let mail = datagrams(&mut self.out).into_iter();
         self.mail
-            .extend(mail.map(|datagram| Mail::ToExit(number, datagram)));
+            .extend(mail.map(|datagram| Mail::Exit(number, datagram)));
     }
 
     fn at_exit(&mut self, act: impl FnOnce(&mut Engine, Instant, &mut Output)) {
@@ -207,12 +208,12 @@ impl World {
         self.exit.flush(self.now, &mut self.out);
         let frames = self.out.frames.iter();
         self.mail
-            .extend(frames.map(|(_, frame)| Mail::ToTarget(frame.to_vec())));
+            .extend(frames.map(|(_, frame)| Mail::Target(frame.to_vec())));
         for train in self.out.trains.iter() {
             let number = host(train.path.remote);
             let mail = train
                 .datagrams()
-                .map(|datagram| Mail::ToEdge(number, datagram.to_vec()));
+                .map(|datagram| Mail::Edge(number, datagram.to_vec()));
             self.mail.extend(mail);
         }
         self.out.clear();
@@ -295,6 +296,7 @@ fn edge(number: u16, exports: u16, path_mtu: u16) -> GatewayConfig {
                 segment: SAN,
                 address: import(number),
                 window: 64,
+                on_conflict: Default::default(),
             })
             .collect(),
         tunnel: TunnelConfig::default(),

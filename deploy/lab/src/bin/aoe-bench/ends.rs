@@ -1,9 +1,8 @@
 //! Only one end, for two real hosts with whatever between them.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use aoe_common::frame::{Address, MacAddr, SECTOR_LEN};
 use aoe_lab::initiator::Initiator;
 use aoe_lab::netns::Namespace;
@@ -95,10 +94,11 @@ pub(crate) fn target(options: &TargetOptions) -> Result<()> {
 /// # Errors
 /// When it does not answer, a request fails, or a sector is wrong.
 pub(crate) fn initiator(options: &InitiatorOptions) -> Result<()> {
-    let mut initiator = Initiator::open(&Namespace::current()?, &options.device, Duration::ZERO)?;
+    let here = Namespace::current()?;
+    let mtu = here.facts(&options.device)?.mtu;
+    let mut initiator = Initiator::open(&here, &options.device, Duration::ZERO)?;
     let facts = initiator.disk(options.target, PATIENCE)?.facts();
     let may_write = options.overwrite || facts.serial == SCRATCH_SERIAL;
-    let mtu = mtu_of(&options.device)?;
     let sectors = usize::try_from(facts.sectors.min(USED / SECTOR_LEN as u64))?;
     print(&format!(
         "{}: {} sectors, model {:?}, serial {:?}\n",
@@ -159,12 +159,6 @@ fn report(name: &str, figures: &Figures) -> Result<()> {
         figures.unanswered
     );
     Ok(())
-}
-
-fn mtu_of(device: &str) -> Result<u32> {
-    let path = Path::new("/sys/class/net").join(device).join("mtu");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(text.trim().parse()?)
 }
 
 fn size(text: &str) -> Result<u64, String> {
