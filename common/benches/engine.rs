@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant as SystemInstant};
 
 use aoe_common::config::{
-    Access, Allow, ConfigString, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig,
+    Access, Allow, ConfigString, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig, PathMtu,
     PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, TunnelConfig,
 };
 use aoe_common::engine::Engine;
@@ -275,7 +275,7 @@ fn peer(host: usize, endpoint: Endpoint, path_mtu: u16) -> PeerConfig {
         psk: None,
         endpoint,
         protection: vec![Protection::Encrypt],
-        path_mtu,
+        path_mtu: PathMtu::Fixed(path_mtu),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Peer {
     Bridge,
     /// The kernel's VXLAN: no security. The ceiling of tunnels
     Vxlan,
-    /// aoe-gateway as it comes
+    /// aoe-gateway with protection = "encrypt"
     Ours,
     /// aoe-gateway with protection = "authenticate"
     OursAuthenticate,
