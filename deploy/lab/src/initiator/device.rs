@@ -23,6 +23,8 @@ use slots::Slots;
 
 /// Seconds without an answer after which the device is given up (`aoe_deadsecs`).
 const DEAD_AFTER: Duration = Duration::from_secs(181);
+/// A frame that waits longer than this makes its path tainted (`HARD_SCORN_SECS`).
+const SCORN_AFTER: Duration = Duration::from_secs(10);
 /// Microseconds per tick of the clock that tags carry: HZ is 250.
 const JIFFY_MICROS: u64 = 4000;
 /// Period of the retransmission timer: HZ / 10 jiffies (`TIMERTICK`), and one more, because the kernel's timer wheel
@@ -221,6 +223,9 @@ impl Device {
         }
         for sent in &late {
             self.paths.on_timeout(sent.path);
+            if sent.waited + cx.now.saturating_since(sent.at) > SCORN_AFTER {
+                self.paths.scorn(sent.path);
+            }
             cx.counters.timeouts += 1;
         }
         self.deferred.extend(late);
@@ -290,8 +295,8 @@ impl Device {
             let Some(mut sent) = self.deferred.pop_front() else {
                 break;
             };
-            // A copy goes where the original went.
-            if self.paths.claim_same(sent.path) {
+            if let Some(path) = self.paths.claim_again(sent.path) {
+                sent.path = path;
                 sent.waited += cx.now.saturating_since(sent.at);
                 cx.counters.retransmits += 1;
                 self.send(sent, cx);

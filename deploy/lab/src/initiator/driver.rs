@@ -2,8 +2,9 @@
 //! completions out.
 //!
 //! It reproduces what gateways have to live with: the window, the round trip estimator that begins at 16.5 s, the
-//! timer that looks ten times a second, a new tag for every copy, and what the driver does not check. Left out are path probing and taint:
-//! they matter only where one device has several paths of which some fail.
+//! timer that looks ten times a second, a new tag for every copy, what the driver does not check, and that a path which
+//! leaves a frame waiting for ten seconds is avoided. Left out are the probes of such a path: here an answer, however
+//! late, redeems it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -18,6 +18,8 @@ struct Path {
     mac: MacAddr,
     window: Window,
     sectors: u8,
+    /// A frame waited too long for it (`scorn`): others are preferred until it answers.
+    tainted: bool,
 }
 
 impl Paths {
@@ -37,6 +39,7 @@ impl Paths {
                 mac,
                 window: Window::new(buffer_count),
                 sectors,
+                tainted: false,
             }),
         }
     }
@@ -50,22 +53,33 @@ impl Paths {
             .unwrap_or(DEFAULT_SECTORS)
     }
 
-    /// The next path with room in its window, with the room already taken.
+    /// The next path with room in its window, with the room already taken; a tainted one only if all are (`newframe`).
     pub(super) fn claim(&mut self) -> Option<usize> {
         let count = self.known.len();
-        let candidates = (0..count).map(|step| (self.next + step) % count);
-        let chosen = candidates
-            .into_iter()
-            .find(|path| self.known.get(*path).is_some_and(|path| path.window.has_room()))?;
+        let all_tainted = self.known.iter().all(|path| path.tainted);
+        let usable = |path: &Path| path.window.has_room() && (all_tainted || !path.tainted);
+        let mut candidates = (0..count).map(|step| (self.next + step) % count);
+        let chosen = candidates.find(|path| self.known.get(*path).is_some_and(usable))?;
         self.next = (chosen + 1) % count;
         self.known.get_mut(chosen)?.window.on_sent();
         Some(chosen)
     }
 
-    /// Takes room in the window of one path; false if there is none.
-    pub(super) fn claim_same(&mut self, path: usize) -> bool {
-        let path = self.known.get_mut(path).filter(|path| path.window.has_room());
-        path.map(|path| path.window.on_sent()).is_some()
+    /// Where a copy goes, with the room already taken: where the original went, unless that path is tainted
+    /// (`rexmit_deferred`).
+    pub(super) fn claim_again(&mut self, path: usize) -> Option<usize> {
+        let same = self.known.get_mut(path)?;
+        if same.tainted {
+            return self.claim();
+        }
+        let has_room = same.window.has_room();
+        has_room.then(|| same.window.on_sent())?;
+        Some(path)
+    }
+
+    /// A frame waited too long for this path.
+    pub(super) fn scorn(&mut self, path: usize) {
+        self.with(path, |path| path.tainted = true);
     }
 
     /// Whether any path has room in its window.
@@ -85,11 +99,14 @@ impl Paths {
     }
 
     pub(super) fn on_reply(&mut self, path: usize) {
-        self.with(path, Window::on_reply);
+        self.with(path, |path| {
+            path.tainted = false;
+            path.window.on_reply();
+        });
     }
 
     pub(super) fn on_timeout(&mut self, path: usize) {
-        self.with(path, Window::on_timeout);
+        self.with(path, |path| path.window.on_timeout());
     }
 
     pub(super) fn on_device_down(&mut self) {
@@ -98,9 +115,9 @@ impl Paths {
             .for_each(|path| path.window.on_device_down());
     }
 
-    fn with(&mut self, path: usize, change: impl FnOnce(&mut Window)) {
+    fn with(&mut self, path: usize, change: impl FnOnce(&mut Path)) {
         if let Some(path) = self.known.get_mut(path) {
-            change(&mut path.window);
+            change(path);
         }
     }
 }
