@@ -16,6 +16,7 @@ use aoe_common::frame::{Address, Frame, MacAddr, Pdu};
 use aoe_common::time::Instant;
 
 use crate::frames::Frames;
+use crate::random::Random;
 
 pub use backing::Backing;
 pub use blade::{Blade, BladeSettings};
@@ -38,6 +39,26 @@ pub enum Answering {
     Never,
 }
 
+/// In which order a target works on what it has queued.
+#[derive(Clone, Debug)]
+pub enum Service {
+    /// One request after the other, as vblade.
+    InOrder,
+    /// Several at once, each as long as chance has it, so that even overlapping ones pass each other, as in ggaoed.
+    AnyOrder(Random),
+}
+
+/// A write that has reached a blade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Which blade.
+    pub address: Address,
+    /// The first sector.
+    pub lba: u64,
+    /// Whole sectors.
+    pub data: Vec<u8>,
+}
+
 /// What a target has seen, since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TargetCounters {
@@ -57,6 +78,9 @@ pub struct TargetCounters {
     pub ignored: u64,
 }
 
+/// How many times its usual time a request takes at most when there is no order.
+const SPREAD: u32 = 40;
+
 /// One host with blades on one segment.
 #[derive(Debug)]
 pub struct Target {
@@ -64,6 +88,7 @@ pub struct Target {
     mtu: u32,
     blades: Vec<Shelved>,
     service_time: Duration,
+    service: Service,
     answering: Answering,
     counters: TargetCounters,
 }
@@ -73,7 +98,7 @@ struct Shelved {
     blade: Blade,
     /// Requests of the current batch, which were all waiting at one moment.
     in_batch: usize,
-    /// Requests being worked on, with the moment each is done.
+    /// Requests being worked on, with the moment each is done, the next one first.
     queue: VecDeque<(Instant, Vec<u8>)>,
 }
 
@@ -85,6 +110,7 @@ impl Target {
             mtu,
             blades: Vec::new(),
             service_time: Duration::ZERO,
+            service: Service::InOrder,
             answering: Answering::Normally,
             counters: TargetCounters::default(),
         }
@@ -102,6 +128,34 @@ impl Target {
     /// Time every request takes, one after the other per blade; zero answers at once.
     pub fn set_service_time(&mut self, service_time: Duration) {
         self.service_time = service_time;
+    }
+
+    /// In which order requests are worked on; it matters only if they take time.
+    pub fn set_service(&mut self, service: Service) {
+        self.service = service;
+    }
+
+    /// Loses what is queued, as a process does that is started anew; the blades stay.
+    pub fn restart(&mut self) {
+        self.blades.iter_mut().for_each(|shelved| shelved.queue.clear());
+    }
+
+    /// From now on notes every write that is applied.
+    pub fn keep_journal(&mut self) {
+        self.blades
+            .iter_mut()
+            .for_each(|shelved| shelved.blade.keep_journal());
+    }
+
+    /// The writes applied since the last call, in order for each blade.
+    pub fn take_journal(&mut self) -> Vec<Applied> {
+        let mut all = Vec::new();
+        for shelved in &mut self.blades {
+            let address = shelved.blade.address();
+            let writes = shelved.blade.take_journal().into_iter();
+            all.extend(writes.map(|(lba, data)| Applied { address, lba, data }));
+        }
+        all
     }
 
     /// Makes it hang, or brings it back; what arrives while it hangs is lost.
@@ -185,10 +239,17 @@ impl Target {
             } else if shelved.queue.len() >= room {
                 self.counters.overflows += 1;
             } else {
-                let start = shelved.queue.back().map_or(now, |(done, _)| (*done).max(now));
-                shelved
-                    .queue
-                    .push_back((start + self.service_time, bytes.to_vec()));
+                let done = match &mut self.service {
+                    Service::InOrder => {
+                        let start = shelved.queue.back().map_or(now, |(done, _)| (*done).max(now));
+                        start + self.service_time
+                    }
+                    Service::AnyOrder(random) => {
+                        now + self.service_time + self.service_time * small(random.below(u64::from(SPREAD)))
+                    }
+                };
+                let at = shelved.queue.partition_point(|(other, _)| *other <= done);
+                shelved.queue.insert(at, (done, bytes.to_vec()));
             }
         }
         if !reached {
@@ -215,6 +276,10 @@ impl Target {
         let fronts = self.blades.iter().filter_map(|shelved| shelved.queue.front());
         fronts.map(|(done, _)| *done).min().unwrap_or(Instant::NEVER)
     }
+}
+
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -23,7 +23,13 @@ pub(super) struct Host {
     pub(super) at_target: Vec<(Address, usize)>,
     /// Whether a target drops everything.
     pub(super) hangs: bool,
+    /// Until then it does not run; what comes waits in its socket.
+    paused_until: Instant,
+    backlog: Vec<Vec<u8>>,
 }
+
+/// Frames that wait in the socket of a paused host; more are lost.
+const BACKLOG: usize = 256;
 
 #[derive(Debug)]
 pub(super) enum Kind {
@@ -47,18 +53,39 @@ impl Host {
             out: Frames::new(padding),
             at_target: Vec::new(),
             hangs: false,
+            paused_until: Instant::default(),
+            backlog: Vec::new(),
         }
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        match &self.kind {
+        let own = match &self.kind {
+            _ if !self.backlog.is_empty() => self.paused_until,
             Kind::Initiator(driver) => driver.deadline(),
             Kind::Target(target) => target.deadline(),
             Kind::Station(_) => Instant::NEVER,
+        };
+        own.max(self.paused_until)
+    }
+
+    /// Stops it until then.
+    pub(super) fn pause(&mut self, until: Instant) {
+        self.paused_until = until;
+    }
+
+    /// It is another process: what waited is gone, and it runs.
+    pub(super) fn restart(&mut self) {
+        self.paused_until = Instant::default();
+        self.backlog.clear();
+        if let Kind::Target(target) = &mut self.kind {
+            target.restart();
         }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        for bytes in std::mem::take(&mut self.backlog) {
+            self.handle_frame(&bytes, now);
+        }
         match &mut self.kind {
             Kind::Initiator(driver) => driver.handle_timeout(now, &mut self.out),
             Kind::Target(target) => target.handle_timeout(now, &mut self.out),
@@ -67,6 +94,12 @@ impl Host {
     }
 
     pub(super) fn handle_frame(&mut self, bytes: &[u8], now: Instant) {
+        if now < self.paused_until {
+            if self.backlog.len() < BACKLOG {
+                self.backlog.push(bytes.to_vec());
+            }
+            return;
+        }
         match &mut self.kind {
             Kind::Initiator(driver) => driver.handle_frame(bytes, now, &mut self.out),
             Kind::Target(target) => {

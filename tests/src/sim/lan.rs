@@ -25,6 +25,8 @@ pub(super) enum Port {
 #[derive(Debug)]
 pub(super) struct Lan {
     pub(super) mtu: u16,
+    /// Probability that a frame vanishes.
+    pub(super) loss: f64,
     pub(super) ports: Vec<Port>,
 }
 

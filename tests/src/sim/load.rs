@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aoe_common::frame::Address;
+use aoe_common::frame::{Address, SECTOR_LEN};
 use aoe_common::time::Instant;
 use aoe_lab::frames::Frames;
 use aoe_lab::initiator::driver::Driver;
@@ -23,6 +23,10 @@ pub struct Load {
     writes: f64,
     largest: u32,
     errors: Errors,
+    range: Option<u64>,
+    again: f64,
+    /// What to take up again.
+    next: Vec<(u64, u32)>,
     random: Random,
     submitted: u64,
     ended: u64,
@@ -61,6 +65,9 @@ impl Load {
             writes: 0.5,
             largest: 4,
             errors: Errors::Forbidden,
+            range: None,
+            again: 0.0,
+            next: Vec::new(),
             random: Random::new(0),
             submitted: 0,
             ended: 0,
@@ -94,6 +101,18 @@ impl Load {
         self
     }
 
+    /// Only the first sectors of the disk, so that requests meet; not fewer than the largest request has.
+    pub fn range(mut self, sectors: u64) -> Self {
+        self.range = Some(sectors);
+        self
+    }
+
+    /// The share of requests after which the same sectors are read or written again at once, 0 to 1.
+    pub fn again(mut self, share: f64) -> Self {
+        self.again = share;
+        self
+    }
+
     /// What to make of failures.
     pub fn errors(mut self, errors: Errors) -> Self {
         self.errors = errors;
@@ -124,8 +143,11 @@ impl Load {
     ) -> u64 {
         let before = self.submitted;
         while self.under_way.len() < self.depth && self.submitted < self.operations {
-            let sectors = 1 + self.random.below(self.largest.into()) as u32;
-            let lba = self.random.below(disk.len() as u64 + 1 - u64::from(sectors));
+            let (lba, sectors) = self.next.pop().unwrap_or_else(|| {
+                let sectors = 1 + self.random.below(self.largest.into()) as u32;
+                let room = self.range.unwrap_or(disk.len() as u64);
+                (self.random.below(room + 1 - u64::from(sectors)), sectors)
+            });
             let (write, action) = if self.random.happens(self.writes) {
                 let (write, data) = disk.compose(lba, sectors, now);
                 (Some(write), Action::Write { lba, data })
@@ -152,13 +174,18 @@ impl Load {
         self.ended += 1;
         self.took
             .push(completion.finished.saturating_since(completion.submitted));
+        let sectors = (completion.data.len() / SECTOR_LEN) as u32;
+        if sectors > 0 && self.random.happens(self.again) {
+            self.next.push((completion.lba, sectors));
+        }
         let refusal = DiskError::Status {
             status: 0x41,
             error: 0x04,
         };
         match (completion.outcome, write, self.errors) {
             (Ok(()), Some(write), Errors::Forbidden | Errors::Expected) => {
-                disk.acknowledged(write, completion.finished);
+                disk.acknowledged(write, completion.finished)
+                    .map_err(|complaint| complaint.to_string())?;
             }
             (Ok(()), None, _) => disk
                 .judge(

@@ -11,16 +11,10 @@
 //! - [`host`]: initiators, targets, and stations that send any bytes
 //! - [`registers`]: which versions of a sector a read may return; [`load`]: requests that use it
 //! - [`craft`]: frames and messages by hand; [`puppet`]: a pair whose both ends the test plays
+//! - [`storm`]: everything that can go wrong at once, drawn from a seed
 //! - [`seeds`]: many runs; a failing one says how to repeat it
 //!
 //! The same seed makes the same run, byte by byte: [`World::digest`] covers all that was sent.
-//!
-//! # What is not simulated
-//! Issue 3's order guard does not exist yet, so a copy of a write that is overtaken by a later write of the same
-//! sector would be applied after it (the stale write). A run that demands correct data therefore keeps
-//! `jitter` at or below six times `delay`: the initiator sends a copy no sooner than twice the smallest round trip
-//! (four delays) after the original, and may write the sector anew only one more round trip later, so an original
-//! that comes at most seven delays after it was sent is never the late one. [`World`] enforces this.
 
 pub mod craft;
 pub mod host;
@@ -30,6 +24,7 @@ pub mod plan;
 pub mod puppet;
 pub mod registers;
 pub mod seeds;
+pub mod storm;
 pub mod wire;
 pub mod world;
 

@@ -8,7 +8,7 @@ use aoe_common::config::{
     Protection, SegmentId, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
-use aoe_lab::initiator::driver::Driver;
+use aoe_lab::initiator::driver::{Driver, Habit};
 use aoe_lab::random::{Random, mix};
 use aoe_lab::target::{Backing, Blade, BladeSettings, Target};
 
@@ -51,6 +51,18 @@ pub struct SitePlan {
     pub imports: Vec<ImportConfig>,
     /// Its tunnel settings.
     pub tunnel: TunnelConfig,
+    /// Whether its exit keeps writes in order.
+    pub guard: Guard,
+}
+
+/// Whether an exit keeps writes in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guard {
+    /// It does.
+    #[default]
+    On,
+    /// It does not, so that a test can show that it would notice.
+    Off,
 }
 
 /// One gateway as another one knows it.
@@ -140,6 +152,7 @@ impl Plan {
     pub fn lan(&mut self, mtu: u16) -> LanId {
         self.lans.push(Lan {
             mtu,
+            loss: 0.0,
             ports: Vec::new(),
         });
         LanId(self.lans.len() - 1)
@@ -166,6 +179,7 @@ impl Plan {
             exports: Vec::new(),
             imports: Vec::new(),
             tunnel: TunnelConfig::default(),
+            guard: Guard::default(),
         });
         SiteId(site)
     }
@@ -271,6 +285,15 @@ impl Plan {
     pub fn initiator(&mut self, lan: LanId) -> HostId {
         let mtu = self.lans[lan.0].mtu;
         self.host(lan, |mac| Kind::Initiator(Box::new(Driver::new(mac, mtu.into()))))
+    }
+
+    /// An initiator that repeats requests in its own way.
+    pub fn initiator_with(&mut self, lan: LanId, habit: Habit) -> HostId {
+        let host = self.initiator(lan);
+        if let Kind::Initiator(driver) = &mut self.hosts[host.0].kind {
+            driver.set_habit(habit);
+        }
+        host
     }
 
     /// A target without blades, which takes 50 µs for every request.

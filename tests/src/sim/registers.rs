@@ -4,6 +4,10 @@
 //! version it holds. A version is gone once another one, submitted after it was acknowledged, is known to be on
 //! the disk. A read that returns a version that was gone when the read was submitted is stale; one that returns
 //! something that was never written is corrupt.
+//!
+//! Where the target tells what it writes ([`Registers::followed`]), nothing has to be read to find a fault: a version
+//! that is written although a later one was acknowledged already is a stale write, and an acknowledged one that is not
+//! on the disk, nor overwritten by one that may be there, is lost.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +25,9 @@ pub struct Registers {
     sectors: Vec<Vec<Version>>,
     writes: BTreeMap<u64, Write>,
     next: u64,
+    /// The version that every sector holds, if the target tells: 0 for the zeros of the start, `None` for bytes of
+    /// somebody else.
+    on_disk: Option<Vec<Option<u64>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +39,8 @@ struct Version {
 
 #[derive(Clone, Copy, Debug)]
 struct Write {
+    lba: u64,
+    sectors: u32,
     submitted: Instant,
     end: End,
 }
@@ -68,7 +77,14 @@ impl Registers {
             sectors: vec![Vec::new(); sectors],
             writes: BTreeMap::new(),
             next: 1,
+            on_disk: None,
         }
+    }
+
+    /// The same with a target that tells every write: by [`Registers::applied`].
+    pub fn followed(mut self) -> Self {
+        self.on_disk = Some(vec![Some(0); self.sectors.len()]);
+        self
     }
 
     /// Number of sectors.
@@ -88,6 +104,8 @@ impl Registers {
         self.writes.insert(
             write,
             Write {
+                lba,
+                sectors,
                 submitted: now,
                 end: End::Open,
             },
@@ -104,9 +122,87 @@ impl Registers {
     }
 
     /// A write was acknowledged.
-    pub fn acknowledged(&mut self, write: u64, now: Instant) {
-        if let Some(write) = self.writes.get_mut(&write) {
-            write.end = End::Acknowledged(now);
+    ///
+    /// # Errors
+    /// The first of its sectors that holds neither it nor anything that may have come after it.
+    pub fn acknowledged(&mut self, number: u64, now: Instant) -> Result<(), Complaint> {
+        let Some(write) = self.writes.get_mut(&number) else {
+            return Ok(());
+        };
+        write.end = End::Acknowledged(now);
+        let Write {
+            lba,
+            sectors,
+            submitted,
+            ..
+        } = *write;
+        let Some(on_disk) = &self.on_disk else {
+            return Ok(());
+        };
+        for lba in lba..lba + u64::from(sectors) {
+            let held = on_disk.get(lba as usize).copied().flatten();
+            if let Some(held) = held.filter(|held| *held != number)
+                && self.ended(held).is_some_and(|ended| ended <= submitted)
+            {
+                let what = format!(
+                    "holds version {held}, though version {number} came after it and is acknowledged"
+                );
+                return Err(Complaint { lba, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// The target has written these bytes.
+    ///
+    /// # Errors
+    /// The first sector of which a later version was acknowledged before.
+    pub fn applied(&mut self, lba: u64, data: &[u8], now: Instant) -> Result<(), Complaint> {
+        for (lba, sector) in (lba..).zip(data.chunks(SECTOR_LEN)) {
+            let version = number_in(sector, 0);
+            let is_ours = sector == self.content(version, lba).as_slice();
+            let slot = self
+                .on_disk
+                .as_mut()
+                .and_then(|sectors| sectors.get_mut(lba as usize));
+            if let Some(slot) = slot {
+                *slot = is_ours.then_some(version);
+            }
+            if !is_ours {
+                continue;
+            }
+            if self
+                .writes
+                .get(&version)
+                .is_some_and(|write| write.end == End::Refused)
+            {
+                let what = format!("was written with version {version}, which was refused");
+                return Err(Complaint { lba, what });
+            }
+            let Some(ended) = self.ended(version) else {
+                continue;
+            };
+            let versions = self.sectors.get(lba as usize).into_iter().flatten();
+            let later = versions.map(|version| version.write).find(|other| {
+                let acknowledged = self.ended(*other).is_some_and(|at| at <= now);
+                acknowledged && ended <= self.writes[other].submitted
+            });
+            if let Some(later) = later {
+                let what = format!(
+                    "was written with version {version} after version {later}, which came after it, was acknowledged"
+                );
+                return Err(Complaint { lba, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// When a write was acknowledged; the zeros of the start were always there.
+    fn ended(&self, write: u64) -> Option<Instant> {
+        match self.writes.get(&write).map(|write| write.end) {
+            None => (write == 0).then(Instant::default),
+            Some(End::Acknowledged(at)) => Some(at),
+            Some(End::Open | End::Refused) => None,
         }
     }
 
@@ -246,7 +342,7 @@ mod tests {
     fn concurrent_versions_may_be_seen_and_older_ones_not() {
         let mut disk = Registers::new(7, 4);
         let (first, one) = disk.compose(1, 1, at(10));
-        disk.acknowledged(first, at(20));
+        disk.acknowledged(first, at(20)).unwrap();
         let (_, two) = disk.compose(1, 1, at(30));
         for data in [&one, &two] {
             assert_eq!(
@@ -267,8 +363,59 @@ mod tests {
         let mut disk = Registers::new(7, 4);
         let (first, _) = disk.compose(0, 1, at(10));
         assert_eq!(disk.judge(0, &[0; SECTOR_LEN], at(11), at(12)), Ok(()));
-        disk.acknowledged(first, at(20));
+        disk.acknowledged(first, at(20)).unwrap();
         assert!(disk.judge(0, &[0; SECTOR_LEN], at(21), at(22)).is_err());
+    }
+
+    #[test]
+    fn each_of_the_three_violations_is_noticed_at_once() {
+        // Version 1 is written, acknowledged, and followed by version 2.
+        let start = || {
+            let mut disk = Registers::new(7, 4).followed();
+            let (first, one) = disk.compose(1, 2, at(10));
+            disk.applied(1, &one, at(15)).unwrap();
+            disk.acknowledged(first, at(20)).unwrap();
+            let (second, two) = disk.compose(2, 1, at(30));
+            (disk, one, second, two)
+        };
+        // All is well, and a copy of version 1 may arrive until version 2 is acknowledged.
+        let (mut disk, one, second, two) = start();
+        disk.applied(1, &one, at(31)).unwrap();
+        disk.applied(2, &two, at(32)).unwrap();
+        disk.acknowledged(second, at(40)).unwrap();
+        disk.judge(2, &two, at(41), at(42)).unwrap();
+
+        // A write applied at the target after a newer acknowledged one.
+        let complaint = disk.applied(1, &one, at(43)).unwrap_err();
+        assert!(
+            complaint.lba == 2 && complaint.what.contains("after version 2"),
+            "{complaint}"
+        );
+        // A read older than the newest acknowledged write.
+        let complaint = disk.judge(2, &one[SECTOR_LEN..], at(44), at(45)).unwrap_err();
+        assert!(
+            complaint.what.contains("holds version 1, but version 2"),
+            "{complaint}"
+        );
+
+        // An acknowledged write that never arrived.
+        let (mut disk, .., second, _) = start();
+        let complaint = disk.acknowledged(second, at(40)).unwrap_err();
+        assert!(complaint.what.contains("version 2 came after it"), "{complaint}");
+
+        // One that did, and was overwritten by a late copy before its acknowledgement.
+        let (mut disk, one, second, two) = start();
+        disk.applied(2, &two, at(32)).unwrap();
+        disk.applied(1, &one, at(33)).unwrap();
+        assert!(disk.acknowledged(second, at(40)).is_err());
+
+        // One that was overwritten by a write of the same time is not lost.
+        let (mut disk, _, second, two) = start();
+        let (third, three) = disk.compose(2, 1, at(31));
+        disk.applied(2, &two, at(32)).unwrap();
+        disk.applied(2, &three, at(33)).unwrap();
+        disk.acknowledged(second, at(40)).unwrap();
+        disk.acknowledged(third, at(41)).unwrap();
     }
 
     #[test]

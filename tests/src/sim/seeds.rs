@@ -26,6 +26,21 @@ pub fn for_each_seed(usual: u64, mut story: impl FnMut(u64)) {
     }
 }
 
+/// The first of at most `most` seeds with which `story` fails, and what it says: for stories that have to.
+///
+/// # Panics
+/// If it fails with none of them.
+pub fn first_failing_seed(most: u64, mut story: impl FnMut(u64)) -> (u64, String) {
+    for index in 0..most {
+        let seed = mix(index) % 1_000_000_000;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| story(seed))) {
+            let said = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+            return (seed, said.lines().next().unwrap_or_default().to_owned());
+        }
+    }
+    panic!("none of {most} seeds fails")
+}
+
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     match text.parse() {

@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aoe_common::config::{GatewayConfig, PeerConfig, PeerId, SegmentConfig};
+use aoe_common::config::{GatewayConfig, PeerConfig, PeerId, SegmentConfig, SegmentId};
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
-use aoe_common::output::Output;
+use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
 use aoe_common::time::Instant;
 use aoe_keys::{Psk, SecretKey};
 
 use super::lan::LanId;
-use super::plan::{PeerPlan, SitePlan};
+use super::plan::{Guard, PeerPlan, SitePlan};
 
 /// Names a site of a [`Plan`](super::Plan).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,21 @@ pub(super) struct Process {
     zero: Instant,
     /// Whether it was fed since its last flush.
     pub(super) is_fed: bool,
+    /// Whether it runs.
+    pub(super) is_paused: bool,
+    /// What waits in the sockets of a paused process, in order of arrival.
+    pub(super) backlog: Vec<Input>,
 }
+
+/// What comes to a gateway from outside.
+#[derive(Debug)]
+pub(super) enum Input {
+    Frame(SegmentId, Vec<u8>),
+    Datagram(Path, Vec<u8>),
+}
+
+/// Inputs that wait for a paused gateway; more are lost.
+pub(super) const BACKLOG: usize = 2048;
 
 impl Site {
     pub(super) fn new(plan: SitePlan) -> Self {
@@ -97,11 +111,17 @@ impl Site {
             imports: self.plan.imports.clone(),
             tunnel: self.plan.tunnel.clone(),
         };
+        let mut engine = Engine::new(config, entropy, own, wall);
+        if self.plan.guard == Guard::Off {
+            engine.disable_order_guard();
+        }
         self.process = Some(Process {
-            engine: Engine::new(config, entropy, own, wall),
+            engine,
             out: Output::default(),
             zero,
             is_fed: false,
+            is_paused: false,
+            backlog: Vec::new(),
         });
     }
 }
@@ -115,6 +135,9 @@ impl Process {
     /// Its deadline in world time, and what for.
     pub(super) fn deadline(&self) -> (Instant, &'static str) {
         let deadline = self.engine.deadline();
+        if self.is_paused {
+            return (Instant::NEVER, "a pause");
+        }
         if deadline.at == Instant::NEVER {
             return (Instant::NEVER, deadline.why);
         }

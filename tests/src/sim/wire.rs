@@ -20,6 +20,10 @@ pub struct Weather {
     pub delay: Duration,
     /// Time that some take longer, uniformly: overtaking.
     pub jitter: Duration,
+    /// Datagrams that are held up somewhere, long after others passed them.
+    pub stray: f64,
+    /// How long such a datagram is held up at most; any order of magnitude from a millisecond on is as likely.
+    pub stray_by: Duration,
     /// Largest IP packet; longer ones vanish.
     pub mtu: u16,
 }
@@ -34,11 +38,13 @@ impl Weather {
             truncate: 0.0,
             delay,
             jitter: Duration::ZERO,
+            stray: 0.0,
+            stray_by: Duration::ZERO,
             mtu: 9216,
         }
     }
 
-    /// Everything happens, to a few of a hundred, out of order as far as correct data allows (see [`sim`](super)).
+    /// Everything happens, to a few of a hundred, and much of it out of order.
     pub fn rough(delay: Duration) -> Self {
         Weather {
             loss: 0.02,
@@ -100,7 +106,17 @@ pub(super) fn weathered(
             copy.bytes.truncate(len);
         }
         let jitter = random.below(weather.jitter.as_micros() as u64 + 1);
-        arrivals.push((weather.delay + Duration::from_micros(jitter), copy));
+        let mut after = weather.delay + Duration::from_micros(jitter);
+        if weather.stray > 0.0 && random.happens(weather.stray) {
+            after += magnitude(weather.stray_by, random);
+        }
+        arrivals.push((after, copy));
     }
     arrivals
+}
+
+/// A time from one millisecond up to `most`, every order of magnitude as likely as another.
+pub fn magnitude(most: Duration, random: &mut Random) -> Duration {
+    let share = random.below(1 << 20) as f64 / f64::from(1 << 20);
+    Duration::from_secs_f64(0.001 * (most.as_secs_f64() / 0.001).max(1.0).powf(share))
 }

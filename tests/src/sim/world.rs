@@ -42,6 +42,12 @@ pub struct World {
     lans: Vec<Lan>,
     hosts: Vec<Host>,
     weather: Weather,
+    /// Until then nothing arrives at the other end of the path.
+    path_blocked_until: Instant,
+    /// Until when datagrams take a long way, and how much longer it takes.
+    detour: (Instant, Duration),
+    /// Whether gateways are held to the number of buffers that targets have.
+    watch: Watch,
     random: Random,
     queue: BinaryHeap<Reverse<Due>>,
     queued: u64,
@@ -77,6 +83,10 @@ enum What {
         site: usize,
         peer: u16,
     },
+    Resumed {
+        site: usize,
+        boots: u64,
+    },
 }
 
 impl World {
@@ -94,6 +104,9 @@ impl World {
             lans,
             hosts,
             weather: Weather::calm(Duration::ZERO),
+            path_blocked_until: Instant::default(),
+            detour: (Instant::default(), Duration::ZERO),
+            watch: Watch::Buffers,
             random: Random::new(mix(seed ^ 0x7717)),
             queue: BinaryHeap::new(),
             queued: 0,
@@ -198,6 +211,7 @@ impl World {
         for host in self.hosts.iter_mut().filter(|host| host.deadline() <= now) {
             host.handle_timeout(now);
         }
+        self.follow_targets();
         for site in 0..self.sites.len() {
             let due = |process: &Process| process.deadline().0 <= now;
             if self.sites[site].process.as_ref().is_some_and(due) {
@@ -212,6 +226,7 @@ impl World {
         match what {
             What::Frame { lan, port, bytes } => self.deliver_frame(lan, port, &bytes),
             What::Datagram { from, to, bytes } => self.deliver_datagram(Datagram { from, to, bytes }),
+            What::Resumed { site, boots } => self.resume(site, boots),
             What::Resolved { site, peer } => {
                 let plan = &self.sites[site].plan.peers[usize::from(peer)];
                 let names = &self.sites[plan.site.0].name;
@@ -285,6 +300,15 @@ impl World {
         story.push_str(&format!("requests ended {ended}, failed {failed}"));
         story
     }
+}
+
+/// What a simulation demands of gateways besides correct data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Never more requests at a target than it has buffers for.
+    Buffers,
+    /// Nothing: where a target loses or hoards requests, nobody can know how many it has.
+    Nothing,
 }
 
 /// Whether a cable is in.

@@ -49,6 +49,7 @@ pub(super) struct Context<'a> {
 #[derive(Debug)]
 pub(super) struct Device {
     address: Address,
+    habit: Habit,
     paths: Paths,
     rtt: RttEstimator,
     tag_counter: u16,
@@ -66,12 +67,29 @@ pub(super) struct Device {
     next_tick: Instant,
 }
 
+/// How an initiator repeats a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Habit {
+    /// Under a new tag, by the Linux driver's timer.
+    #[default]
+    NewTags,
+    /// Under the tag of the original, as iPXE, Plan 9 and WinAoE do, and after 320 ms at most, as Plan 9. All else
+    /// is as with Linux.
+    SameTag,
+}
+
+/// Plan 9's longest wait.
+const LONGEST_TIMEOUT: Duration = Duration::from_millis(320);
+
 /// Whether somebody uses the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Openness {
     Closed,
     Open,
 }
+
+/// The tag of a frame that has none yet: the one no request has.
+const UNSENT: Tag = Tag(0);
 
 /// A frame sent and not yet answered.
 #[derive(Clone, Copy, Debug)]
@@ -102,9 +120,10 @@ struct Request {
 }
 
 impl Device {
-    pub(super) fn new(address: Address, now: Instant) -> Self {
+    pub(super) fn new(address: Address, habit: Habit, now: Instant) -> Self {
         Device {
             address,
+            habit,
             paths: Paths::default(),
             rtt: RttEstimator::new(),
             tag_counter: 0,
@@ -124,7 +143,15 @@ impl Device {
     }
 
     pub(super) fn timeout(&self) -> Duration {
-        self.rtt.timeout()
+        match self.habit {
+            Habit::NewTags => self.rtt.timeout(),
+            Habit::SameTag => self.rtt.timeout().min(LONGEST_TIMEOUT),
+        }
+    }
+
+    /// Takes in round trips that were not made.
+    pub(super) fn settle(&mut self, rtt: Duration, samples: u32) {
+        (0..samples).for_each(|_| self.rtt.sample(rtt));
     }
 
     pub(super) fn sectors_per_frame(&self) -> u8 {
@@ -206,7 +233,7 @@ impl Device {
     /// The timer (`rexmit_timer`): everything that came before `cx.now` has been taken in.
     pub(super) fn on_tick(&mut self, cx: &mut Context<'_>) {
         self.next_tick = cx.now + TICK;
-        let timeout = self.rtt.timeout();
+        let timeout = self.timeout();
         let expired = self
             .in_flight
             .iter()
@@ -320,7 +347,7 @@ impl Device {
             let waited = Duration::ZERO;
             self.send(
                 Sent {
-                    tag: Tag(0),
+                    tag: UNSENT,
                     request: slot,
                     offset,
                     sectors,
@@ -333,13 +360,16 @@ impl Device {
         }
     }
 
-    /// Sends a frame, for the first time or again, in both cases under a new tag (`newtag`).
+    /// Sends a frame, for the first time or again, in both cases under a new tag (`newtag`), but for
+    /// [`Habit::SameTag`].
     fn send(&mut self, mut sent: Sent, cx: &mut Context<'_>) {
         let Some(request) = self.requests.get_mut(sent.request) else {
             return;
         };
-        self.tag_counter = self.tag_counter.wrapping_add(1) & 0x7fff;
-        sent.tag = Tag(u32::from(self.tag_counter) << 16 | u32::from(jiffies(cx.now)));
+        if sent.tag == UNSENT || self.habit == Habit::NewTags {
+            self.tag_counter = self.tag_counter.wrapping_add(1) & 0x7fff;
+            sent.tag = Tag(u32::from(self.tag_counter) << 16 | u32::from(jiffies(cx.now)));
+        }
         sent.at = cx.now;
         let header = Header {
             version: 1,

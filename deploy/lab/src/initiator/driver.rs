@@ -16,6 +16,7 @@ use aoe_common::time::Instant;
 
 use crate::frames::{Frames, sectors_per_frame};
 
+pub use super::device::Habit;
 use super::device::{Context, Device, Openness};
 use super::disk::DiskFacts;
 use super::request::{Action, Completion, RequestId};
@@ -62,6 +63,7 @@ pub struct Found {
 pub struct Driver {
     mac: MacAddr,
     mtu: u32,
+    habit: Habit,
     devices: BTreeMap<Address, Device>,
     next_id: u64,
     counters: DriverCounters,
@@ -75,11 +77,25 @@ impl Driver {
         Driver {
             mac,
             mtu,
+            habit: Habit::default(),
             devices: BTreeMap::new(),
             next_id: 0,
             counters: DriverCounters::default(),
             completions: VecDeque::new(),
             found: Vec::new(),
+        }
+    }
+
+    /// Makes it another initiator than Linux's; for devices found from now on.
+    pub fn set_habit(&mut self, habit: Habit) {
+        self.habit = habit;
+    }
+
+    /// Lets a device's estimator take in `samples` round trips of `rtt`, as if it had been used for a while: a new one
+    /// waits seconds before it repeats anything.
+    pub fn settle(&mut self, address: Address, rtt: Duration, samples: u32) {
+        if let Some(device) = self.devices.get_mut(&address) {
+            device.settle(rtt, samples);
         }
     }
 
@@ -247,7 +263,7 @@ impl Driver {
         let device = self
             .devices
             .entry(address)
-            .or_insert_with(|| Device::new(address, now));
+            .or_insert_with(|| Device::new(address, self.habit, now));
         device.wind(now);
         let mut cx = Context {
             mac: self.mac,

@@ -54,6 +54,8 @@ pub struct Blade {
     backing: Backing,
     settings: BladeSettings,
     scratch: Vec<u8>,
+    /// Writes in the order they were applied, if somebody wants to know.
+    journal: Option<Vec<(u64, Vec<u8>)>>,
 }
 
 impl Blade {
@@ -64,6 +66,7 @@ impl Blade {
             backing,
             settings,
             scratch: Vec::new(),
+            journal: None,
         }
     }
 
@@ -95,6 +98,16 @@ impl Blade {
     /// What it says about itself, to be changed while it runs.
     pub fn settings_mut(&mut self) -> &mut BladeSettings {
         &mut self.settings
+    }
+
+    /// From now on notes every write.
+    pub(super) fn keep_journal(&mut self) {
+        self.journal = Some(Vec::new());
+    }
+
+    /// The writes since the last call: first sector and data.
+    pub(super) fn take_journal(&mut self) -> Vec<(u64, Vec<u8>)> {
+        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Sends the unsolicited response of a starting target: broadcast, tag 0.
@@ -225,6 +238,9 @@ impl Blade {
             AtaOpcode::Write | AtaOpcode::WriteExt => {
                 let data = ata.data().get(..len).ok_or(AoeError::BadArgument)?;
                 counters.sectors_written += u64::from(sectors);
+                if let Some(journal) = &mut self.journal {
+                    journal.push((lba, data.to_vec()));
+                }
                 self.backing
                     .write(lba, data)
                     .map(|()| 0)

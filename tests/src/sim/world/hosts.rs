@@ -13,9 +13,9 @@ use super::super::craft::Seen;
 use super::super::host::{Host, HostId, Kind};
 use super::super::lan::{LAN_DELAY, LanId, Port};
 use super::super::plan::gateway_mac;
-use super::super::site::SiteId;
+use super::super::site::{Input, SiteId};
 
-use super::{What, World};
+use super::{Watch, What, World};
 
 impl World {
     /// An initiator.
@@ -74,6 +74,30 @@ impl World {
         self.hosts[host.0].hangs = answering == Answering::Never;
         self.hosts[host.0].at_target.clear();
         self.target_mut(host).set_answering(answering);
+    }
+
+    /// Stops a host for a while: what comes meanwhile waits in its socket.
+    pub fn pause_host(&mut self, host: HostId, time: Duration) {
+        let until = self.now + time;
+        self.hosts[host.0].pause(until);
+    }
+
+    /// Starts a host's process anew: what it had queued is gone, what it has stored is not, and it says that it is
+    /// there.
+    pub fn restart_host(&mut self, host: HostId) {
+        self.hosts[host.0].restart();
+        self.hosts[host.0].at_target.clear();
+        self.announce(host);
+    }
+
+    /// Makes a LAN lose frames, with this probability each.
+    pub fn set_lan_loss(&mut self, lan: LanId, loss: f64) {
+        self.lans[lan.0].loss = loss;
+    }
+
+    /// Changes what gateways are held to.
+    pub fn set_watch(&mut self, watch: Watch) {
+        self.watch = watch;
     }
 
     /// Lets a target announce itself, as one that starts.
@@ -161,9 +185,7 @@ impl World {
                 Port::Gateway(site, segment) => {
                     let (_, state) = self.sites[site].segments[usize::from(segment)];
                     if state != SegmentState::Down {
-                        self.feed(site, |engine, now, out| {
-                            engine.handle_frame(SegmentId(segment), bytes, now, out);
-                        });
+                        self.input(site, Input::Frame(SegmentId(segment), bytes.to_vec()));
                     }
                 }
                 Port::Host(host) => {
@@ -171,6 +193,7 @@ impl World {
                         self.watch_target(host, bytes);
                     }
                     self.hosts[host].handle_frame(bytes, self.now);
+                    self.follow_targets();
                 }
             }
         }
@@ -178,6 +201,9 @@ impl World {
 
     /// A gateway must never have more requests at a target than the target has buffers for.
     pub(super) fn watch_target(&mut self, host: usize, bytes: &[u8]) {
+        if self.watch == Watch::Nothing {
+            return;
+        }
         let Kind::Target(target) = &self.hosts[host].kind else {
             return;
         };
@@ -220,6 +246,10 @@ impl World {
         self.digest.number(self.now.as_micros() << 8 | lan.0 as u64);
         self.digest.bytes(bytes);
         if bytes.len() > usize::from(self.lans[lan.0].mtu) + 14 {
+            return;
+        }
+        let loss = self.lans[lan.0].loss;
+        if loss > 0.0 && self.random.happens(loss) {
             return;
         }
         let port = self.lans[lan.0].ports.iter().position(|port| *port == sender);

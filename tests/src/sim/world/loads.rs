@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aoe_common::frame::{Address, SECTOR_LEN};
 use aoe_lab::random::mix;
+use aoe_lab::target::Applied;
 
 use super::super::host::{Host, HostId, Kind};
 use super::super::load::Load;
@@ -24,6 +25,12 @@ impl World {
     /// Whether all loads have ended.
     pub fn loads_done(&self) -> bool {
         self.loads.iter().all(Load::is_done)
+    }
+
+    /// Lets time pass, but not beyond the end of all loads.
+    pub fn run_some(&mut self, time: Duration) {
+        let until = self.now + time;
+        while !self.loads_done() && self.step(until) {}
     }
 
     /// Requests ended and failed, of all loads.
@@ -67,11 +74,33 @@ impl World {
         self.disks = disks;
     }
 
+    /// Tells the disks what their targets have written.
+    pub(super) fn follow_targets(&mut self) {
+        let mut fault = None;
+        for (number, host) in self.hosts.iter_mut().enumerate() {
+            let Kind::Target(target) = &mut host.kind else {
+                continue;
+            };
+            for Applied { address, lba, data } in target.take_journal() {
+                let Some(disk) = self.disks.get_mut(&(HostId(number), address)) else {
+                    continue;
+                };
+                if let Err(complaint) = disk.applied(lba, &data, self.now) {
+                    fault = Some(format!("at the target: {complaint}"));
+                }
+            }
+        }
+        if let Some(fault) = fault {
+            self.fail(&fault);
+        }
+    }
+
     pub(super) fn disk(&mut self, disk: (HostId, Address)) -> &mut Registers {
         let number = (disk.0.0 as u64) << 32 | u64::from(disk.1.shelf) << 8 | u64::from(disk.1.slot);
+        self.target_mut(disk.0).keep_journal();
         self.disks
             .entry(disk)
-            .or_insert_with(|| Registers::new(number, DISK_SECTORS))
+            .or_insert_with(|| Registers::new(number, DISK_SECTORS).followed())
     }
 
     pub(super) fn pump_load(&mut self, host: usize) {

@@ -15,7 +15,7 @@ use aoe_lab::random::{Random, mix};
 use super::super::host::Kind;
 use super::super::lan::{LanId, Port, inspect};
 use super::super::plan::gateway_mac;
-use super::super::site::{Process, SiteId, Skew};
+use super::super::site::{BACKLOG, Input, Process, SiteId, Skew};
 use super::super::wire::Datagram;
 
 use super::{Link, RESOLVE_MICROS, What, World};
@@ -72,6 +72,45 @@ impl World {
         }
         self.pump();
         self.kill(site);
+    }
+
+    /// Stops a site's process for a while, as a hypervisor or SIGSTOP does: what comes meanwhile waits in its
+    /// sockets, and its clock goes on.
+    pub fn pause(&mut self, site: SiteId, time: Duration) {
+        let boots = self.sites[site.0].boots;
+        let Some(process) = &mut self.sites[site.0].process else {
+            return;
+        };
+        if !std::mem::replace(&mut process.is_paused, true) {
+            self.later(time, What::Resumed { site: site.0, boots });
+        }
+    }
+
+    pub(super) fn resume(&mut self, site: usize, boots: u64) {
+        if self.sites[site].boots != boots {
+            return;
+        }
+        let Some(process) = &mut self.sites[site].process else {
+            return;
+        };
+        process.is_paused = false;
+        for input in std::mem::take(&mut process.backlog) {
+            self.input(site, input);
+        }
+    }
+
+    pub(super) fn input(&mut self, site: usize, input: Input) {
+        match &mut self.sites[site].process {
+            Some(process) if process.is_paused => {
+                if process.backlog.len() < BACKLOG {
+                    process.backlog.push(input);
+                }
+            }
+            _ => self.feed(site, |engine, now, out| match input {
+                Input::Frame(segment, bytes) => engine.handle_frame(segment, &bytes, now, out),
+                Input::Datagram(path, mut bytes) => engine.handle_datagram(path, &mut bytes, now, out),
+            }),
+        }
     }
 
     /// Sets a site's wall clock; it counts from the next start.

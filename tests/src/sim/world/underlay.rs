@@ -1,23 +1,30 @@
 //! The wire of a running simulation: weather, filters, recordings.
 
+use std::time::Duration;
+
 use aoe_common::config::PathMtu;
 use aoe_common::output::Path;
 
+use super::super::site::Input;
 use super::super::wire::{Datagram, Fate, Weather, weathered};
 
 use super::{What, World};
 
 impl World {
     /// Changes the weather.
-    ///
-    /// # Panics
-    /// If it lets datagrams be overtaken by more than correct data allows: see [`sim`](super).
     pub fn set_weather(&mut self, weather: Weather) {
-        assert!(
-            weather.jitter <= weather.delay * 6,
-            "without the order guard, overtaking beyond six times the delay makes stale writes"
-        );
         self.weather = weather;
+    }
+
+    /// Holds up whatever is sent within `time` until its end.
+    pub fn stall_path(&mut self, time: Duration) {
+        self.path_blocked_until = self.now + time;
+    }
+
+    /// Sends whatever is sent within `time` by a long way, which takes so much longer; what is sent afterwards goes
+    /// the usual one, and is there first.
+    pub fn detour(&mut self, time: Duration, longer: Duration) {
+        self.detour = (self.now + time, longer);
     }
 
     /// Decides about every datagram from now on.
@@ -52,7 +59,7 @@ impl World {
     }
 
     pub(super) fn deliver_datagram(&mut self, datagram: Datagram) {
-        let Datagram { from, to, mut bytes } = datagram;
+        let Datagram { from, to, bytes } = datagram;
         for site in 0..self.sites.len() {
             let socket = self.sites[site].sockets.iter().position(|own| *own == to);
             if let Some(socket) = socket {
@@ -60,10 +67,7 @@ impl World {
                     socket: socket as u8,
                     remote: from,
                 };
-                self.feed(site, |engine, now, out| {
-                    engine.handle_datagram(path, &mut bytes, now, out);
-                });
-                return;
+                return self.input(site, Input::Datagram(path, bytes));
             }
         }
     }
@@ -96,8 +100,11 @@ impl World {
         {
             return;
         }
+        let (until, longer) = self.detour;
+        let longer = if self.now < until { longer } else { Duration::ZERO };
+        let blocked = self.path_blocked_until.saturating_since(self.now);
         for (after, Datagram { from, to, bytes }) in weathered(datagram, &self.weather, &mut self.random) {
-            self.later(after, What::Datagram { from, to, bytes });
+            self.later((after + longer).max(blocked), What::Datagram { from, to, bytes });
         }
     }
 }

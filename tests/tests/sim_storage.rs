@@ -1,0 +1,164 @@
+//! Storage stays right in the worst of weathers, and a gateway without its order guard would be found out.
+//!
+//! Every storm is another one for every seed: see [`storm`](e2e::sim::storm).
+
+use std::time::Duration;
+
+use aoe_common::drop_reason::DropReason;
+use aoe_common::telemetry::Count;
+use aoe_lab::initiator::driver::Habit::{NewTags, SameTag};
+use e2e::sim::plan::{Guard, REAL, SEEN};
+use e2e::sim::seeds::{first_failing_seed, for_each_seed};
+use e2e::sim::storm::{Order, Storm, Trouble};
+use e2e::sim::{Load, Plan, SiteId, Weather};
+
+/// A Linux initiator on a bad path to a target that works in order.
+const BAD_PATH: Storm = Storm {
+    initiators: &[NewTags],
+    target: Order::Kept,
+    troubles: &[Trouble::PathStalls, Trouble::PathDetours],
+    operations: 60,
+    guard: Guard::On,
+};
+/// One that keeps its tags, as iPXE, Plan 9 and WinAoE do.
+const KEPT_TAGS: Storm = Storm {
+    initiators: &[SameTag],
+    troubles: EVERYTHING,
+    ..BAD_PATH
+};
+/// Several initiators, of which each overwrites what the others wrote.
+const SEVERAL: Storm = Storm {
+    initiators: &[NewTags, NewTags, NewTags],
+    troubles: EVERYTHING,
+    operations: 30,
+    ..BAD_PATH
+};
+/// A target that has no order of its own, whatever happens.
+const NO_ORDER: Storm = Storm {
+    initiators: &[NewTags, NewTags],
+    target: Order::Any,
+    troubles: EVERYTHING,
+    operations: 40,
+    ..BAD_PATH
+};
+/// Gateways that do not run for a while, or are gone.
+const GATEWAYS: Storm = Storm {
+    troubles: &[
+        Trouble::GatewayPauses,
+        Trouble::GatewayRestarts,
+        Trouble::PathDetours,
+    ],
+    ..BAD_PATH
+};
+/// Targets that do not run for a while, or are gone.
+const TARGETS: Storm = Storm {
+    troubles: &[
+        Trouble::TargetPauses,
+        Trouble::TargetRestarts,
+        Trouble::PathDetours,
+    ],
+    ..BAD_PATH
+};
+
+const EVERYTHING: &[Trouble] = &[
+    Trouble::PathStalls,
+    Trouble::PathDetours,
+    Trouble::GatewayPauses,
+    Trouble::GatewayRestarts,
+    Trouble::TargetPauses,
+    Trouble::TargetRestarts,
+];
+
+fn holds(storm: Storm, seeds: u64) {
+    for_each_seed(seeds, |seed| drop(storm.rage(seed)));
+}
+
+#[test]
+fn nothing_is_stale_or_lost_on_a_bad_path() {
+    holds(BAD_PATH, 600);
+}
+
+#[test]
+fn nothing_is_stale_or_lost_by_an_initiator_that_keeps_its_tags() {
+    holds(KEPT_TAGS, 500);
+}
+
+#[test]
+fn nothing_is_stale_or_lost_between_several_initiators() {
+    holds(SEVERAL, 500);
+}
+
+#[test]
+fn nothing_is_stale_or_lost_at_a_target_without_order() {
+    holds(NO_ORDER, 500);
+}
+
+#[test]
+fn nothing_is_stale_or_lost_when_gateways_pause_and_restart() {
+    holds(GATEWAYS, 500);
+}
+
+#[test]
+fn nothing_is_stale_or_lost_when_targets_pause_and_restart() {
+    holds(TARGETS, 500);
+}
+
+/// Were this to pass, the tests above would prove nothing.
+#[test]
+fn without_the_order_guard_every_storm_does_harm() {
+    for storm in [BAD_PATH, KEPT_TAGS, SEVERAL, NO_ORDER, GATEWAYS, TARGETS] {
+        let storm = Storm {
+            guard: Guard::Off,
+            ..storm
+        };
+        let (seed, complaint) = first_failing_seed(300, |seed| drop(storm.rage(seed)));
+        println!("{complaint}");
+        assert!(complaint.contains(&format!("seed {seed}")), "{complaint}");
+        assert!(complaint.contains("came after it"), "{complaint}");
+    }
+}
+
+/// Nor would they if storms did not reach what protects from them.
+#[test]
+fn storms_reach_every_part_of_the_guard() {
+    const EXIT: SiteId = SiteId(1);
+    let mut reached = [0; 5];
+    for seed in 0..60 {
+        let world = NO_ORDER.rage(seed);
+        let here = [
+            world.dropped(EXIT, DropReason::WriteStale),
+            world.dropped(EXIT, DropReason::RequestTooOld),
+            world.count(EXIT, Count::RequestsCollapsed),
+            world.count(EXIT, Count::RequestsHeld),
+            world.count(EXIT, Count::RequestsRepeated),
+        ];
+        reached.iter_mut().zip(here).for_each(|(sum, here)| *sum += here);
+    }
+    println!("{reached:?}");
+    assert!(reached.iter().all(|sum| *sum > 0), "{reached:?}");
+}
+
+/// Requests that overlap, and reads of the same sectors at the same time, are no copies of each other.
+#[test]
+fn in_fair_weather_nothing_is_sent_again_however_much_requests_overlap() {
+    for_each_seed(20, |seed| {
+        let (mut plan, pair) = Plan::pair(seed);
+        let delay = Duration::from_millis(5);
+        plan.weather = Weather::calm(delay);
+        let mut world = plan.build();
+        world.open(pair.initiator, SEEN);
+        world.drive(pair.initiator, |driver, _, _| {
+            driver.settle(SEEN, delay * 2, 3000)
+        });
+        let load = Load::new(pair.initiator, SEEN, (pair.target, REAL));
+        world.start_load(load.operations(400).depth(4).range(6).largest(4).again(0.5));
+        world.finish_loads(Duration::from_secs(60));
+        let counters = world.driver(pair.initiator).counters();
+        assert_eq!(
+            (counters.retransmits, counters.unexpected),
+            (0, 0),
+            "{}",
+            world.story()
+        );
+    });
+}
