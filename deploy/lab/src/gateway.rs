@@ -2,6 +2,7 @@
 
 mod binaries;
 mod config;
+mod counted;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,6 +19,7 @@ pub use binaries::Binaries;
 pub use config::{
     Access, AllowSection, Attachment, ExportFile, GatewayFile, ImportSection, PeerSection, SegmentSection,
 };
+pub use counted::Counted;
 
 /// UDP port of gateways, 0x88A2.
 pub const PORT: u16 = 34978;

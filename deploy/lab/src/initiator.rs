@@ -182,6 +182,11 @@ impl Initiator {
         self.driver.poll_completion()
     }
 
+    /// See [`Driver::settle`].
+    pub fn settle(&mut self, address: Address, rtt: Duration, samples: u32) {
+        self.driver.settle(address, rtt, samples);
+    }
+
     /// The model inside.
     pub fn driver(&self) -> &Driver {
         &self.driver
