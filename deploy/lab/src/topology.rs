@@ -214,7 +214,7 @@ impl World {
         TargetServer::start_within(&self.tgt, self.target_device(), target, PATIENCE)
     }
 
-    /// Another gateway next to the two (only with a bridge between): its host, with a device `san` whose other end is
+    /// Another gateway, in the network where site B is: its host, with a device `san` whose other end is
     /// `eth0` of a second host, and its directory. It knows site B, which does not know it.
     ///
     /// # Errors
@@ -224,7 +224,11 @@ impl World {
         let behind = end_host("behind", &host, Attach::Nic, self.plan.segment_mtu)?;
         veth(end(&host, "wan0"), end(&self.wan, "c"), self.plan.underlay_mtu)?;
         self.wan.add_port("br0", "c")?;
-        let ours = address(self.plan.internet, (100, 66));
+        let network = match self.plan.between {
+            Between::Relay => 113,
+            Between::Bridge | Between::Cable => 100,
+        };
+        let ours = address(self.plan.internet, (network, 66));
         host.add_address("wan0", ours, prefix_len(self.plan.internet))?;
         let mut site = site(
             &self.dir,
@@ -234,11 +238,8 @@ impl World {
             Attach::Nic,
             self.plan.segment_mtu,
         )?;
-        introduce(
-            &mut site,
-            &self.site_b,
-            Some(address(self.plan.internet, (100, 2))),
-        );
+        let theirs = self.site_b.config.listen.first().map(|at| at.ip());
+        introduce(&mut site, &self.site_b, theirs);
         Ok((host, behind, site))
     }
 }
@@ -249,7 +250,15 @@ impl Gateways {
     /// # Errors
     /// When it cannot after 20 s; the message carries the logs' ends.
     pub fn wait_for_import(&mut self, import: Address) -> Result<()> {
-        let Err(error) = self.a.wait_for_import(import, PATIENCE) else {
+        self.wait_for_import_within(import, PATIENCE)
+    }
+
+    /// As [`Gateways::wait_for_import`], for another time than 20 s.
+    ///
+    /// # Errors
+    /// As [`Gateways::wait_for_import`].
+    pub fn wait_for_import_within(&mut self, import: Address, patience: Duration) -> Result<()> {
+        let Err(error) = self.a.wait_for_import(import, patience) else {
             return Ok(());
         };
         bail!(

@@ -1,5 +1,6 @@
 //! The text form of an impairment: `loss=1%,delay=10ms`.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,17 +8,18 @@ use thiserror::Error;
 
 use super::Impairment;
 
+/// What there is, each with an example.
+const NAMES: &str = "loss=1%, burst=0.1%, burst-len=8, duplicate=1%, reorder=1%, reorder-by=1ms, corrupt=1%, \
+                     truncate=1%, delay=10ms, jitter=2ms, rate=10MB and mtu=1400";
+
 /// Why a text is no impairment.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ImpairmentError {
     /// An item is not of the form name=value.
-    #[error("{0:?} is not of the form name=value")]
+    #[error("{0:?} is not of the form name=value; there are {NAMES}")]
     NoPair(String),
     /// A name that means nothing.
-    #[error(
-        "{0:?} is unknown; there are loss, burst, burst-len, duplicate, reorder, reorder-by, corrupt, truncate, \
-         delay, jitter, rate and mtu"
-    )]
+    #[error("{0:?} is unknown; there are {NAMES}")]
     UnknownName(String),
     /// A value of the wrong kind.
     #[error("{name}={value}: write {wanted}")]
@@ -29,6 +31,41 @@ pub enum ImpairmentError {
         /// An example of a good one.
         wanted: &'static str,
     },
+}
+
+/// The text that makes the same impairment; of a perfect path it is empty.
+impl fmt::Display for Impairment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share =
+            |name, share: f64| (share > 0.0).then(|| format!("{name}={}%", (share * 1e8).round() / 1e6));
+        let time = |name, time: Duration| {
+            let micros = time.as_micros();
+            let text = if micros.is_multiple_of(1000) {
+                format!("{name}={}ms", micros / 1000)
+            } else {
+                format!("{name}={micros}us")
+            };
+            (micros > 0).then_some(text)
+        };
+        let number = |name, number: u64, unit| (number > 0).then(|| format!("{name}={number}{unit}"));
+        let (bursts, overtakes) = (self.burst > 0.0, self.reorder > 0.0);
+        let items = [
+            share("loss", self.loss),
+            share("burst", self.burst),
+            number("burst-len", u64::from(self.burst_len), "").filter(|_| bursts),
+            share("duplicate", self.duplicate),
+            share("reorder", self.reorder),
+            time("reorder-by", self.reorder_by).filter(|_| overtakes),
+            share("corrupt", self.corrupt),
+            share("truncate", self.truncate),
+            time("delay", self.delay),
+            time("jitter", self.jitter),
+            number("rate", self.rate, "B"),
+            number("mtu", self.mtu as u64, ""),
+        ];
+        let items: Vec<String> = items.into_iter().flatten().collect();
+        f.write_str(&items.join(","))
+    }
 }
 
 impl FromStr for Impairment {
@@ -128,10 +165,23 @@ mod tests {
     }
 
     #[test]
+    fn its_text_makes_it_again() {
+        for text in [
+            "",
+            "loss=1%,delay=10ms",
+            "loss=0.1%,burst=0.3%,burst-len=6,duplicate=5%,reorder=2%,reorder-by=1500us,corrupt=1%,truncate=1%,\
+             delay=10ms,jitter=500us,rate=3000000B,mtu=1400",
+        ] {
+            let read: Impairment = text.parse().unwrap();
+            assert_eq!(read.to_string(), text);
+        }
+    }
+
+    #[test]
     fn every_mistake_says_what_to_write() {
         for (text, hint) in [
-            ("loss", "name=value"),
-            ("lost=1%", "unknown"),
+            ("loss", "name=value; there are loss=1%"),
+            ("lost=1%", "unknown; there are loss=1%"),
             ("loss=1", "1%"),
             ("loss=101%", "1%"),
             ("loss=-1%", "1%"),

@@ -76,7 +76,10 @@ impl Ground {
             }
             Between::Relay => {
                 wan.add_address("a", towards_a, prefix)?;
-                wan.add_address("b", towards_b, prefix)?;
+                // Site B's side is a bridge, for others may be there.
+                wan.add_bridge("br0", &["b"])?;
+                wan.set_mtu("br0", plan.underlay_mtu)?;
+                wan.add_address("br0", towards_b, prefix)?;
                 let end = |ours, gateway| RelayEnd {
                     ours: socket(ours),
                     gateway: socket(gateway),

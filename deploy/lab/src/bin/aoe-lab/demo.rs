@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use aoe_lab::gateway::Binaries;
-use aoe_lab::topology::WorldPlan;
+use aoe_lab::topology::{Between, WorldPlan};
 
 use crate::Options;
 use crate::report::Report;
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Options, show: &Show, dir: &Path) -> Report {
         let plan = WorldPlan {
             segment_mtu,
             underlay_mtu,
-            ..WorldPlan::default()
+            ..usual(options)
         };
         if thoroughness == Thoroughness::Everything {
             show.line(&picture(plan, options));
@@ -47,11 +47,23 @@ pub(crate) fn run(options: &Options, show: &Show, dir: &Path) -> Report {
     report
 }
 
+/// The world that is asked for, but for its sizes.
+pub(crate) fn usual(options: &Options) -> WorldPlan {
+    let between = match options.impair {
+        None => Between::Bridge,
+        Some(_) => Between::Relay,
+    };
+    WorldPlan {
+        between,
+        ..WorldPlan::default()
+    }
+}
+
 /// A world with running gateways and target, in which an initiator sees the imports.
 pub(crate) fn open(report: &mut Report, options: &Options, dir: &Path, plan: WorldPlan) -> Option<Scene> {
     let scene = report.check(
         "two sites",
-        || -> Result<_> { Scene::build(&Binaries::find()?, dir, plan, options.target) },
+        || -> Result<_> { Scene::build(&Binaries::find()?, dir, plan, options) },
         |_| "keys by aoe-keys, one configuration each, every one accepted by aoe-gateway check".to_owned(),
     )?;
     scene.start(report)
@@ -67,6 +79,22 @@ fn picture(plan: WorldPlan, options: &Options) -> String {
         underlay_mtu,
         ..
     } = plan;
+    if let Some(impairment) = options.impair {
+        return format!(
+            "
+     site A                                                           site B
+  ┌───────────┐     ┌─────────────┐                  ┌─────────────┐     ┌───────────┐
+  │ initiator │ AoE │ aoe-gateway │    UDP 34978     │ aoe-gateway │ AoE │ target    │
+  │           ├─────┤ 198.51.     ├──sniffer──relay──┤ 203.0.      ├─────┤ e7.3      │
+  │ sees      │{segment_mtu:^5}│   100.1     │  {underlay_mtu:^5}     ╎ │ │   113.1     │{segment_mtu:^5}│ e7.4 (ro) │
+  │  e107.3   │     └─────────────┘            ╎ │   └─────────────┘     │ {target:<9} │
+  │  e107.4   │                                ╎ │                       └───────────┘
+  └───────────┘                                ╎ └ stranger  a gateway nobody knows
+                                               ╎
+       the path, each way: {impairment}
+"
+        );
+    }
     format!(
         "
      site A                                                           site B

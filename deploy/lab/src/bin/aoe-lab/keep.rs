@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use aoe_lab::isolation;
 use aoe_lab::netns::Namespace;
-use aoe_lab::topology::WorldPlan;
 
 use crate::report::Report;
 use crate::show::Show;
@@ -17,7 +16,7 @@ pub(crate) fn run(options: &Options, show: &Show, dir: &Path) -> Result<()> {
     show.heading("Two sites to play with");
     let dir = dir.join("kept");
     let mut report = Report::new(*show);
-    let scene = demo::open(&mut report, options, &dir, WorldPlan::default())
+    let scene = demo::open(&mut report, options, &dir, demo::usual(options))
         .context("the sites could not be built again")?;
     let world = scene.world();
     let own = std::env::current_exe()?;

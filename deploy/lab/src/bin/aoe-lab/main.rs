@@ -16,8 +16,9 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use aoe_common::frame::Address;
+use aoe_lab::impairment::Impairment;
 use aoe_lab::isolation;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -44,6 +45,10 @@ struct Options {
     /// Which AoE target site B has
     #[arg(long, value_enum, default_value_t = TargetKind::Embedded, value_name = "KIND")]
     target: TargetKind,
+    /// Make the path between the gateways bad, in each direction: SPEC is a list such as loss=1%,delay=10ms, of loss,
+    /// burst, burst-len, duplicate, reorder, reorder-by, corrupt, truncate, delay, jitter, rate and mtu
+    #[arg(long, value_name = "SPEC", value_parser = bad_path)]
+    impair: Option<Impairment>,
     /// Print one JSON object instead of text
     #[arg(long, conflicts_with = "keep")]
     json: bool,
@@ -75,6 +80,16 @@ enum Verb {
         /// The target to read from, such as e107.3
         address: Option<Address>,
     },
+}
+
+/// Reads `--impair`; a path that is not impaired at all is a mistake.
+fn bad_path(text: &str) -> Result<Impairment> {
+    let impairment: Impairment = text.parse()?;
+    ensure!(
+        !impairment.to_string().is_empty(),
+        "nothing is impaired; write for example loss=1%,delay=10ms"
+    );
+    Ok(impairment)
 }
 
 fn main() -> ExitCode {

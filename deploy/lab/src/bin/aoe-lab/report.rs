@@ -1,8 +1,10 @@
 //! What came of the demonstration.
 
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use aoe_lab::impairment::PathCounters;
 use aoe_lab::sniffer::Seen;
 use aoe_lab::workload::Figures;
 use serde::Serialize;
@@ -18,6 +20,7 @@ pub(crate) struct Report {
     world: String,
     checks: Vec<Check>,
     runs: Vec<Run>,
+    paths: Vec<PathReport>,
     sniffer: Option<Sniffed>,
 }
 
@@ -56,6 +59,60 @@ struct Sniffed {
     missed: u64,
 }
 
+/// What an impaired path did in one direction, and what the gateway at its beginning did about it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PathReport {
+    world: String,
+    from: &'static str,
+    to: &'static str,
+    datagrams: u64,
+    lost: u64,
+    duplicated: u64,
+    overtaken: u64,
+    damaged: u64,
+    /// Records that the gateway sent again.
+    repaired: u64,
+}
+
+impl PathReport {
+    /// One direction; `repaired` counts the records sent again.
+    pub(crate) fn new(from: &'static str, to: &'static str, path: PathCounters, repaired: u64) -> Self {
+        PathReport {
+            world: String::new(),
+            from,
+            to,
+            datagrams: path.entered,
+            lost: path.lost,
+            duplicated: path.duplicated,
+            overtaken: path.reordered,
+            damaged: path.damaged,
+            repaired,
+        }
+    }
+}
+
+impl fmt::Display for PathReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = 100.0 * self.lost as f64 / self.datagrams.max(1) as f64;
+        let (from, to) = (self.from, self.to);
+        write!(
+            f,
+            "{from} to {to}: {} datagrams, {} lost ({share:.2} %)",
+            self.datagrams, self.lost
+        )?;
+        for (count, what) in [
+            (self.duplicated, "twice"),
+            (self.overtaken, "overtaken"),
+            (self.damaged, "damaged"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        write!(f, "; {} records sent again by the gateway", self.repaired)
+    }
+}
+
 #[derive(Serialize)]
 struct Whole<'a> {
     version: &'static str,
@@ -63,6 +120,8 @@ struct Whole<'a> {
     seconds: f64,
     checks: &'a [Check],
     runs: &'a [Run],
+    /// One for each direction in each world, if the path was impaired.
+    paths: &'a [PathReport],
     sniffer: Option<&'a Sniffed>,
 }
 
@@ -74,6 +133,7 @@ impl Report {
             world: String::new(),
             checks: Vec::new(),
             runs: Vec::new(),
+            paths: Vec::new(),
             sniffer: None,
         }
     }
@@ -150,6 +210,12 @@ impl Report {
         });
     }
 
+    /// Keeps what the path did in one direction.
+    pub(crate) fn add_path(&mut self, path: PathReport) {
+        let world = self.world.clone();
+        self.paths.push(PathReport { world, ..path });
+    }
+
     /// Whether everything was as it should be.
     pub(crate) fn is_good(&self) -> bool {
         !self.checks.is_empty() && self.checks.iter().all(|check| check.ok)
@@ -163,6 +229,7 @@ impl Report {
             seconds: self.started.elapsed().as_secs_f64(),
             checks: &self.checks,
             runs: &self.runs,
+            paths: &self.paths,
             sniffer: self.sniffer.as_ref(),
         };
         // Numbers, strings and lists of them have no way to fail.

@@ -1,5 +1,6 @@
 //! The parts of the demonstration, in one world.
 
+mod path;
 mod secrecy;
 mod stranger;
 mod table;
@@ -13,12 +14,12 @@ use aoe_common::frame::{Address, MacAddr, SECTOR_LEN};
 use aoe_lab::frames::sectors_per_frame;
 use aoe_lab::gateway::{Access, Binaries};
 use aoe_lab::initiator::{DiskError, Found, Initiator};
-use aoe_lab::topology::{Gateways, PATIENCE, World, WorldPlan};
+use aoe_lab::topology::{Gateways, World, WorldPlan};
 use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Mix, Order, Workload};
 
-use crate::TargetKind;
 use crate::report::Report;
 use crate::show::Show;
+use crate::{Options, TargetKind};
 
 use stranger::Stranger;
 use targets::RunningTarget;
@@ -35,6 +36,12 @@ const SECTORS: usize = 64 * 1024;
 /// How long a refusal may take to count as "at once".
 const AT_ONCE: Duration = Duration::from_millis(250);
 
+/// How long anything may take on a good path.
+const PATIENCE: Duration = aoe_lab::topology::PATIENCE;
+/// How long it may on a bad one: until the timers of a new device have come down, a lost frame costs an initiator 16
+/// seconds, if nobody else brings it again.
+const MUCH_PATIENCE: Duration = Duration::from_secs(150);
+
 /// How much of it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thoroughness {
@@ -48,6 +55,7 @@ pub(crate) enum Thoroughness {
 pub(crate) struct Scene {
     world: World,
     kind: TargetKind,
+    patience: Duration,
     dir: PathBuf,
     /// Ends the gateways before the targets.
     gateways: Option<Gateways>,
@@ -56,8 +64,11 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Builds everything that does not run yet.
-    pub(crate) fn build(binaries: &Binaries, dir: &Path, plan: WorldPlan, kind: TargetKind) -> Result<Self> {
+    pub(crate) fn build(binaries: &Binaries, dir: &Path, plan: WorldPlan, options: &Options) -> Result<Self> {
         let mut world = World::build(dir, binaries, plan)?;
+        if let (Some(relay), Some(impairment)) = (&world.relay, options.impair) {
+            relay.impair(impairment);
+        }
         world.share("backup", WRITABLE.0, Access::ReadWrite, WRITABLE.1);
         world.share("archive", READ_ONLY.0, Access::ReadOnly, READ_ONLY.1);
         for site in [&world.site_a, &world.site_b] {
@@ -72,7 +83,12 @@ impl Scene {
         }
         Ok(Scene {
             world,
-            kind,
+            kind: options.target,
+            patience: if options.impair.is_some() {
+                MUCH_PATIENCE
+            } else {
+                PATIENCE
+            },
             dir: dir.to_owned(),
             gateways: None,
             targets: Vec::new(),
@@ -97,8 +113,8 @@ impl Scene {
             "gateways",
             || {
                 let mut gateways = self.world.start()?;
-                gateways.wait_for_import(WRITABLE.1)?;
-                gateways.wait_for_import(READ_ONLY.1)?;
+                gateways.wait_for_import_within(WRITABLE.1, self.patience)?;
+                gateways.wait_for_import_within(READ_ONLY.1, self.patience)?;
                 Ok(gateways)
             },
             |_| {
@@ -126,14 +142,17 @@ impl Scene {
             Thoroughness::Runs => None,
         };
         if thoroughness == Thoroughness::Everything {
-            secrecy::listen_in(&self.world, report, &mut initiator);
+            secrecy::listen_in(&self.world, report, &mut initiator, self.patience);
         }
         self.measure(report, show, &mut initiator);
         if thoroughness == Thoroughness::Everything {
-            refuse_write(report, &mut initiator);
+            refuse_write(report, &mut initiator, self.patience);
         }
         if let Some(stranger) = stranger {
             stranger.judge(report);
+        }
+        if let (Some(relay), Some(gateways)) = (&self.world.relay, &mut self.gateways) {
+            path::tell(relay, gateways, report);
         }
         let gateways = self.gateways.as_mut();
         report.check(
@@ -151,13 +170,13 @@ impl Scene {
             || {
                 let mut initiator = self.world.initiator()?;
                 let gateway = self.world.gwa.facts(aoe_lab::topology::SEGMENT)?.mac;
-                let found = find_both(&mut initiator, gateway)?;
+                let found = find_both(&mut initiator, gateway, self.patience)?;
                 ensure!(
                     found.sectors == expected_sectors,
                     "{} sectors a frame instead of {expected_sectors}",
                     found.sectors
                 );
-                let facts = initiator.disk(WRITABLE.1, PATIENCE)?.facts();
+                let facts = initiator.disk(WRITABLE.1, self.patience)?.facts();
                 ensure!(
                     facts.sectors == SECTORS as u64,
                     "IDENTIFY says {} sectors",
@@ -179,22 +198,23 @@ impl Scene {
     fn measure(&self, report: &mut Report, show: &Show, initiator: &mut Initiator) {
         let plan = self.world.plan;
         let mtus = (plan.segment_mtu, plan.underlay_mtu);
-        // The first sectors hold the marker.
-        let mut ledger = Ledger::new(
-            secrecy::MARKED as u64,
-            SECTORS - secrecy::MARKED,
-            0x5eed,
-            Fresh::Zero,
-        );
+        // The first sectors hold the marker. On a bad path nobody wants to wait for all others.
+        let all = if self.world.relay.is_some() {
+            SECTORS / 16
+        } else {
+            SECTORS
+        };
+        let mut ledger = Ledger::new(secrecy::MARKED as u64, all - secrecy::MARKED, 0x5eed, Fresh::Zero);
         let blocks = Workload {
             block_sectors: 128,
             depth: 4,
+            patience: self.patience,
             ..Workload::default()
         };
         let random = Workload {
             order: Order::Random,
             block_sectors: 8,
-            ..Workload::default()
+            ..blocks.clone()
         };
         let runs = [
             (
@@ -204,7 +224,13 @@ impl Scene {
                     ..blocks.clone()
                 },
             ),
-            ("read back, all verified", Workload::read_back(&ledger, 128, 4)),
+            (
+                "read back, all verified",
+                Workload {
+                    patience: self.patience,
+                    ..Workload::read_back(&ledger, 128, 4)
+                },
+            ),
             (
                 "random 4 KiB reads, 32 at a time",
                 Workload {
@@ -240,8 +266,8 @@ impl Scene {
 }
 
 /// Broadcasts until both imports have answered and nobody else; returns what the first said.
-fn find_both(initiator: &mut Initiator, gateway: MacAddr) -> Result<Found> {
-    let until = Instant::now() + PATIENCE;
+fn find_both(initiator: &mut Initiator, gateway: MacAddr, patience: Duration) -> Result<Found> {
+    let until = Instant::now() + patience;
     loop {
         let found = initiator.discover(Duration::from_millis(200));
         for other in &found {
@@ -272,11 +298,11 @@ fn find_both(initiator: &mut Initiator, gateway: MacAddr) -> Result<Found> {
     }
 }
 
-fn refuse_write(report: &mut Report, initiator: &mut Initiator) {
+fn refuse_write(report: &mut Report, initiator: &mut Initiator, patience: Duration) {
     report.check(
         "read-only export",
         || {
-            let mut disk = initiator.disk(READ_ONLY.1, PATIENCE)?;
+            let mut disk = initiator.disk(READ_ONLY.1, patience)?;
             disk.read(0, 8).context("reading")?;
             let asked = Instant::now();
             let outcome = disk.write(0, &[0xbd; SECTOR_LEN]);

@@ -1,10 +1,12 @@
 //! What somebody between the sites sees.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use aoe_common::frame::SECTOR_LEN;
 use aoe_lab::initiator::Initiator;
 use aoe_lab::sniffer::{Seen, Sniffer};
-use aoe_lab::topology::{PATIENCE, SEGMENT, World};
+use aoe_lab::topology::{SEGMENT, World};
 
 use crate::report::Report;
 
@@ -16,14 +18,14 @@ const MARKER: &[u8] = b"KNOWN-PLAINTEXT-OF-THE-LAB";
 pub(super) const MARKED: usize = 512;
 
 /// Writes and reads a known text and looks for it between the sites.
-pub(super) fn listen_in(world: &World, report: &mut Report, initiator: &mut Initiator) {
+pub(super) fn listen_in(world: &World, report: &mut Report, initiator: &mut Initiator, patience: Duration) {
     let seen = report.check(
         "sniffer",
         || {
             let underlay = Sniffer::start(&world.wan, "a", MARKER)?;
             // A marker found nowhere proves nothing, so the same search runs where it has to be found.
             let segment = Sniffer::start(&world.gwb, SEGMENT, MARKER)?;
-            exchange_marker(initiator)?;
+            exchange_marker(initiator, patience)?;
             let (seen, control) = (underlay.seen(), segment.seen());
             judge_sniffers(&seen, &control)?;
             Ok((seen, control))
@@ -44,9 +46,9 @@ pub(super) fn listen_in(world: &World, report: &mut Report, initiator: &mut Init
     }
 }
 
-fn exchange_marker(initiator: &mut Initiator) -> Result<()> {
+fn exchange_marker(initiator: &mut Initiator, patience: Duration) -> Result<()> {
     let data: Vec<u8> = MARKER.iter().copied().cycle().take(MARKED * SECTOR_LEN).collect();
-    let mut disk = initiator.disk(WRITABLE.1, PATIENCE)?;
+    let mut disk = initiator.disk(WRITABLE.1, patience)?;
     disk.write(0, &data).context("writing the known text")?;
     let sectors = u32::try_from(MARKED)?;
     ensure!(
