@@ -104,6 +104,11 @@ impl Recognition {
         self.asked.is_none() && now >= self.ask_at
     }
 
+    /// Whether an answer is waited for.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// It is being asked.
     pub(crate) fn asked(&mut self, now: Instant) {
         self.asked = Some(now);

@@ -77,9 +77,10 @@ impl Target {
         self.occupied < self.watch.window()
     }
 
-    /// When it has to be asked who it is, or that given up.
+    /// When it has to be asked who it is, or that given up. A question that waits for a buffer has no time of its own:
+    /// it is asked when a buffer is free.
     pub(crate) fn recognition_at(&self) -> Instant {
-        if self.is_up() && (self.has_buffer() || !self.recognition.is_settled()) {
+        if self.is_up() && (self.recognition.is_asked() || self.has_buffer()) {
             self.recognition.deadline()
         } else {
             Instant::NEVER
