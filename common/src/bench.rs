@@ -173,6 +173,7 @@ impl Pendings {
             },
             span: Span::new(self.next * 2, 2, Touch::Reads),
             captured: Instant::default(),
+            arrived: Instant::default(),
             pdu: &[0; 22],
         };
         let meeting = self.table.meet(&arrival);

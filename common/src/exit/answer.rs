@@ -82,6 +82,10 @@ impl Exit {
         if pending.stage == Stage::AtTarget && pending.copies == 1 {
             target.rto.sample(hands.io.now.saturating_since(pending.sent));
         }
+        target.answered_at = hands.io.now;
+        if pending.copies == 1 {
+            target.answered_sent = target.answered_sent.max(pending.sent);
+        }
         if target.rto.answered() {
             // It was silent and is not any more: what it has may be answered in the next moments.
             target.patience = hands.io.now + target.rto.wait();

@@ -12,9 +12,16 @@ use crate::time::Instant;
 
 /// How often requests are looked through.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(100);
-/// A request that a target did not answer although it has answered something since, and that its initiator does not
-/// repeat, is forgotten after this: by then no copy of it is on its way through the target.
-const FORGOTTEN: Duration = Duration::from_secs(2);
+/// How long a request may wait here, since its newest copy arrived, and still be sent. (How old it may be when it
+/// arrives is `max_age`: that is about the path.)
+///
+/// A disk that does 100 requests a second has a queue of more than a second in front of it when two initiators with 64
+/// requests each use it, and nothing is wrong with that. Nor is it a danger: what waits here was accepted in order, is
+/// not answered, and whatever overlaps it waits behind it or is dropped as stale. The limit is for what one exit does not
+/// see. With two ways to one disk a request given up on the one is sent by this way at most this and `max_age` after
+/// it was captured, less than the ten seconds after which the Linux driver begins to use another way. And a process
+/// that was stopped sends nothing that is older, for it is judged at the last moment before the frame is made.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What has to happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,14 +105,17 @@ impl Exit {
             let over = target.watch.silence(now) >= safety.target_timeout;
             return over.then_some(End::TimedOut(safety.on_target_timeout));
         }
-        let old = now.saturating_since(pending.captured) > self.max_age;
         match pending.stage {
-            Stage::Queued | Stage::Held if old && pending.copies == 0 => {
-                Some(End::Shed(DropReason::RequestTooOld))
+            Stage::Queued | Stage::Held if pending.copies == 0 => {
+                waited_too_long(pending, now).then_some(End::Shed(DropReason::RequestTooOld))
             }
-            Stage::Dormant if since_sent >= FORGOTTEN && target.watch.heard_since(pending.sent) => {
-                let settled = target.watch.up_for(now) >= FORGOTTEN;
-                settled.then_some(End::Shed(DropReason::PendingExpired))
+            Stage::AtTarget if is_wanted(pending, now) => None,
+            // Its initiator does not repeat it, and the target has answered others in the meantime.
+            Stage::AtTarget | Stage::Dormant => {
+                let lost = target.rto.lost_after();
+                let settled = since_sent >= lost && target.watch.up_for(now) >= lost;
+                let lost = settled && target.watch.heard_since(pending.sent);
+                lost.then_some(End::Shed(DropReason::PendingExpired))
             }
             _ => None,
         }
@@ -132,10 +142,7 @@ impl Exit {
             target.patience = now;
         }
         let wanted = |pending: &Pending| {
-            pending.target == id
-                && pending.stage == Stage::Dormant
-                && pending.origin.is_some()
-                && now.saturating_since(pending.captured) <= self.max_age
+            pending.target == id && pending.stage == Stage::Dormant && is_wanted(pending, now)
         };
         let mut again: Vec<(u64, SlotId)> = self
             .pending
@@ -182,4 +189,14 @@ impl Exit {
             self.serve(target, hands);
         }
     }
+}
+
+/// Whether a request has waited for so long that it is not sent any more.
+pub(super) fn waited_too_long(pending: &Pending, now: Instant) -> bool {
+    now.saturating_since(pending.arrived) > LONGEST_WAIT
+}
+
+/// Whether a request is sent again if the target does not answer.
+pub(super) fn is_wanted(pending: &Pending, now: Instant) -> bool {
+    pending.origin.is_some() && !waited_too_long(pending, now)
 }

@@ -76,8 +76,12 @@ pub(crate) struct Pending {
     pub(crate) order: u64,
     /// When its newest copy was captured, by our own clock, or not later than it arrived.
     pub(crate) captured: Instant,
+    /// When its newest copy arrived here.
+    pub(crate) arrived: Instant,
     /// When it was last sent to the target.
     pub(crate) sent: Instant,
+    /// From when an answer is waited for.
+    pub(crate) timer: Instant,
     /// How often it was sent to the target.
     pub(crate) copies: u8,
     /// How many answers came.
@@ -105,7 +109,7 @@ pub(crate) enum Stage {
     Held,
     /// Sent, and counted against the target's window.
     AtTarget,
-    /// Sent, not answered, and too old to be sent again unless its initiator asks again.
+    /// Sent, not answered, and the target was gone since: sent again if it comes back soon or its initiator asks again.
     Dormant,
     /// Answered, but a copy may still be at the target.
     Draining,
@@ -140,6 +144,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) asked: Asked,
     pub(crate) span: Span,
     pub(crate) captured: Instant,
+    pub(crate) arrived: Instant,
     pub(crate) pdu: &'a [u8],
 }
 
@@ -199,7 +204,9 @@ impl PendingTable {
             stage,
             order: self.next_order,
             captured: arrival.captured,
-            sent: arrival.captured,
+            arrived: arrival.arrived,
+            sent: arrival.arrived,
+            timer: arrival.arrived,
             copies: 0,
             answers: 0,
             overtaken: false,
@@ -362,6 +369,7 @@ impl Pending {
             });
         }
         self.captured = arrival.captured;
+        self.arrived = arrival.arrived;
     }
 
     fn overlaps(&self, target: TargetId, span: &Span) -> bool {
@@ -421,6 +429,7 @@ mod tests {
             asked: Asked::Query,
             span,
             captured: Instant::default(),
+            arrived: Instant::default(),
             pdu,
         }
     }

@@ -12,7 +12,7 @@ use crate::frame::MacAddr;
 use crate::time::Instant;
 use crate::tunnel::update::Identity;
 
-/// How long an answer to IDENTIFY is waited for.
+/// How long an answer to IDENTIFY is waited for, at least.
 const ANSWER: Duration = Duration::from_millis(250);
 /// Questions in vain after which a target that never answered one is used without.
 const TRIES: u8 = 4;
@@ -32,6 +32,7 @@ pub(crate) struct Recognition {
     /// What it said last, if that is something else.
     found: Option<Identity>,
     trust: Trust,
+    /// Until when the answer to a question is waited for.
     asked: Option<Instant>,
     ask_at: Instant,
     unanswered: u8,
@@ -109,14 +110,14 @@ impl Recognition {
         self.asked.is_some()
     }
 
-    /// It is being asked.
-    pub(crate) fn asked(&mut self, now: Instant) {
-        self.asked = Some(now);
+    /// It is being asked; with what it has in front of it an answer may take `usual`.
+    pub(crate) fn asked(&mut self, now: Instant, usual: Duration) {
+        self.asked = Some(now + usual.max(ANSWER));
     }
 
     /// Whether a question has just been given up.
     pub(crate) fn gave_up(&mut self, now: Instant) -> bool {
-        let late = self.asked.is_some_and(|asked| now >= asked + ANSWER);
+        let late = self.asked.is_some_and(|until| now >= until);
         if late {
             self.asked = None;
             self.unanswered = self.unanswered.saturating_add(1);
@@ -156,7 +157,7 @@ impl Recognition {
     /// When there is something to do.
     pub(crate) fn deadline(&self) -> Instant {
         match self.asked {
-            Some(asked) => asked + ANSWER,
+            Some(until) => until,
             None => self.ask_at,
         }
     }
@@ -220,7 +221,7 @@ mod tests {
     fn known(now: Instant) -> Recognition {
         let mut recognition = Recognition::new(now);
         assert!(recognition.wants_answer(now) && !recognition.is_settled());
-        recognition.asked(now);
+        recognition.asked(now, Duration::ZERO);
         assert!(recognition.answered(identity(8), now) && recognition.is_settled());
         recognition
     }
@@ -233,7 +234,7 @@ mod tests {
         for (size, conflict) in [(8, false), (9, true), (9, true), (8, false)] {
             target.doubt(now);
             assert!(!target.is_settled() && target.wants_answer(now));
-            target.asked(now);
+            target.asked(now, Duration::ZERO);
             assert!(target.answered(identity(size), now));
             assert_eq!(target.conflict(now).is_some(), conflict, "{size}");
         }
@@ -247,7 +248,7 @@ mod tests {
         let fail = |target: &mut Recognition, now: &mut Instant| {
             for _ in 0..TRIES {
                 assert!(target.wants_answer(*now));
-                target.asked(*now);
+                target.asked(*now, Duration::ZERO);
                 assert!(!target.gave_up(*now));
                 *now = target.deadline();
                 assert!(target.gave_up(*now));

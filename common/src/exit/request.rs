@@ -117,6 +117,7 @@ impl Exit {
             asked,
             span,
             captured: now.saturating_sub(age),
+            arrived: now,
             pdu: bytes.get(..len).ok_or(DropReason::MessageMalformed)?,
         };
         let slot = self.accept(&arrival, hands)?;

@@ -29,6 +29,14 @@ impl Rto {
         (base * (1 << self.doublings)).min(MOST)
     }
 
+    /// After how long without an answer a request is not at the target any more, if that answers others.
+    pub(crate) fn lost_after(&self) -> Duration {
+        let usual = self
+            .estimate
+            .map_or(FIRST, |(smoothed, variation)| smoothed + 4 * variation);
+        MOST + 2 * usual
+    }
+
     /// A request that was sent once was answered after `took`. One that was sent more often must not be timed: nobody
     /// knows which copy was answered (Karn's rule).
     pub(crate) fn sample(&mut self, took: Duration) {

@@ -1,5 +1,8 @@
 //! Requests to the target: in turn, within its window, and again if it does not answer.
 
+use std::time::Duration;
+
+use super::patience::{is_wanted, waited_too_long};
 use super::pending::{Origin, SlotId, Stage};
 use super::target::TargetId;
 use super::{Exit, Hands, state_of};
@@ -11,6 +14,9 @@ use crate::time::Instant;
 
 /// Most requests sent again at once.
 const BURST: u64 = 32;
+
+/// Frames sent within this time may be taken up in another order.
+const REORDERED: Duration = Duration::from_millis(10);
 
 impl Exit {
     /// Puts a request into its initiator's queue.
@@ -40,7 +46,7 @@ impl Exit {
             let Some(pending) = self.pending.get_mut(slot) else {
                 continue;
             };
-            if hands.io.now.saturating_since(pending.captured) <= self.max_age {
+            if !waited_too_long(pending, hands.io.now) {
                 self.emit(slot, hands);
             } else if pending.copies > 0 {
                 pending.stage = Stage::Dormant;
@@ -115,6 +121,7 @@ impl Exit {
             aoe::set_tag(pdu, tag);
         })?;
         pending.sent = io.now;
+        pending.timer = io.now;
         pending.copies = pending.copies.saturating_add(1);
         Ok(())
     }
@@ -133,19 +140,27 @@ impl Exit {
                 target.due = Instant::NEVER;
                 break;
             };
-            let due = (pending.sent + target.rto.wait()).max(target.patience);
+            let mut due = (pending.timer + target.rto.wait()).max(target.patience);
+            if target.answered_sent <= pending.sent + REORDERED {
+                // It is working on what it got before this one: a copy would only take another of its buffers.
+                due = due.max(target.answered_at + target.rto.wait());
+            }
             if now < due || again >= BURST || (probing && again > 0) {
                 target.due = due;
                 break;
             }
-            let old = now.saturating_since(pending.captured) > self.max_age;
-            if old || pending.origin.is_none() {
-                self.rest(slot);
-                continue;
-            }
-            probing = target.rto.is_backed_off();
+            let wanted = is_wanted(pending, now);
+            let backed_off = target.rto.is_backed_off();
             self.pending.unlink(&mut target.sent, slot);
             self.pending.push_back(&mut target.sent, slot);
+            if let Some(pending) = self.pending.get_mut(slot) {
+                pending.timer = now;
+            }
+            // A target that is slow still has what nobody wants any more, and no room for another one instead of it.
+            if !wanted {
+                continue;
+            }
+            probing = backed_off;
             again += 1;
             if let Err(reason) = self.send(slot, hands) {
                 hands.io.telemetry.drop(reason);
@@ -163,8 +178,7 @@ impl Exit {
         self.serve(id, hands);
     }
 
-    /// A request at the target that is not sent again, unless its initiator asks again: it is probably lost, and its
-    /// buffer free.
+    /// A request is not at the target any more as far as we know, and its buffer free.
     pub(super) fn rest(&mut self, slot: SlotId) {
         let Some(pending) = self.pending.get_mut(slot) else {
             return;

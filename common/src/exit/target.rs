@@ -29,6 +29,10 @@ pub(crate) struct Target {
     /// Those requests; the one sent longest ago first.
     pub(crate) sent: List,
     pub(crate) rto: Rto,
+    /// When it answered a request last, and when the newest of those sent once that it answered
+    /// was sent.
+    pub(crate) answered_at: Instant,
+    pub(crate) answered_sent: Instant,
     /// Nothing is sent again before this.
     pub(crate) patience: Instant,
     /// When the first of `sent` has to be looked at, or earlier.
@@ -48,6 +52,8 @@ impl Target {
             occupied: 0,
             sent: List::default(),
             rto: Rto::default(),
+            answered_at: now,
+            answered_sent: now,
             patience: now,
             due: Instant::NEVER,
             turns: VecDeque::new(),

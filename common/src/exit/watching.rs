@@ -151,7 +151,7 @@ impl Exit {
         let Some(target) = self.target_mut(id).filter(due) else {
             return;
         };
-        target.recognition.asked(now);
+        target.recognition.asked(now, target.rto.wait());
         target.occupied += 1;
         let state = state_of(hands.segments, target.segment);
         if let Some(mac) = target.watch.mac() {
