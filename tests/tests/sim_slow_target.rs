@@ -36,7 +36,7 @@ fn slow(
 /// The world fails when the target has more requests than buffers.
 #[test]
 fn a_slow_target_never_gets_more_than_it_has_buffers_for() {
-    for (service, initiators, depth) in [(20, 2, 64), (40, 1, 64)] {
+    for (service, initiators, depth) in [(20, 2, 64), (100, 1, 32), (40, 1, 64), (40, 2, 64), (100, 1, 64)] {
         for_each_seed(2, |seed| {
             let (mut world, ..) = slow(seed, service, (initiators, depth), 0.5);
             world.finish_loads(Duration::from_secs(3000));

@@ -15,6 +15,10 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TargetId(pub(crate) u16);
 
+/// A target with at least this many buffers has one of them left for what is not counted: Config queries, ours and those of
+/// whoever looks around on its segment. Where they find all of them full, they or a request are lost.
+const FEW: usize = 8;
+
 /// One target.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -78,9 +82,10 @@ impl Target {
         self.is_up() && recognised && self.has_buffer()
     }
 
-    /// Whether one of its buffers is free.
+    /// Whether one of its buffers is free for a request.
     pub(crate) fn has_buffer(&self) -> bool {
-        self.occupied < self.watch.window()
+        let window = self.watch.window();
+        self.occupied < if window < FEW { window } else { window - 1 }
     }
 
     /// When it has to be asked who it is, or that given up. A question that waits for a buffer has no time of its own:
