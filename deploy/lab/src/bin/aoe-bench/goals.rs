@@ -116,14 +116,31 @@ fn speed(table: &Table, goals: &mut Vec<Goal>) {
     let deep = [Load::SeqRead64, Load::SeqWrite64].into_iter().filter_map(cell);
     let resent = deep.map(|cell| cell.median(|run| run.resent)).reduce(f64::max);
     at_most("frames sent again per GiB, 64 in flight", resent, 0.0, "");
-    let added = || {
-        Some(
-            (table.cell(Peer::Ours, Load::Frame1)?.value.median
-                - table.cell(Peer::Bridge, Load::Frame1)?.value.median)
-                / 2.0,
-        )
+    let added = |peer| {
+        let p50 = |peer| Some(table.cell(peer, Load::Frame1)?.value.median);
+        Some((p50(peer)? - p50(Peer::Bridge)?) / 2.0)
     };
-    at_most("latency added to one frame, one way", added(), 60.0, " us");
+    at_most(
+        "latency added to one frame, one way",
+        added(Peer::Ours),
+        60.0,
+        " us",
+    );
+    let spinning = if jumbo { 16.0 } else { 10.0 };
+    at_most(
+        "latency added to one frame, one way, with busy_poll",
+        added(Peer::OursBusyPoll),
+        spinning,
+        " us",
+    );
+    if let Some(bridge) = p50(Peer::Bridge) {
+        at_most(
+            "4 KiB reads, one at a time, p50, with busy_poll (1.6 times the bridge)",
+            p50(Peer::OursBusyPoll),
+            bridge * 1.6,
+            " us",
+        );
+    }
     if underlay_mtu == 1500 {
         let bytes = f64::from(sectors_per_frame(segment_mtu)) * 512.0;
         let per_frame = |number: fn(&Sample) -> f64| {

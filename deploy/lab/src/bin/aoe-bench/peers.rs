@@ -32,6 +32,8 @@ pub(crate) enum Peer {
     Vxlan,
     /// aoe-gateway with protection = "encrypt"
     Ours,
+    /// aoe-gateway with busy_poll = "200us"
+    OursBusyPoll,
     /// aoe-gateway with protection = "authenticate"
     OursAuthenticate,
     /// fastd, aes128-ctr+umac
@@ -77,6 +79,7 @@ impl Peer {
             Peer::Bridge => "plain Ethernet bridge, no tunnel",
             Peer::Vxlan => "kernel VXLAN, not encrypted",
             Peer::Ours => "aoe-gateway, encrypt",
+            Peer::OursBusyPoll => "aoe-gateway, busy_poll 200us",
             Peer::OursAuthenticate => "aoe-gateway, authenticate",
             Peer::FastdAes => "fastd, aes128-ctr+umac",
             Peer::FastdSalsa => "fastd, salsa2012+umac",
@@ -88,7 +91,7 @@ impl Peer {
 
     /// Whether it is one of our own.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Peer::Ours | Peer::OursAuthenticate)
+        matches!(self, Peer::Ours | Peer::OursBusyPoll | Peer::OursAuthenticate)
     }
 
     /// Whether it is another's and encrypts: what we are compared with.
@@ -105,7 +108,9 @@ impl Peer {
     pub(crate) fn availability(self) -> Availability {
         match self {
             Peer::Bridge | Peer::Vxlan => Availability::Ready(kernel::version()),
-            Peer::Ours | Peer::OursAuthenticate => Availability::Ready(env!("CARGO_PKG_VERSION").to_owned()),
+            Peer::Ours | Peer::OursBusyPoll | Peer::OursAuthenticate => {
+                Availability::Ready(env!("CARGO_PKG_VERSION").to_owned())
+            }
             Peer::FastdAes | Peer::FastdSalsa => fastd::availability(),
             Peer::Openvpn => openvpn::availability(),
             Peer::Vpncloud => vpncloud::availability(),
@@ -122,8 +127,9 @@ impl Peer {
         match self {
             Peer::Bridge => kernel::bridge(&ground),
             Peer::Vxlan => kernel::vxlan(&ground),
-            Peer::Ours => ours::start(ground, dir, "encrypt"),
-            Peer::OursAuthenticate => ours::start(ground, dir, "authenticate"),
+            Peer::Ours => ours::start(ground, dir, "encrypt", None),
+            Peer::OursBusyPoll => ours::start(ground, dir, "encrypt", Some("200us")),
+            Peer::OursAuthenticate => ours::start(ground, dir, "authenticate", None),
             Peer::FastdAes => fastd::start(&ground, dir, "aes128-ctr+umac"),
             Peer::FastdSalsa => fastd::start(&ground, dir, "salsa2012+umac"),
             Peer::Openvpn => openvpn::start(&ground, dir),
