@@ -16,7 +16,7 @@ use super::reassembly::Reassembly;
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, MAX_RECORD_LEN};
 use super::repair::{Probe, Repair};
 use super::report::Report;
-use super::session::{Role, Session};
+use super::sessions::{CONFIRM_WITHIN, Precedence, Sessions, Slot};
 use crate::config::{Endpoint, PeerConfig, PeerId, Protection};
 use crate::drop_reason::DropReason;
 use crate::event::Event;
@@ -44,8 +44,6 @@ pub(crate) const UPDATE_RETRY: Duration = Duration::from_millis(250);
 /// Updates of one peer applied in a second: each may make us announce something to many initiators. An honest peer
 /// sends one per round trip at most, and sends again what is not acknowledged.
 const UPDATES_PER_SECOND: u32 = 64;
-/// How long a session may wait for its first record.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 /// IPv4 (20) or IPv6 (40) and UDP (8) headers.
 const UDP4_OVERHEAD: usize = 28;
 const UDP6_OVERHEAD: usize = 48;
@@ -99,28 +97,6 @@ pub(crate) struct Link {
     updates: (Instant, u32),
 }
 
-/// Sessions of one peer. Records are sealed with `current`; all three open.
-#[derive(Default)]
-pub(crate) struct Sessions {
-    pub(crate) current: Option<Session>,
-    /// Replaced; opens what was under way.
-    pub(crate) previous: Option<Session>,
-    /// Answered, not confirmed: the first record that opens under it makes it current, see
-    /// [`Sessions::keeps_current`].
-    pub(crate) next: Option<(Session, Instant)>,
-    /// The peer process that we know; a restarted one numbers everything anew.
-    pub(crate) peer_boot: Option<u64>,
-}
-
-/// Whose call counts if both sides called at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Precedence {
-    /// Ours: the smaller key calls.
-    Ours,
-    /// The peer's.
-    Theirs,
-}
-
 /// A call under way.
 pub(crate) struct Dialing {
     /// `None` after an answer without agreement, or too many that do not decrypt: nothing more is expected for this
@@ -135,25 +111,6 @@ pub(crate) struct OutgoingUpdate {
     pub(crate) message: Vec<u8>,
     pub(crate) serial: u32,
     pub(crate) again_at: Instant,
-}
-
-/// Which of a peer's sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
-    Current,
-    Previous,
-    Next,
-}
-
-/// What a new current session means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Promotion {
-    /// There was none.
-    Up,
-    /// The peer process is another one.
-    Restarted,
-    /// Just new keys.
-    Rekeyed,
 }
 
 impl Link {
@@ -561,113 +518,5 @@ impl Link {
             at = at.min(update.again_at);
         }
         at
-    }
-}
-
-impl Sessions {
-    fn get_mut(&mut self, slot: Slot) -> Option<&mut Session> {
-        match slot {
-            Slot::Current => self.current.as_mut(),
-            Slot::Previous => self.previous.as_mut(),
-            Slot::Next => self.next.as_mut().map(|(session, _)| session),
-        }
-    }
-
-    /// The session with this index of ours.
-    pub(crate) fn find(&mut self, local_index: u32) -> Option<(Slot, &mut Session)> {
-        let next = self.next.as_mut().map(|(session, _)| session);
-        [
-            (Slot::Current, self.current.as_mut()),
-            (Slot::Previous, self.previous.as_mut()),
-            (Slot::Next, next),
-        ]
-        .into_iter()
-        .find_map(|(slot, session)| {
-            session
-                .filter(|session| session.local_index == local_index)
-                .map(|session| (slot, session))
-        })
-    }
-
-    /// Whether the current session stays although a record opened under `next`.
-    ///
-    /// Two calls at once make two sessions. If each side went over to the other's, both would for good send what
-    /// the other only expects for a while: so the side whose call counts stays where it is, and the other follows.
-    /// A call that comes [`REDIAL_AFTER`] the current session began, or later, is no such call: the peer knew of
-    /// that session and wants another.
-    pub(crate) fn keeps_current(&self, precedence: Precedence) -> bool {
-        let (Some(current), Some((next, answered))) = (&self.current, &self.next) else {
-            return false;
-        };
-        precedence == Precedence::Ours
-            && current.role == Role::Dialer
-            && current.peer_boot == next.peer_boot
-            && *answered < current.since() + REDIAL_AFTER
-    }
-
-    /// Makes `session` the current one.
-    pub(crate) fn promote(&mut self, session: Session) -> Promotion {
-        let boot = session.peer_boot;
-        let replaced = self.current.replace(session);
-        self.next.take_if(|(next, _)| next.peer_boot != boot);
-        match (replaced, self.peer_boot.replace(boot)) {
-            (Some(replaced), Some(known)) if known == boot => {
-                // One that the peer never used has nothing under way; the one before it may.
-                if replaced.has_opened() || self.previous.is_none() {
-                    self.previous = Some(replaced);
-                }
-                Promotion::Rekeyed
-            }
-            (None, Some(known)) if known == boot => Promotion::Up,
-            (None, None) => Promotion::Up,
-            _ => {
-                // What the old process sealed must never be opened again.
-                self.previous = None;
-                Promotion::Restarted
-            }
-        }
-    }
-
-    /// Lets go of what has ended; false if the current session has.
-    pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        if self
-            .previous
-            .as_ref()
-            .is_some_and(|session| now >= session.ends_at())
-        {
-            self.previous = None;
-        }
-        if self
-            .next
-            .as_ref()
-            .is_some_and(|(_, since)| now >= *since + CONFIRM_WITHIN)
-        {
-            self.next = None;
-        }
-        self.current
-            .as_ref()
-            .is_none_or(|session| now < session.ends_at())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tunnel::session::tests::pair;
-
-    #[test]
-    fn of_two_sessions_made_at_once_one_side_keeps_its_own_but_a_later_call_counts() {
-        let now = Instant::default();
-        let keeps = |precedence, answered| {
-            let sessions = Sessions {
-                current: Some(pair(now).0),
-                next: Some((pair(answered).1, answered)),
-                ..Sessions::default()
-            };
-            sessions.keeps_current(precedence)
-        };
-        assert!(keeps(Precedence::Ours, now));
-        assert!(!keeps(Precedence::Theirs, now));
-        assert!(!keeps(Precedence::Ours, now + REDIAL_AFTER));
     }
 }

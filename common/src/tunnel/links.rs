@@ -14,13 +14,14 @@ use aoe_keys::SecretKey;
 use super::admission::{COOKIE_REPLY_LEN, Gate};
 use super::gaps::Arrival;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
-use super::link::{ASK_AFTER, Dialing, LOST_AFTER, Link, Promotion, REDIAL_AFTER, Slot, UPDATE_RETRY};
+use super::link::{ASK_AFTER, Dialing, LOST_AFTER, Link, REDIAL_AFTER, UPDATE_RETRY};
 use super::message::Kind;
 use super::path_mtu::Refused;
 use super::record::{
     HEADER_LEN, MAX_RECORD_LEN, RecordHeader, TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE,
 };
 use super::session::{Freshness, Session};
+use super::sessions::{Promotion, Slot};
 use crate::config::{Cipher, Endpoint, PeerConfig, PeerId, TunnelConfig};
 use crate::drop_reason::DropReason;
 use crate::event::Event;

@@ -25,6 +25,7 @@ pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod session;
+pub(crate) mod sessions;
 pub(crate) mod update;
 
 #[cfg(test)]
