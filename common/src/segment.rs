@@ -2,7 +2,12 @@
 
 use crate::config::SegmentId;
 use crate::drop_reason::DropReason;
-use crate::frame::{ETHERNET_HEADER_LEN, MAX_FRAME_LEN, MacAddr, SECTOR_LEN, ata, ethernet, pad_to_min};
+use crate::frame::aoe::{self, AoeCommand, Flags};
+use crate::frame::query::{self, QueryCommand, QueryHeader};
+use crate::frame::{
+    Address, ETHERNET_HEADER_LEN, HEADER_LEN, Header, MAX_FRAME_LEN, MacAddr, SECTOR_LEN, Tag, ata, ethernet,
+    pad_to_min,
+};
 use crate::output::Output;
 use crate::telemetry::{Count, Telemetry};
 
@@ -68,6 +73,39 @@ pub(crate) fn emit(
     });
     telemetry.count(Count::FramesSent);
     Ok(())
+}
+
+/// Asks whoever is at `address` on a segment for its Config answer, as the Linux driver does: to everybody.
+pub(crate) fn ask_config(
+    place: (SegmentId, SegmentState),
+    address: Address,
+    tag: Tag,
+    out: &mut Output,
+    telemetry: &mut Telemetry,
+) {
+    let header = Header {
+        version: aoe::VERSION,
+        flags: Flags::REQUEST,
+        error: 0,
+        address,
+        command: AoeCommand::Query,
+        tag,
+    };
+    let argument = QueryHeader {
+        buffer_count: 0,
+        firmware: 0,
+        sectors: 0,
+        version: aoe::VERSION,
+        command: QueryCommand::Read,
+    };
+    let len = HEADER_LEN + query::ARGUMENT_LEN;
+    let sent = emit(place, MacAddr::BROADCAST, len, out, telemetry, |frame| {
+        frame.extend_from_slice(&header.to_bytes());
+        frame.extend_from_slice(&argument.to_bytes(0));
+    });
+    if let Err(reason) = sent {
+        telemetry.drop(reason);
+    }
 }
 
 #[cfg(test)]

@@ -479,29 +479,13 @@ impl Asked<'_> {
 
 /// Asks a segment who is at the address of an import.
 fn ask(config: &ImportConfig, state: SegmentState, io: &mut Io<'_>) {
-    let header = Header {
-        version: aoe::VERSION,
-        flags: Flags::REQUEST,
-        error: 0,
-        address: config.address,
-        command: AoeCommand::Query,
-        tag: PROBE_TAG,
-    };
-    let argument = QueryHeader {
-        buffer_count: 0,
-        firmware: 0,
-        sectors: 0,
-        version: aoe::VERSION,
-        command: QueryCommand::Read,
-    };
-    let place = (config.segment, state);
-    let len = HEADER_LEN + query::ARGUMENT_LEN;
-    let sent = segment::emit(place, MacAddr::BROADCAST, len, io.out, io.telemetry, |frame| {
-        emit_query(frame, header, argument, &[]);
-    });
-    if let Err(reason) = sent {
-        io.telemetry.drop(reason);
-    }
+    segment::ask_config(
+        (config.segment, state),
+        config.address,
+        PROBE_TAG,
+        io.out,
+        io.telemetry,
+    );
 }
 
 /// The unsolicited Config response with which a target says that it is there.

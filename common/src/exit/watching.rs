@@ -12,8 +12,8 @@ use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::frame::aoe::{self, AoeCommand, Flags, Pdu};
 use crate::frame::ata::{self, AtaFlags, AtaHeader};
-use crate::frame::query::{self, Query, QueryCommand, QueryHeader};
-use crate::frame::{Ata, HEADER_LEN, Header, MacAddr, Tag};
+use crate::frame::query::Query;
+use crate::frame::{Ata, Header, MacAddr, Tag};
 use crate::segment::{self, SegmentState};
 use crate::telemetry::Count;
 use crate::tunnel::links::Io;
@@ -344,28 +344,6 @@ fn identify(id: TargetId, target: &Target, mac: MacAddr, tag: u32, state: Segmen
 
 /// Asks a target how it is.
 fn ask(id: TargetId, target: &Target, state: SegmentState, io: &mut Io<'_>) {
-    let header = Header {
-        version: aoe::VERSION,
-        flags: Flags::REQUEST,
-        error: 0,
-        address: target.address,
-        command: AoeCommand::Query,
-        tag: Tag(WATCH_TAG | u32::from(id.0)),
-    };
-    let argument = QueryHeader {
-        buffer_count: 0,
-        firmware: 0,
-        sectors: 0,
-        version: aoe::VERSION,
-        command: QueryCommand::Read,
-    };
-    let len = HEADER_LEN + query::ARGUMENT_LEN;
-    let place = (target.segment, state);
-    let sent = segment::emit(place, MacAddr::BROADCAST, len, io.out, io.telemetry, |frame| {
-        frame.extend_from_slice(&header.to_bytes());
-        frame.extend_from_slice(&argument.to_bytes(0));
-    });
-    if let Err(reason) = sent {
-        io.telemetry.drop(reason);
-    }
+    let tag = Tag(WATCH_TAG | u32::from(id.0));
+    segment::ask_config((target.segment, state), target.address, tag, io.out, io.telemetry);
 }
