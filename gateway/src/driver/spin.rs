@@ -4,16 +4,24 @@ use std::time::Duration;
 
 use aoe_common::time::Instant;
 
-/// Looking for work without sleeping goes on for an interval after the last work was found: a gateway that nobody uses
-/// sleeps. Between two looks the processor is offered to others, and if they keep it for long there are too few
-/// processors for this, and a while goes by without it.
+/// Looking for work without sleeping goes on for an interval after the last work was found, as long as that pays:
+///
+/// - Work that comes later than the interval was looked for in vain. After [`PATIENCE`] such times in a row it is not
+///   looked for any more, until work comes sooner again. So a gateway with a keepalive or a slow disk sleeps.
+/// - Between two looks the processor is offered to others. If they keep it for [`LONG`], there are too few processors
+///   for this, and [`STAND_BACK`] goes by without it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spin {
     interval: Duration,
-    until: Instant,
+    /// When work was found last.
+    found: Instant,
+    /// How many times in a row work came later than the interval.
+    in_vain: u8,
     not_before: Instant,
 }
 
+/// How often to look in vain before giving up.
+const PATIENCE: u8 = 4;
 /// Others that keep the processor longer have work of their own on it; a target or an initiator that answers one frame
 /// gives it back sooner.
 const LONG: Duration = Duration::from_micros(200);
@@ -26,29 +34,33 @@ impl Spin {
     pub(super) fn new(interval: Duration) -> Self {
         Spin {
             interval,
-            until: Instant::default(),
+            found: Instant::default(),
+            in_vain: PATIENCE,
             not_before: Instant::default(),
         }
     }
 
     /// Work was found.
     pub(super) fn found_work(&mut self, now: Instant) {
-        if now >= self.not_before {
-            self.until = now + self.interval;
-        }
+        let is_soon = now.saturating_since(self.found) <= self.interval;
+        self.in_vain = if is_soon {
+            0
+        } else {
+            PATIENCE.min(self.in_vain + 1)
+        };
+        self.found = now;
     }
 
     /// The processor was offered to others and came back.
     pub(super) fn yielded(&mut self, offered: Instant, back: Instant) {
         if back.saturating_since(offered) >= LONG {
-            self.until = back;
             self.not_before = back + STAND_BACK;
         }
     }
 
     /// Whether to look once more without sleeping.
     pub(super) fn goes_on(&self, now: Instant) -> bool {
-        now < self.until
+        self.in_vain < PATIENCE && now >= self.not_before && now < self.found + self.interval
     }
 }
 
@@ -60,31 +72,51 @@ mod tests {
         Instant::from_micros(micros)
     }
 
+    /// Work was found twice within the interval, the last time at 100 us.
+    fn busy(interval: u64) -> Spin {
+        let mut spin = Spin::new(Duration::from_micros(interval));
+        spin.found_work(at(90));
+        spin.found_work(at(100));
+        spin
+    }
+
     #[test]
     fn spinning_ends_an_interval_after_the_last_work_and_zero_never_begins() {
-        let mut spin = Spin::new(Duration::from_micros(50));
-        assert!(!spin.goes_on(at(0)), "there was no work yet");
-        spin.found_work(at(100));
+        let mut spin = busy(50);
         assert!(spin.goes_on(at(100)) && spin.goes_on(at(149)));
         assert!(!spin.goes_on(at(150)));
         spin.found_work(at(140));
         assert!(spin.goes_on(at(189)) && !spin.goes_on(at(190)));
-        let mut off = Spin::new(Duration::ZERO);
-        off.found_work(at(100));
-        assert!(!off.goes_on(at(100)));
+        assert!(!busy(0).goes_on(at(100)));
+    }
+
+    #[test]
+    fn looking_in_vain_a_few_times_ends_it_until_work_comes_soon_again() {
+        let mut spin = busy(50);
+        for late in 1..PATIENCE.into() {
+            spin.found_work(at(100 + late * 1000));
+            assert!(spin.goes_on(at(100 + late * 1000)), "in vain {late} times");
+        }
+        spin.found_work(at(10_000));
+        assert!(!spin.goes_on(at(10_000)));
+        spin.found_work(at(10_051));
+        assert!(!spin.goes_on(at(10_051)));
+        spin.found_work(at(10_101));
+        assert!(spin.goes_on(at(10_101)));
     }
 
     #[test]
     fn a_processor_that_others_want_is_left_to_them_for_a_while() {
-        let mut spin = Spin::new(Duration::from_millis(10));
-        spin.found_work(at(0));
-        spin.yielded(at(10), at(60));
-        assert!(spin.goes_on(at(60)), "a frame's worth of work of somebody else");
-        spin.yielded(at(60), at(2_060));
-        assert!(!spin.goes_on(at(2_060)));
-        spin.found_work(at(252_059));
-        assert!(!spin.goes_on(at(252_059)));
-        spin.found_work(at(252_060));
-        assert!(spin.goes_on(at(252_060)));
+        let mut spin = busy(10_000);
+        spin.yielded(at(110), at(160));
+        assert!(spin.goes_on(at(160)), "a frame's worth of work of somebody else");
+        spin.yielded(at(160), at(2_160));
+        for now in [2_160, 252_159] {
+            spin.found_work(at(now - 1));
+            spin.found_work(at(now));
+            assert!(!spin.goes_on(at(now)));
+        }
+        spin.found_work(at(252_160));
+        assert!(spin.goes_on(at(252_160)));
     }
 }

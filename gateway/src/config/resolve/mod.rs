@@ -10,6 +10,8 @@ mod names;
 mod peers;
 mod unused;
 
+use std::time::Duration;
+
 use aoe_common::config::{Cipher, GatewayConfig, SegmentConfig, TunnelConfig};
 use aoe_keys::{Psk, SecretKey};
 
@@ -18,6 +20,10 @@ use super::Loaded;
 use super::export_file::ExportFile;
 use super::fault::Faults;
 use super::gateway_file::GatewayFile;
+
+/// How long a gateway looks for more work before it sleeps, if its file does not say: about as long as waking up takes.
+/// Measured, see `docs/decisions/0013-workers.md`.
+const BUSY_POLL: Duration = Duration::from_micros(50);
 
 /// The contents of the files of secrets; absent where there is none or it was reported.
 #[derive(Debug, Default)]
@@ -94,7 +100,7 @@ pub(super) fn resolve(
         listen,
         endpoints,
         devices: devices?,
-        busy_poll: entry.busy_poll.unwrap_or_default(),
+        busy_poll: entry.busy_poll.unwrap_or(BUSY_POLL),
         workers: file.workers(),
     })
 }
