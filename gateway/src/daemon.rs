@@ -27,6 +27,7 @@ use crate::config::Loaded;
 use crate::driver::{Command, CommandSender, Driver, Lost, Reports};
 use crate::resolver::Resolver;
 use crate::segment::{AttachError, Watch, WatchedSegment};
+use crate::sys::buffers::Buffers;
 use crate::wire::{Offload, UdpWire};
 use crate::workers;
 
@@ -250,10 +251,10 @@ fn bind(listen: &[SocketAddr], worker: u8) -> Result<Vec<UdpWire>, RunError> {
             Offload::Off => ", without segmentation offload",
         };
         tracing::info!("listening on {}{offload}", wire.local_addr()?);
-        if wire.buffers().fall_short_of(UdpWire::BUFFERS) {
+        if wire.buffers().fall_short_of(Buffers::DATA_PLANE) {
             tracing::warn!(
                 "listening on {address}: {}",
-                wire.buffers().complaint(UdpWire::BUFFERS)
+                wire.buffers().complaint(Buffers::DATA_PLANE)
             );
         }
         wires.push(wire);

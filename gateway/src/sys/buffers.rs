@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
@@ -16,6 +17,19 @@ pub struct Buffers {
 }
 
 impl Buffers {
+    /// For frames or datagrams that come and go as fast as a network of 10 Gbit/s carries them while nobody serves the
+    /// socket for 6 ms: somebody else has the processor, for a slice of the scheduler's (3 ms on two processors) or two.
+    pub const DATA_PLANE: Buffers = Buffers::holding(10_000_000_000 / 8, Duration::from_millis(6));
+
+    /// What comes and goes at a rate in `gap`.
+    const fn holding(bytes_per_second: usize, gap: Duration) -> Buffers {
+        let bytes = bytes_per_second / 1_000_000 * gap.subsec_micros() as usize;
+        Buffers {
+            recv: bytes,
+            send: bytes,
+        }
+    }
+
     /// Whether either is smaller than in `asked`.
     pub fn fall_short_of(self, asked: Buffers) -> bool {
         self.recv < asked.recv || self.send < asked.send

@@ -41,16 +41,13 @@ pub enum Capture {
 }
 
 impl PacketOptions {
-    /// Received frames of one EtherType, with buffers for a few hundred jumbo frames.
+    /// Received frames of one EtherType, with the data plane's buffers.
     pub const fn ethertype(ethertype: u16) -> Self {
         PacketOptions {
             capture: Capture::EtherType(ethertype),
             promiscuous: Promiscuous::Off,
             addresses: Addresses::All,
-            buffers: Buffers {
-                recv: 4 << 20,
-                send: 4 << 20,
-            },
+            buffers: Buffers::DATA_PLANE,
         }
     }
 

@@ -25,12 +25,6 @@ pub struct UdpWire {
 }
 
 impl UdpWire {
-    /// Buffers we ask for: 64 full trains towards us, and as many towards the network.
-    pub const BUFFERS: Buffers = Buffers {
-        recv: 8 << 20,
-        send: 8 << 20,
-    };
-
     /// Binds a socket. IPv6 sockets take IPv6 only, so both families can listen on one port.
     ///
     /// # Errors
@@ -41,7 +35,7 @@ impl UdpWire {
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
-        let buffers = buffers::raise(&socket, Self::BUFFERS)?;
+        let buffers = buffers::raise(&socket, Buffers::DATA_PLANE)?;
         let socket = UdpSocket::from(socket);
         // Sets don't-fragment, receive offload and non-blocking mode.
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
