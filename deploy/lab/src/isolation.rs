@@ -73,11 +73,39 @@ pub fn is_in_user_namespace() -> bool {
     words.nth(2).is_some_and(|count| count != "4294967295")
 }
 
-/// Lets Ctrl-C and its like wait until [`run`] takes them; for callers with something to tidy up.
+/// How a program ended that [`run_again_inside`] started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this exit code.
+    Exit(u8),
+    /// With exit code 1: something was wrong, and its directory is kept for whoever looks into it.
+    Failure(PathBuf),
+    /// By a signal; this is what a shell reports then.
+    Interrupted(u8),
+}
+
+/// Runs this very program again, with the same arguments, as [`run`] does, and with a directory of its own
+/// ([`scratch`]) that is gone afterwards unless the program fails. `name` begins the directory's name.
 ///
 /// # Errors
-/// None that a correct caller sees.
-pub fn hold_signals() -> Result<(), IsolationError> {
+/// As [`run`], and when the directory cannot be made.
+pub fn run_again_inside(name: &str) -> Result<Ending, IsolationError> {
+    let as_failed = |what| move |source| IsolationError::Failed { what, source };
+    // Before there is anything to remove.
+    hold_signals()?;
+    let dir = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir();
+    let dir = dir.map_err(as_failed("make a directory for keys and logs"))?;
+    let own = std::env::current_exe().map_err(as_failed("find this program itself"))?;
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    Ok(match run(&own, &own, &args, Some(dir.path()))? {
+        1 => Ending::Failure(dir.keep()),
+        code if code > 128 => Ending::Interrupted(code),
+        code => Ending::Exit(code),
+    })
+}
+
+/// Lets Ctrl-C and its like wait until [`run`] takes them.
+fn hold_signals() -> Result<(), IsolationError> {
     let held = forwarded_signals().thread_block();
     held.map_err(|errno| IsolationError::Failed {
         what: "hold signals",

@@ -22,12 +22,11 @@ mod results;
 mod series;
 mod table;
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use aoe_lab::isolation;
+use aoe_lab::isolation::{self, Ending};
 use clap::Parser;
 
 use cli::{Cli, Options, Verb};
@@ -64,24 +63,21 @@ fn inside(options: &Options) -> Result<ExitCode> {
     })
 }
 
-/// Makes the directory and the namespaces, runs ourselves in them, and removes the directory unless it failed.
+/// Runs ourselves in namespaces of our own.
 fn outside(options: &Options) -> Result<ExitCode> {
     aoe_lab::gateway::Binaries::find()?;
     options.check()?;
-    isolation::hold_signals()?;
-    let dir = tempfile::Builder::new()
-        .prefix("aoe-bench-")
-        .tempdir()
-        .context("making a directory for keys and logs")?;
-    let own = std::env::current_exe().context("looking for this program itself")?;
-    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let code = isolation::run(&own, &own, &args, Some(dir.path()))?;
-    if code == 1 {
-        complain(&format!("     Configurations and logs: {}", dir.keep().display()));
-    } else if code > 128 {
-        complain("\naoe-bench: interrupted; nothing is left of it");
-    }
-    Ok(ExitCode::from(code))
+    Ok(ExitCode::from(match isolation::run_again_inside("aoe-bench")? {
+        Ending::Exit(code) => code,
+        Ending::Failure(dir) => {
+            complain(&format!("     Configurations and logs: {}", dir.display()));
+            1
+        }
+        Ending::Interrupted(code) => {
+            complain("\naoe-bench: interrupted; nothing is left of it");
+            code
+        }
+    }))
 }
 
 /// A text on standard output, whose reader may have gone away.

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use aoe_common::frame::Address;
 use aoe_lab::impairment::Impairment;
-use aoe_lab::isolation;
+use aoe_lab::isolation::{self, Ending};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use show::Show;
@@ -133,27 +133,21 @@ fn inside(options: &Options) -> Result<ExitCode> {
     })
 }
 
-/// Makes the directory and the namespaces, runs ourselves in them, and removes what may go.
+/// Runs ourselves in namespaces of our own.
 fn outside(options: &Options) -> Result<ExitCode> {
     aoe_lab::gateway::Binaries::find()?;
     if options.target == TargetKind::Vblade {
         aoe_lab::vblade::Vblade::program()?;
     }
-    isolation::hold_signals()?;
-    let dir = tempfile::Builder::new()
-        .prefix("aoe-lab-")
-        .tempdir()
-        .context("making a directory for keys and logs")?;
-    let own = std::env::current_exe().context("looking for this program itself")?;
-    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let code = isolation::run(&own, &own, &args, Some(dir.path()))?;
-    if code == 1 {
-        // Something was wrong, and the summary has named the logs in there.
-        let _ = dir.keep();
-    } else if code > 128 {
-        complain("\naoe-lab: interrupted; nothing is left of it");
-    }
-    Ok(ExitCode::from(code))
+    Ok(ExitCode::from(match isolation::run_again_inside("aoe-lab")? {
+        Ending::Exit(code) => code,
+        // The summary has named the logs in there.
+        Ending::Failure(_) => 1,
+        Ending::Interrupted(code) => {
+            complain("\naoe-lab: interrupted; nothing is left of it");
+            code
+        }
+    }))
 }
 
 fn isolate(command: &[OsString]) -> Result<ExitCode> {
