@@ -45,7 +45,7 @@ impl Linux {
         let guest = Guest::boot(GuestPlan {
             kernel: &kernel,
             initramfs: &initramfs,
-            namespace: &trial.world.ini,
+            namespace: &trial.world.ground.ini,
             device: trial.world.initiator_device(),
             mtu: plan.segment_mtu,
             dir: stage.dir(),
@@ -64,6 +64,7 @@ impl Linux {
         let mac = linux
             .trial
             .world
+            .ground
             .gwa
             .facts("san")?
             .mac

@@ -119,8 +119,8 @@ impl Stage {
         let image = self.image("disk.img", sectors)?;
         // The gateways come first, because one of them may have to make the TAP device vblade runs on.
         let mut gateways = world.start()?;
-        wait_for_device(&world.tgt, world.target_device())?;
-        let vblade = Vblade::start(&world.tgt, world.target_device(), target, &image, &[])?;
+        wait_for_device(&world.ground.tgt, world.target_device())?;
+        let vblade = Vblade::start(&world.ground.tgt, world.target_device(), target, &image, &[])?;
         gateways.wait_for_import(import)?;
         Ok(Opened {
             gateways,
@@ -135,9 +135,9 @@ impl Stage {
     /// As [`Vblade::start`].
     pub fn serve(&self, world: &World, target: Address, sectors: u64, options: &[&str]) -> Result<Vblade> {
         let device = world.target_device();
-        wait_for_device(&world.tgt, device)?;
+        wait_for_device(&world.ground.tgt, device)?;
         let image = self.image(&format!("{target}.img"), sectors)?;
-        Vblade::start(&world.tgt, device, target, &image, options)
+        Vblade::start(&world.ground.tgt, device, target, &image, options)
     }
 
     fn print_logs(&self) {

@@ -202,8 +202,14 @@ impl Trial {
     /// When it does not start.
     pub fn start_vblade(&mut self) -> Result<()> {
         let device = self.world.target_device();
-        wait_for_device(&self.world.tgt, device)?;
-        self.vblade = Some(Vblade::start(&self.world.tgt, device, TARGET, &self.image, &[])?);
+        wait_for_device(&self.world.ground.tgt, device)?;
+        self.vblade = Some(Vblade::start(
+            &self.world.ground.tgt,
+            device,
+            TARGET,
+            &self.image,
+            &[],
+        )?);
         Ok(())
     }
 
@@ -213,7 +219,7 @@ impl Trial {
     /// # Errors
     /// When a device cannot be made.
     pub fn switch(&self, count: usize) -> Result<Vec<Namespace>> {
-        let switch = &self.world.ini;
+        let switch = &self.world.ground.ini;
         switch.add_bridge(SWITCH, &["eth0"])?;
         let host = |number| {
             let host = Namespace::new("host")?;
@@ -221,7 +227,7 @@ impl Trial {
             veth(
                 end(&host, "eth0"),
                 end(switch, &port),
-                self.world.plan.segment_mtu,
+                self.world.ground.plan.segment_mtu,
             )?;
             switch.add_port(SWITCH, &port)?;
             Ok(host)
@@ -239,7 +245,11 @@ impl Trial {
     /// # Errors
     /// When the world has none.
     pub fn relay(&self) -> Result<&Relay> {
-        self.world.relay.as_ref().context("this world has no relay")
+        self.world
+            .ground
+            .relay
+            .as_ref()
+            .context("this world has no relay")
     }
 
     /// The gateway of one side.
@@ -266,8 +276,8 @@ impl Trial {
         // It would hold the port.
         self.gateway(side).process().stop()?;
         match side {
-            Side::A => self.gateways.a = self.world.site_a.start(&self.world.gwa)?,
-            Side::B => self.gateways.b = self.world.site_b.start(&self.world.gwb)?,
+            Side::A => self.gateways.a = self.world.site_a.start(&self.world.ground.gwa)?,
+            Side::B => self.gateways.b = self.world.site_b.start(&self.world.ground.gwb)?,
         }
         Ok(())
     }

@@ -57,7 +57,7 @@ fn scene(stage: &Stage, plan: WorldPlan, access: Access, change: impl FnOnce(&mu
 
 impl Scene {
     fn station(&self) -> Result<Station> {
-        Station::open(&self.world.ini, self.world.initiator_device())
+        Station::open(&self.world.ground.ini, self.world.initiator_device())
     }
 
     /// The gateway's address on the initiator's segment, as initiators learn it.
@@ -114,7 +114,7 @@ fn a_write_on_a_read_only_export_fails_at_once_and_the_disk_stays() {
 fn ata_commands_that_are_not_on_the_list_are_refused_and_never_reach_the_target() {
     play(|stage| {
         let scene = scene(stage, WorldPlan::default(), Access::ReadWrite, |_| ())?;
-        let sniffer = Sniffer::start(&scene.world.tgt, "eth0", &[0])?;
+        let sniffer = Sniffer::start(&scene.world.ground.tgt, "eth0", &[0])?;
         sniffer.keep(4096);
         let mut station = scene.station()?;
         let gateway = scene.gateway(&mut station)?;
@@ -153,7 +153,7 @@ fn more_sectors_than_the_whole_way_carries_are_refused() {
             ..WorldPlan::default()
         };
         let scene = scene(stage, plan, Access::ReadWrite, |world| {
-            for (namespace, device) in [(&world.gwb, "san"), (&world.tgt, "eth0")] {
+            for (namespace, device) in [(&world.ground.gwb, "san"), (&world.ground.tgt, "eth0")] {
                 namespace.set_mtu(device, 1500).unwrap();
             }
         })?;
@@ -189,7 +189,7 @@ fn an_initiator_that_is_not_listed_sees_neither_discovery_nor_answers() {
         world.site_b.exports[0].allow[0].initiators = Some(vec![LISTED]);
         let mut gateways = world.start()?;
         // Before the target lives: the advertisement is for those who are listed, too.
-        let mut station = Station::open(&world.ini, "eth0")?;
+        let mut station = Station::open(&world.ground.ini, "eth0")?;
         let vblade = stage.serve(&world, TARGET, SECTORS, &[])?;
         gateways.wait_for_import(IMPORT)?;
         let advertised = |heard: &Heard| heard.is_response() && heard.address() == IMPORT;
@@ -269,7 +269,7 @@ fn a_peer_sees_only_its_own_exports() {
         gateways.wait_for_import(IMPORT)?;
         gateway_c.wait_for_import(by_c, PATIENCE)?;
 
-        let mut at_a = Station::open(&world.ini, "eth0")?;
+        let mut at_a = Station::open(&world.ground.ini, "eth0")?;
         let mut at_c = Station::open(&behind_c, "eth0")?;
         for (station, own) in [(&mut at_a, IMPORT), (&mut at_c, by_c)] {
             let everybody = station.send(&Request::config(EVERYBODY, 0, b""))?;
@@ -356,7 +356,7 @@ fn broadcast_ata_is_dropped_except_identify() {
 fn masks_reservations_and_vendor_commands_are_refused_and_never_reach_the_target() {
     play(|stage| {
         let scene = scene(stage, WorldPlan::default(), Access::ReadWrite, |_| ())?;
-        let sniffer = Sniffer::start(&scene.world.tgt, "eth0", &[0])?;
+        let sniffer = Sniffer::start(&scene.world.ground.tgt, "eth0", &[0])?;
         sniffer.keep(4096);
         let mut station = scene.station()?;
         let gateway = scene.gateway(&mut station)?;
@@ -452,7 +452,7 @@ fn the_config_string_is_set_only_where_that_is_allowed() {
         );
         let fset = |slot: &str| {
             let args = ["-t", "5", "-c", "fset", "-s", LABEL, "107", slot, "eth0"];
-            run(&scene.world.ini, "aoecfg", &args, PATIENCE)
+            run(&scene.world.ground.ini, "aoecfg", &args, PATIENCE)
         };
         let (refused, allowed) = (fset("0")?.stdout, fset("1")?.stdout);
         ensure!(
@@ -463,7 +463,7 @@ fn the_config_string_is_set_only_where_that_is_allowed() {
 
         // What vblade itself says on its own segment, and what site A is told now.
         let args = ["-t", "1", "-c", "read", "7", "1", "san"];
-        let at_target = run(&scene.world.gwb, "aoecfg", &args, PATIENCE)?;
+        let at_target = run(&scene.world.ground.gwb, "aoecfg", &args, PATIENCE)?;
         ensure!(at_target.stdout.contains(LABEL), "{at_target:?}");
         eventually("the string is known at site A", PATIENCE, || {
             let answer = station.ask(&Request::config(granted.1, 0, b""))?;

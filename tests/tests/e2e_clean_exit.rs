@@ -21,7 +21,7 @@ fn the_end_under_load_is_clean_and_told_to_the_peer() {
         let mut trial = Trial::start(stage, plan, |_| {})?;
         let load = trial.load(load::mixed())?;
         let device = trial.world.target_device();
-        let mut bystander = Station::open(&trial.world.ini, trial.world.initiator_device())?;
+        let mut bystander = Station::open(&trial.world.ground.ini, trial.world.initiator_device())?;
         let question = Request::config(IMPORT, 0, &[]);
         bystander.ask(&question)?;
         for (round, signal) in [(1, Signal::SIGTERM), (2, Signal::SIGINT)] {
@@ -45,7 +45,7 @@ fn the_end_under_load_is_clean_and_told_to_the_peer() {
                 !answers(&mut bystander, tag, Duration::from_millis(300)),
                 "nobody answers for an export that cannot be reached"
             );
-            ensure!(!trial.world.gwb.has_link(device), "the TAP device is gone");
+            ensure!(!trial.world.ground.gwb.has_link(device), "the TAP device is gone");
             trial.kill_vblade()?;
             let ups = trial.logged(Side::A, "import e107.3 is up")?;
             trial.restart(Side::B)?;

@@ -207,7 +207,7 @@ fn nobody_has_to_read_the_log() {
         let mut world = stage.world(WorldPlan::default())?;
         world.share("disk", TARGET, Access::ReadWrite, IMPORT);
         world.site_a.write()?;
-        let _b = world.site_b.start(&world.gwb)?;
+        let _b = world.site_b.start(&world.ground.gwb)?;
         let _vblade = stage.serve(&world, TARGET, 64, &[])?;
         let desk = Desk {
             stage,
@@ -251,7 +251,7 @@ fn nobody_has_to_read_the_log() {
             ("a reader that never reads", never_read()?),
         ] {
             let (mut command, reader) = made;
-            let child = world.gwa.run(move || Ok(command.spawn()?))?;
+            let child = world.ground.gwa.run(move || Ok(command.spawn()?))?;
             let mut child = Ours(child);
             let mut initiator = world.initiator()?;
             let mut disk = initiator.disk(IMPORT, PATIENCE).context(what)?;
@@ -286,14 +286,14 @@ fn a_bad_configuration_starts_nothing() {
         world.share("disk", TARGET, Access::ReadWrite, IMPORT);
         let site = &mut world.site_a;
         site.config.imports[0].segment = "sna".to_owned();
-        let mut refused = site.start(&world.gwa)?;
+        let mut refused = site.start(&world.ground.gwa)?;
         demand_end(&mut refused, 78, &["gateway.toml", "sna"])?;
-        ensure!(!world.gwa.has_link("aoe0"), "it made a device");
+        ensure!(!world.ground.gwa.has_link("aoe0"), "it made a device");
 
         // A key that others may read, with the command that mends it; both faults at once.
         let key = site.dir().join("site-a.key");
         fs::set_permissions(&key, PermissionsExt::from_mode(0o644))?;
-        let mut refused = site.start(&world.gwa)?;
+        let mut refused = site.start(&world.ground.gwa)?;
         demand_end(&mut refused, 78, &["sna", "chmod 600"])?;
         let checked = Spoken::from(site.check()?);
         ensure!(checked.code == Some(78), "{checked:?}");
@@ -304,11 +304,11 @@ fn a_bad_configuration_starts_nothing() {
 
         fs::set_permissions(&key, PermissionsExt::from_mode(0o600))?;
         site.config.imports[0].segment = "san".to_owned();
-        let mut running = site.start(&world.gwa)?;
+        let mut running = site.start(&world.ground.gwa)?;
         running.process().wait_for_line("ready", PATIENCE)?;
-        ensure!(world.gwa.has_link("aoe0"));
+        ensure!(world.ground.gwa.has_link("aoe0"));
         running.stop()?;
-        ensure!(!world.gwa.has_link("aoe0"), "its device outlived it");
+        ensure!(!world.ground.gwa.has_link("aoe0"), "its device outlived it");
         Ok(())
     });
 }
@@ -317,8 +317,11 @@ fn a_bad_configuration_starts_nothing() {
 fn a_port_in_use_and_a_missing_right_are_named() {
     play(|stage| {
         let world = stage.world(WorldPlan::default())?;
-        let taken = world.gwa.run(|| Ok(UdpSocket::bind("198.51.100.1:34978")?))?;
-        let mut refused = world.site_a.start(&world.gwa)?;
+        let taken = world
+            .ground
+            .gwa
+            .run(|| Ok(UdpSocket::bind("198.51.100.1:34978")?))?;
+        let mut refused = world.site_a.start(&world.ground.gwa)?;
         demand_end(
             &mut refused,
             71,
@@ -336,7 +339,7 @@ fn a_port_in_use_and_a_missing_right_are_named() {
         .join(" ");
         let mut args = vec!["--bounding-set=-net_raw", "--inh-caps=-net_raw", "--"];
         args.extend(words.split(' '));
-        let refused = run(&world.gwa, "setpriv", &args, PATIENCE)?;
+        let refused = run(&world.ground.gwa, "setpriv", &args, PATIENCE)?;
         ensure!(
             refused.code == Some(77) && refused.stderr.contains("CAP_NET_RAW"),
             "{refused:?}"

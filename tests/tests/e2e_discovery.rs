@@ -46,16 +46,16 @@ fn tools(stage: &Stage, attach: Attach) -> Result<()> {
     let device = world.initiator_device();
     let here = |tool: &str, options: &[&str]| {
         let args = [options, &["107", "3", device]].concat();
-        run(&world.ini, tool, &args, PATIENCE)
+        run(&world.ground.ini, tool, &args, PATIENCE)
     };
     let at_target = |tool: &str, options: &[&str]| {
         let args = [options, &["7", "3", "san"]].concat();
-        run(&world.gwb, tool, &args, PATIENCE)
+        run(&world.ground.gwb, tool, &args, PATIENCE)
     };
 
     // With an empty string, vblade's answer has 32 bytes; ours is padded, or aoeping would wait for ever.
     let ping = here("aoeping", &["-v", "-s", "10"])?;
-    let gateway = Station::open(&world.ini, device)?
+    let gateway = Station::open(&world.ground.ini, device)?
         .ask(&Request::config(IMPORT, 0, b""))?
         .source();
     let found = format!("found e107.3 with mac {}", gateway.to_string().replace(':', ""));
@@ -67,7 +67,7 @@ fn tools(stage: &Stage, attach: Attach) -> Result<()> {
     // The gateway at the target learns of the new string by its next look, every 5 s.
     let set = at_target("aoecfg", &["-t", "1", "-c", "fset", "-s", LABEL])?;
     ensure!(set.stdout.contains(LABEL), "{set:?}");
-    let mut station = Station::open(&world.ini, device)?;
+    let mut station = Station::open(&world.ground.ini, device)?;
     e2e::stage::eventually("the new string is told at site A", PATIENCE, || {
         Ok(station.ask(&Request::config(IMPORT, 0, b""))?.config_string() == LABEL.as_bytes())
     })?;
@@ -130,7 +130,7 @@ fn broadcasts_find_every_import_under_its_address_here() {
         for (.., import) in shares {
             gateways.wait_for_import(import)?;
         }
-        let mut station = Station::open(&world.ini, "eth0")?;
+        let mut station = Station::open(&world.ground.ini, "eth0")?;
         for (asked, expected) in [
             (at(0xffff, 0xff), vec![at(7, 3), at(107, 3), at(107, 4)]),
             (at(107, 0xff), vec![at(107, 3), at(107, 4)]),
@@ -189,7 +189,7 @@ fn a_target_that_starts_later_is_advertised_under_its_address_here() {
             .b
             .process()
             .wait_for_line("segment san is attached", PATIENCE)?;
-        let mut station = Station::open(&world.ini, "eth0")?;
+        let mut station = Station::open(&world.ground.ini, "eth0")?;
         let tag = station.send(&Request::config(IMPORT, 0, b""))?;
         let _vblade = stage.serve(&world, TARGET, SECTORS, &[])?;
         let advertisement = station.wait_for("the advertisement", Heard::is_response)?;
@@ -218,9 +218,9 @@ fn buffers_are_the_window_and_the_target_never_gets_more_than_it_has() {
             let mut gateways = world.start()?;
             let image = stage.image(&format!("{index}.img"), SECTORS)?;
             // A small target: four frames.
-            let _vblade = Vblade::start(&world.tgt, "eth0", TARGET, &image, &["-b", "4"])?;
+            let _vblade = Vblade::start(&world.ground.tgt, "eth0", TARGET, &image, &["-b", "4"])?;
             gateways.wait_for_import(IMPORT)?;
-            let answer = Station::open(&world.ini, "eth0")?.ask(&Request::config(IMPORT, 0, b""))?;
+            let answer = Station::open(&world.ground.ini, "eth0")?.ask(&Request::config(IMPORT, 0, b""))?;
             ensure!(
                 answer.buffer_count() == told,
                 "{} instead of {told}",
@@ -268,19 +268,19 @@ fn sectors_are_what_both_segments_carry() {
             let dir = stage.dir().join(index.to_string());
             let mut world = World::build(&dir, stage.binaries(), WorldPlan::default())?;
             for (namespace, device, mtu) in [
-                (&world.ini, "eth0", edge),
-                (&world.gwa, "san", edge),
-                (&world.gwb, "san", exit),
-                (&world.tgt, "eth0", exit),
+                (&world.ground.ini, "eth0", edge),
+                (&world.ground.gwa, "san", edge),
+                (&world.ground.gwb, "san", exit),
+                (&world.ground.tgt, "eth0", exit),
             ] {
                 namespace.set_mtu(device, mtu)?;
             }
             world.share("disk", TARGET, Access::ReadWrite, IMPORT);
             let mut gateways = world.start()?;
             let image = stage.image(&format!("{index}.img"), SECTORS)?;
-            let _vblade = Vblade::start(&world.tgt, "eth0", TARGET, &image, &[])?;
+            let _vblade = Vblade::start(&world.ground.tgt, "eth0", TARGET, &image, &[])?;
             gateways.wait_for_import(IMPORT)?;
-            let answer = Station::open(&world.ini, "eth0")?.ask(&Request::config(IMPORT, 0, b""))?;
+            let answer = Station::open(&world.ground.ini, "eth0")?.ask(&Request::config(IMPORT, 0, b""))?;
             ensure!(
                 answer.sectors() == told,
                 "edge {edge}, exit {exit}: {}",
@@ -319,8 +319,8 @@ fn padding_is_zeros_although_vblade_pads_with_other_peoples_data() {
             vblade: _vblade,
             world,
         } = stage.open(WorldPlan::default(), TARGET, IMPORT, SECTORS)?;
-        let mut here = Station::open(&world.ini, "eth0")?;
-        let mut there = Station::open(&world.gwb, "san")?;
+        let mut here = Station::open(&world.ground.ini, "eth0")?;
+        let mut there = Station::open(&world.ground.gwb, "san")?;
         let gateway = here.ask(&Request::config(IMPORT, 0, b""))?.source();
         let target = there.ask(&Request::config(TARGET, 0, b""))?.source();
         let mut stale = 0;

@@ -101,9 +101,9 @@ fn listen(stage: &Stage, protection: &str, segment_mtu: u32) -> Result<Report> {
     world.site_a.peer("site-b")?.protection = vec![protection.to_owned()];
     world.site_b.peer("site-a")?.protection = vec![protection.to_owned()];
     // From before the first handshake on.
-    let between = Sniffer::start(&world.wan, "a", MARKER)?;
+    let between = Sniffer::start(&world.ground.wan, "a", MARKER)?;
     between.keep(1 << 16);
-    let local = Sniffer::start(&world.gwa, "san", MARKER)?;
+    let local = Sniffer::start(&world.ground.gwa, "san", MARKER)?;
     let Opened {
         mut gateways,
         vblade,

@@ -192,7 +192,7 @@ fn aggregates_of_odd_strides_are_taken_apart_and_change_nothing() {
                 .context("no endpoint")?;
             let mut from: SocketAddr = peer.parse()?;
             from.set_port(0);
-            let mut wire = trial.world.wan.run(move || Ok(UdpWire::bind(from)?))?;
+            let mut wire = trial.world.ground.wan.run(move || Ok(UdpWire::bind(from)?))?;
             let before = refused(&trial.counted(side)?);
             let mut sent = 0;
             for stride in [1, 3, 7, 15, 16, 17, 31, 33, 333, 1199, 1251, 1253, 1471] {
@@ -244,7 +244,11 @@ fn story(harm: impl FnOnce(&mut Trial, &Load, [Vec<Vec<u8>>; 2]) -> Result<()>) 
         };
         let mut trial = Trial::start(stage, plan, |world| {
             for side in SIDES {
-                world.relay.iter().for_each(|relay| relay.record(side, 10_000));
+                world
+                    .ground
+                    .relay
+                    .iter()
+                    .for_each(|relay| relay.record(side, 10_000));
             }
         })?;
         let start = [trial.relay()?.recorded(Side::A), trial.relay()?.recorded(Side::B)];

@@ -118,6 +118,6 @@ fn work(initiator: &mut Initiator, ledger: &mut Ledger, seed: u64) -> Result<Fig
 
 /// Datagrams that the path has swallowed so far, both ways.
 fn lost(trial: &Trial) -> Result<u64> {
-    let relay = trial.world.relay.as_ref().context("there is a relay")?;
+    let relay = trial.world.ground.relay.as_ref().context("there is a relay")?;
     Ok(relay.counters(Side::A).lost + relay.counters(Side::B).lost)
 }

@@ -42,15 +42,19 @@ fn set_mtu(namespace: &Namespace, devices: &[&str]) -> Result<()> {
 
 #[test]
 fn a_hop_between_the_gateways_shrinks_and_says_nothing() {
-    play(|stage| shrinks(stage, |trial| set_mtu(&trial.world.wan, &["a", "b", "br0"])));
+    play(|stage| {
+        shrinks(stage, |trial| {
+            set_mtu(&trial.world.ground.wan, &["a", "b", "br0"])
+        })
+    });
 }
 
 #[test]
 fn the_gateways_own_devices_shrink() {
     play(|stage| {
         shrinks(stage, |trial| {
-            set_mtu(&trial.world.gwa, &["wan0"])?;
-            set_mtu(&trial.world.gwb, &["wan0"])
+            set_mtu(&trial.world.ground.gwa, &["wan0"])?;
+            set_mtu(&trial.world.ground.gwb, &["wan0"])
         })
     });
 }

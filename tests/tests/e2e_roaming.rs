@@ -60,7 +60,7 @@ fn an_endpoint_by_name_is_resolved_again_when_the_peer_is_lost() {
         world.site_b.config.peers[0].endpoint = None;
         let hosts = stage.dir().join("hosts");
         fs::write(&hosts, "198.51.100.2 gateway-b.test\n")?;
-        let mut b = world.site_b.start(&world.gwb)?;
+        let mut b = world.site_b.start(&world.ground.gwb)?;
         let mut vblade = stage.serve(&world, TARGET, SECTORS as u64, &[])?;
         let a = start_with_hosts(stage, &world, &hosts)?;
         a.wait_for_line("import e107.3 is up", PATIENCE)?;
@@ -72,13 +72,14 @@ fn an_endpoint_by_name_is_resolved_again_when_the_peer_is_lost() {
 
         // It moves house and says goodbye. Its peer finds it by its name, or not at all: it has no way to call.
         world
+            .ground
             .gwb
             .add_address("wan0", IpAddr::from([198, 51, 100, 3]), 24)?;
         fs::write(&hosts, "198.51.100.3 gateway-b.test\n")?;
         let seen = a.transcript().len();
         b.stop()?;
         world.site_b.config.listen = vec!["198.51.100.3:34978".parse()?];
-        b = world.site_b.start(&world.gwb)?;
+        b = world.site_b.start(&world.ground.gwb)?;
         a.wait_for_line_after(seen, "import e107.3 is up", PATIENCE)?;
         load.go_on(200)?;
         let (_, mut ledger, _) = load.finish()?;
@@ -102,7 +103,7 @@ fn start_with_hosts(stage: &Stage, world: &World, hosts: &Path) -> Result<Proces
         .arg(stage.binaries().gateway())
         .arg(world.site_a.config_path());
     let log = world.site_a.dir().join("gateway.log");
-    world.gwa.spawn("gateway site-a", command, Some(&log))
+    world.ground.gwa.spawn("gateway site-a", command, Some(&log))
 }
 
 /// I/O goes on while first A, then B, then A again sees its peer at another address.

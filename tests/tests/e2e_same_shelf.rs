@@ -84,8 +84,8 @@ fn two_sites_use_one_export_at_the_same_time() {
 
         // Each has a half of the disk, as two hosts would with a partition each, and works at full depth meanwhile.
         let half = SECTORS / 2;
-        let workers =
-            [(&world.ini, at_a, 0, 0xa), (&behind_c, at_c, half, 0xc)].map(|(host, import, first, seed)| {
+        let workers = [(&world.ground.ini, at_a, 0, 0xa), (&behind_c, at_c, half, 0xc)].map(
+            |(host, import, first, seed)| {
                 let host = host.clone();
                 std::thread::spawn(move || -> Result<Ledger> {
                     let mut initiator = aoe_lab::initiator::Initiator::open(&host, "eth0", PATIENCE)?;
@@ -94,7 +94,8 @@ fn two_sites_use_one_export_at_the_same_time() {
                     clean(&mixed(seed).run(&mut initiator, import, &mut ledger)?)?;
                     Ok(ledger)
                 })
-            });
+            },
+        );
         let mut ledgers = Vec::new();
         for worker in workers {
             ledgers.push(worker.join().expect("a worker does not panic")?);

@@ -24,20 +24,20 @@ fn a_device_goes_down_and_up_at_either_side() {
         for (side, namespace, device, why) in [
             (
                 Side::A,
-                trial.world.gwa.clone(),
+                trial.world.ground.gwa.clone(),
                 SEGMENT,
                 "the device is switched off",
             ),
             (
                 Side::B,
-                trial.world.gwb.clone(),
+                trial.world.ground.gwb.clone(),
                 SEGMENT,
                 "the device is switched off",
             ),
             // The other end of the cable.
             (
                 Side::A,
-                trial.world.ini.clone(),
+                trial.world.ground.ini.clone(),
                 "eth0",
                 "the device has no carrier",
             ),
@@ -69,15 +69,15 @@ fn a_device_is_replaced_by_another_one_of_its_name_at_the_exit() {
     play(|stage| {
         let mut trial = Trial::start(stage, WorldPlan::default(), |_| {})?;
         let load = trial.load(load::mixed())?;
-        let gateway = trial.world.gwb.clone();
+        let gateway = trial.world.ground.gwb.clone();
         let before = gateway.facts(SEGMENT)?;
         gateway.delete_link(SEGMENT)?;
         // The target's device was the other end of it.
         trial.kill_vblade()?;
         trial.wait_for_log(Side::B, "there is no such device", 1)?;
         trial.wait_for_log(Side::A, DOWN, 1)?;
-        let mtu = trial.world.plan.segment_mtu;
-        veth(end(&trial.world.tgt, "eth0"), end(&gateway, SEGMENT), mtu)?;
+        let mtu = trial.world.ground.plan.segment_mtu;
+        veth(end(&trial.world.ground.tgt, "eth0"), end(&gateway, SEGMENT), mtu)?;
         let after = gateway.facts(SEGMENT)?;
         ensure!(
             before.index != after.index && before.mac != after.mac,
@@ -101,13 +101,13 @@ fn a_device_is_replaced_by_another_one_of_its_name_at_the_edge() {
         let trial = Trial::start(stage, WorldPlan::default(), |_| {})?;
         let hosts = trial.switch(1)?;
         let load = start_on(&trial, Initiator::open(&hosts[0], "eth0", PATIENCE)?)?;
-        let gateway = trial.world.gwa.clone();
+        let gateway = trial.world.ground.gwa.clone();
         let before = gateway.facts(SEGMENT)?;
         gateway.delete_link(SEGMENT)?;
         trial.wait_for_log(Side::A, "there is no such device", 1)?;
-        let mtu = trial.world.plan.segment_mtu;
-        veth(end(&trial.world.ini, "eth0"), end(&gateway, SEGMENT), mtu)?;
-        trial.world.ini.add_port(SWITCH, "eth0")?;
+        let mtu = trial.world.ground.plan.segment_mtu;
+        veth(end(&trial.world.ground.ini, "eth0"), end(&gateway, SEGMENT), mtu)?;
+        trial.world.ground.ini.add_port(SWITCH, "eth0")?;
         let after = gateway.facts(SEGMENT)?;
         ensure!(
             before.index != after.index && before.mac != after.mac,
@@ -138,12 +138,16 @@ fn a_device_is_replaced_by_another_one_of_its_name_at_the_edge() {
 fn a_device_that_comes_later_is_attached_when_it_comes() {
     play(|stage| {
         let trial = Trial::begin(stage, WorldPlan::default(), &[], |world| {
-            world.gwa.delete_link(SEGMENT)
+            world.ground.gwa.delete_link(SEGMENT)
         })?;
         trial.wait_for_log(Side::A, "segment san waits for san: there is no such device", 1)?;
         trial.wait_for_log(Side::A, "ready", 1)?;
-        let mtu = trial.world.plan.segment_mtu;
-        veth(end(&trial.world.ini, "eth0"), end(&trial.world.gwa, SEGMENT), mtu)?;
+        let mtu = trial.world.ground.plan.segment_mtu;
+        veth(
+            end(&trial.world.ground.ini, "eth0"),
+            end(&trial.world.ground.gwa, SEGMENT),
+            mtu,
+        )?;
         trial.wait_for_log(Side::A, UP, 1)?;
         let load = trial.load(load::mixed())?;
         trial.finish(load).map(drop)
@@ -157,10 +161,10 @@ fn another_mtu_is_noticed_and_initiators_are_told() {
         let load = trial.load(load::mixed())?;
         trial.end(load)?;
         let ends = [
-            (trial.world.tgt.clone(), "eth0"),
-            (trial.world.gwb.clone(), SEGMENT),
-            (trial.world.gwa.clone(), SEGMENT),
-            (trial.world.ini.clone(), "eth0"),
+            (trial.world.ground.tgt.clone(), "eth0"),
+            (trial.world.ground.gwb.clone(), SEGMENT),
+            (trial.world.ground.gwa.clone(), SEGMENT),
+            (trial.world.ground.ini.clone(), "eth0"),
         ];
         for (mtu, sectors) in [(9000, 17), (1500, 2)] {
             for (namespace, device) in &ends {
@@ -200,7 +204,7 @@ fn tap_devices_that_somebody_deletes_are_made_again() {
         let mut trial = Trial::start(stage, plan, |_| {})?;
         let load = trial.load(load::mixed())?;
         let device = trial.world.target_device();
-        trial.world.gwb.delete_link(device)?;
+        trial.world.ground.gwb.delete_link(device)?;
         trial.kill_vblade()?;
         trial.wait_for_log(Side::B, "segment san is attached", 2)?;
         trial.start_vblade()?;
@@ -210,7 +214,11 @@ fn tap_devices_that_somebody_deletes_are_made_again() {
         let (initiator, mut ledger, _) = load.finish()?;
         drop(initiator);
         let ups = trial.logged(Side::A, UP)?;
-        trial.world.gwa.delete_link(trial.world.initiator_device())?;
+        trial
+            .world
+            .ground
+            .gwa
+            .delete_link(trial.world.initiator_device())?;
         trial.wait_for_log(Side::A, "segment san is attached", 2)?;
         trial.wait_for_log(Side::A, UP, ups + 1)?;
         let mut initiator = trial.world.initiator()?;
@@ -227,7 +235,7 @@ fn the_device_between_the_gateways_goes_down_and_up() {
     play(|stage| {
         let mut trial = Trial::start(stage, WorldPlan::default(), |_| {})?;
         let load = trial.load(load::mixed())?;
-        for namespace in [trial.world.gwa.clone(), trial.world.gwb.clone()] {
+        for namespace in [trial.world.ground.gwa.clone(), trial.world.ground.gwb.clone()] {
             namespace.set_down("wan0")?;
             pause(500);
             trial.both_run()?;

@@ -123,8 +123,8 @@ fn a_stranger_does_not_hide_what_is_wrong_with_a_peer() {
         know_and_allow(&mut world, &mut site_c);
         site_c.peer("site-b")?.protection = vec!["authenticate".to_owned()];
         world.site_b.config.peers.retain(|peer| peer.name == "site-c");
-        let mut b = world.site_b.start(&world.gwb)?;
-        let _a = world.site_a.start(&world.gwa)?;
+        let mut b = world.site_b.start(&world.ground.gwb)?;
+        let _a = world.site_a.start(&world.ground.gwa)?;
         b.process()
             .wait_for_line("a key that no [[peer]] has", PATIENCE)?;
         let _c = site_c.start(&host_c)?;

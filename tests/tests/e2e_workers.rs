@@ -60,7 +60,7 @@ fn two_exports_are_carried_by_two_workers_at_the_same_time() {
 
         // One initiator host for each disk, both at work at once.
         let busy = DISKS.map(|(_, _, import)| {
-            let (host, device) = (world.ini.clone(), world.initiator_device());
+            let (host, device) = (world.ground.ini.clone(), world.initiator_device());
             std::thread::spawn(move || -> Result<()> {
                 let mut initiator = Initiator::open(&host, device, PATIENCE)?;
                 initiator.disk(import, PATIENCE)?;

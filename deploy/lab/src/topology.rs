@@ -24,7 +24,6 @@ use crate::gateway::{
 };
 use crate::initiator::Initiator;
 use crate::netns::{Namespace, veth};
-use crate::relay::Relay;
 use crate::target::Target;
 use crate::target::server::TargetServer;
 
@@ -101,24 +100,12 @@ impl Default for WorldPlan {
 /// Two sites that know each other's keys and addresses. The gateways are not running yet.
 #[derive(Debug)]
 pub struct World {
-    /// What was asked for.
-    pub plan: WorldPlan,
-    /// Host of site A's initiator.
-    pub ini: Namespace,
-    /// Host of site A's gateway.
-    pub gwa: Namespace,
-    /// What is between the gateways; its devices `a` and `b` lead to them.
-    pub wan: Namespace,
-    /// Host of site B's gateway.
-    pub gwb: Namespace,
-    /// Host of site B's target.
-    pub tgt: Namespace,
+    /// Where they stand.
+    pub ground: Ground,
     /// Site A, called `site-a`.
     pub site_a: Site,
     /// Site B, called `site-b`.
     pub site_b: Site,
-    /// The relay, if there is one.
-    pub relay: Option<Relay>,
     dir: PathBuf,
     binaries: Binaries,
 }
@@ -152,15 +139,9 @@ impl World {
         introduce(&mut site_a, &site_b, Some(ground.b_seen_from_a));
         introduce(&mut site_b, &site_a, Some(ground.a_seen_from_b));
         Ok(World {
-            plan,
-            ini: ground.ini,
-            gwa: ground.gwa,
-            wan: ground.wan,
-            gwb: ground.gwb,
-            tgt: ground.tgt,
+            ground,
             site_a,
             site_b,
-            relay: ground.relay,
             dir: dir.to_owned(),
             binaries: binaries.clone(),
         })
@@ -183,19 +164,19 @@ impl World {
     /// When one cannot be started. Whether they come up is another question.
     pub fn start(&self) -> Result<Gateways> {
         Ok(Gateways {
-            b: self.site_b.start(&self.gwb)?,
-            a: self.site_a.start(&self.gwa)?,
+            b: self.site_b.start(&self.ground.gwb)?,
+            a: self.site_a.start(&self.ground.gwa)?,
         })
     }
 
     /// The device of site A's initiator.
     pub fn initiator_device(&self) -> &'static str {
-        end_device(self.plan.attach_a)
+        end_device(self.ground.plan.attach_a)
     }
 
     /// The device of site B's target.
     pub fn target_device(&self) -> &'static str {
-        end_device(self.plan.attach_b)
+        end_device(self.ground.plan.attach_b)
     }
 
     /// An initiator at site A; on TAP the gateway has to be running.
@@ -203,7 +184,7 @@ impl World {
     /// # Errors
     /// When its device does not appear.
     pub fn initiator(&self) -> Result<Initiator> {
-        Initiator::open(&self.ini, self.initiator_device(), PATIENCE)
+        Initiator::open(&self.ground.ini, self.initiator_device(), PATIENCE)
     }
 
     /// Runs an embedded target at site B; on TAP the gateway has to be running.
@@ -211,7 +192,7 @@ impl World {
     /// # Errors
     /// When its device does not appear.
     pub fn serve(&self, target: Target) -> Result<TargetServer> {
-        TargetServer::start_within(&self.tgt, self.target_device(), target, PATIENCE)
+        TargetServer::start_within(&self.ground.tgt, self.target_device(), target, PATIENCE)
     }
 
     /// Another gateway, in the network where site B is: its host, with a device `san` whose other end is
@@ -220,23 +201,25 @@ impl World {
     /// # Errors
     /// As [`World::build`].
     pub fn stranger(&self, name: &str) -> Result<(Namespace, Namespace, Site)> {
+        let ground = &self.ground;
+        let plan = ground.plan;
         let host = Namespace::new(name)?;
-        let behind = end_host("behind", &host, Attach::Nic, self.plan.segment_mtu)?;
-        veth(end(&host, "wan0"), end(&self.wan, "c"), self.plan.underlay_mtu)?;
-        self.wan.add_port("br0", "c")?;
-        let network = match self.plan.between {
+        let behind = end_host("behind", &host, Attach::Nic, plan.segment_mtu)?;
+        veth(end(&host, "wan0"), end(&ground.wan, "c"), plan.underlay_mtu)?;
+        ground.wan.add_port("br0", "c")?;
+        let network = match plan.between {
             Between::Relay => 113,
             Between::Bridge | Between::Cable => 100,
         };
-        let ours = address(self.plan.internet, (network, 66));
-        host.add_address("wan0", ours, prefix_len(self.plan.internet))?;
+        let ours = address(plan.internet, (network, 66));
+        host.add_address("wan0", ours, prefix_len(plan.internet))?;
         let mut site = site(
             &self.dir,
             &self.binaries,
             name,
             ours,
             Attach::Nic,
-            self.plan.segment_mtu,
+            plan.segment_mtu,
         )?;
         let theirs = self.site_b.config.listen.first().map(|at| at.ip());
         introduce(&mut site, &self.site_b, theirs);

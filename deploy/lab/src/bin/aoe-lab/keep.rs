@@ -21,7 +21,11 @@ pub(crate) fn run(options: &Options, show: &Show, dir: &Path) -> Result<()> {
     let world = scene.world();
     let own = std::env::current_exe()?;
     let own = own.display();
-    let (ini, wan, gwa) = (enter(&world.ini)?, enter(&world.wan)?, enter(&world.gwa)?);
+    let (ini, wan, gwa) = (
+        enter(&world.ground.ini)?,
+        enter(&world.ground.wan)?,
+        enter(&world.ground.gwa)?,
+    );
     show.line(&format!(
         "
   In another terminal, as the same user. The initiator's host:

@@ -66,7 +66,7 @@ impl Scene {
     /// Builds everything that does not run yet.
     pub(crate) fn build(binaries: &Binaries, dir: &Path, plan: WorldPlan, options: &Options) -> Result<Self> {
         let mut world = World::build(dir, binaries, plan)?;
-        if let (Some(relay), Some(impairment)) = (&world.relay, options.impair) {
+        if let (Some(relay), Some(impairment)) = (&world.ground.relay, options.impair) {
             relay.impair(impairment);
         }
         world.share("backup", WRITABLE.0, Access::ReadWrite, WRITABLE.1);
@@ -151,7 +151,7 @@ impl Scene {
         if let Some(stranger) = stranger {
             stranger.judge(report);
         }
-        if let (Some(relay), Some(gateways)) = (&self.world.relay, &mut self.gateways) {
+        if let (Some(relay), Some(gateways)) = (&self.world.ground.relay, &mut self.gateways) {
             path::tell(relay, gateways, report);
         }
         let gateways = self.gateways.as_mut();
@@ -163,13 +163,13 @@ impl Scene {
     }
 
     fn discover(&self, report: &mut Report) -> Option<Initiator> {
-        let plan = self.world.plan;
+        let plan = self.world.ground.plan;
         let expected_sectors = sectors_per_frame(plan.segment_mtu);
         let found = report.check(
             "discovery",
             || {
                 let mut initiator = self.world.initiator()?;
-                let gateway = self.world.gwa.facts(aoe_lab::topology::SEGMENT)?.mac;
+                let gateway = self.world.ground.gwa.facts(aoe_lab::topology::SEGMENT)?.mac;
                 let found = find_both(&mut initiator, gateway, self.patience)?;
                 ensure!(
                     found.sectors == expected_sectors,
@@ -196,10 +196,10 @@ impl Scene {
 
     /// Writes, reads everything back, and reads at random.
     fn measure(&self, report: &mut Report, show: &Show, initiator: &mut Initiator) {
-        let plan = self.world.plan;
+        let plan = self.world.ground.plan;
         let mtus = (plan.segment_mtu, plan.underlay_mtu);
         // The first sectors hold the marker. On a bad path nobody wants to wait for all others.
-        let all = if self.world.relay.is_some() {
+        let all = if self.world.ground.relay.is_some() {
             SECTORS / 16
         } else {
             SECTORS

@@ -22,9 +22,9 @@ pub(super) fn listen_in(world: &World, report: &mut Report, initiator: &mut Init
     let seen = report.check(
         "sniffer",
         || {
-            let underlay = Sniffer::start(&world.wan, "a", MARKER)?;
+            let underlay = Sniffer::start(&world.ground.wan, "a", MARKER)?;
             // A marker found nowhere proves nothing, so the same search runs where it has to be found.
-            let segment = Sniffer::start(&world.gwb, SEGMENT, MARKER)?;
+            let segment = Sniffer::start(&world.ground.gwb, SEGMENT, MARKER)?;
             exchange_marker(initiator, patience)?;
             let (seen, control) = (underlay.seen(), segment.seen());
             judge_sniffers(&seen, &control)?;

@@ -36,7 +36,7 @@ impl Stranger {
             site.config
                 .imports
                 .push(import_section("site-b", "backup", WRITABLE.1));
-            let cable = Sniffer::start(&world.wan, "c", &PORTS)?;
+            let cable = Sniffer::start(&world.ground.wan, "c", &PORTS)?;
             let running = site.start(&host)?;
             Ok(Stranger {
                 running,

@@ -43,8 +43,11 @@ impl RunningTarget {
                     let image = dir.join(format!("{address}.img"));
                     make_image(&image, SECTORS as u64)?;
                     let vblade = Vblade::new(address, &image);
-                    let process =
-                        vblade.start(&world.tgt, world.target_device(), Some(&dir.join("vblade.log")))?;
+                    let process = vblade.start(
+                        &world.ground.tgt,
+                        world.target_device(),
+                        Some(&dir.join("vblade.log")),
+                    )?;
                     Ok(RunningTarget::Vblade { _process: process })
                 })
                 .collect(),
