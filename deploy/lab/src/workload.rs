@@ -12,7 +12,7 @@ use std::time::{Duration, Instant as SystemInstant};
 use anyhow::{Result, ensure};
 use aoe_common::frame::{Address, SECTOR_LEN};
 
-use crate::initiator::{Action, Completion, Initiator, RequestId};
+use crate::initiator::{Action, Completion, DriverCounters, Initiator, RequestId};
 use crate::random::Random;
 
 pub use figures::Figures;
@@ -89,13 +89,28 @@ impl Workload {
     /// When the ledger holds fewer blocks than the depth asks for. Failed and wrong requests are no errors here:
     /// they are in the figures.
     pub fn run(&self, initiator: &mut Initiator, address: Address, ledger: &mut Ledger) -> Result<Figures> {
+        self.run_after(Duration::ZERO, || {}, initiator, address, ledger)
+    }
+
+    /// As [`Workload::run`], but its figures and its limit begin after a ramp, with requests in flight, and `begin` is
+    /// called then. (Errors and wrong sectors of the ramp count.)
+    ///
+    /// # Errors
+    /// As [`Workload::run`].
+    pub fn run_after(
+        &self,
+        ramp: Duration,
+        begin: impl FnOnce(),
+        initiator: &mut Initiator,
+        address: Address,
+        ledger: &mut Ledger,
+    ) -> Result<Figures> {
         let blocks = ledger.sectors() / u64::from(self.block_sectors.max(1));
         ensure!(
             blocks >= self.depth as u64,
             "{blocks} blocks are too few for {} requests in flight",
             self.depth
         );
-        let before = initiator.driver().counters();
         let mut run = Run {
             workload: self,
             random: Random::new(self.seed),
@@ -105,11 +120,13 @@ impl Workload {
             in_flight: HashMap::new(),
             busy: HashMap::new(),
             spare: Vec::new(),
+            ramp: Some(ramp),
             started: SystemInstant::now(),
+            before: initiator.driver().counters(),
             figures: Figures::new(),
         };
-        run.work(initiator, address, ledger);
-        let mut figures = run.figures;
+        run.work(begin, initiator, address, ledger);
+        let (mut figures, before) = (run.figures, run.before);
         let after = initiator.driver().counters();
         figures.elapsed = run.started.elapsed();
         figures.retransmits = after.retransmits - before.retransmits;
@@ -141,7 +158,11 @@ struct Run<'a> {
     /// Blocks with a request in flight: what they hold is in motion.
     busy: HashMap<u64, ()>,
     spare: Vec<Vec<u8>>,
+    /// While nothing counts.
+    ramp: Option<Duration>,
+    /// Since when things count, and before that since when nothing does.
     started: SystemInstant,
+    before: DriverCounters,
     figures: Figures,
 }
 
@@ -157,9 +178,20 @@ enum FlightKind {
 }
 
 impl Run<'_> {
-    fn work(&mut self, initiator: &mut Initiator, address: Address, ledger: &mut Ledger) {
+    fn work(
+        &mut self,
+        begin: impl FnOnce(),
+        initiator: &mut Initiator,
+        address: Address,
+        ledger: &mut Ledger,
+    ) {
         let mut last_progress = SystemInstant::now();
+        let mut begin = Some(begin);
         loop {
+            if self.ramp.is_some_and(|ramp| self.started.elapsed() >= ramp) {
+                begin.take().into_iter().for_each(|begin| begin());
+                self.count_from_now(initiator);
+            }
             while self.in_flight.len() < self.workload.depth && self.goes_on() {
                 if !self.submit(initiator, address, ledger) {
                     break;
@@ -180,7 +212,18 @@ impl Run<'_> {
         }
     }
 
+    fn count_from_now(&mut self, initiator: &Initiator) {
+        self.ramp = None;
+        self.figures.begin();
+        self.requested = 0;
+        self.before = initiator.driver().counters();
+        self.started = SystemInstant::now();
+    }
+
     fn goes_on(&self) -> bool {
+        if self.ramp.is_some() {
+            return true;
+        }
         match &self.workload.limit {
             Limit::Time(time) => self.started.elapsed() < *time,
             Limit::Bytes(bytes) => self.requested < *bytes,

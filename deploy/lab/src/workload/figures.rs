@@ -105,6 +105,13 @@ impl Figures {
         self.errors.values().sum()
     }
 
+    /// Forgets what went well so far: a ramp is over.
+    pub(super) fn begin(&mut self) {
+        self.bytes = 0;
+        self.requests = 0;
+        self.latency.reset();
+    }
+
     pub(super) fn succeed(&mut self, bytes: usize, latency: Duration) {
         self.bytes += bytes as u64;
         self.requests += 1;

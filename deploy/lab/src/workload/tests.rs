@@ -71,6 +71,64 @@ fn a_ram_target_over_a_cable_at_both_mtus() {
 }
 
 #[test]
+fn a_ramp_is_verified_and_not_counted() {
+    let (ini, tgt) = cable(1500);
+    let server = TargetServer::start(&tgt, "eth0", ram()).unwrap();
+    let mut initiator = Initiator::open(&ini, "eth0", Duration::ZERO).unwrap();
+    initiator.disk(E7_3, Duration::from_secs(5)).unwrap();
+    let mut ledger = Ledger::new(0, SECTORS, 9, Fresh::Zero);
+    let reads = Workload {
+        block_sectors: 2,
+        limit: Limit::Bytes(64 << 10),
+        ..Workload::default()
+    };
+    let asked = |server: &TargetServer| server.lock().counters().requests;
+    let (before, mut at_begin) = (asked(&server), 0);
+    let figures = reads
+        .run_after(
+            Duration::from_millis(50),
+            || at_begin = asked(&server),
+            &mut initiator,
+            E7_3,
+            &mut ledger,
+        )
+        .unwrap();
+    let (ramp, counted) = (at_begin - before, asked(&server) - at_begin);
+    assert!(figures.is_clean() && ramp > 0, "{figures:?}");
+    // What was in flight when the ramp was over counts where it was answered.
+    let in_flight = reads.depth as u64;
+    assert!(
+        figures.bytes >= 64 << 10 && figures.bytes <= (64 << 10) + in_flight * 1024,
+        "{figures:?}"
+    );
+    assert_eq!(figures.requests, figures.bytes / 1024);
+    assert!(figures.frames <= counted + in_flight, "{counted} of {figures:?}");
+
+    // What is wrong is wrong in the ramp too.
+    let wrong = server
+        .lock()
+        .blade_mut(E7_3)
+        .unwrap()
+        .backing_mut()
+        .write(0, &[0xee; 512]);
+    wrong.unwrap();
+    let stopped = Workload {
+        limit: Limit::Bytes(0),
+        ..reads
+    };
+    let figures = stopped
+        .run_after(
+            Duration::from_millis(50),
+            || {},
+            &mut initiator,
+            E7_3,
+            &mut ledger,
+        )
+        .unwrap();
+    assert!(figures.bad_sectors > 0, "{figures:?}");
+}
+
+#[test]
 fn a_file_target_holds_what_was_written_and_a_tampered_sector_is_found() {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len((SECTORS * 512) as u64).unwrap();

@@ -37,6 +37,9 @@ pub(crate) enum Verb {
     Target(TargetOptions),
 }
 
+/// Seconds until a load flows as it does from then on.
+const RAMP: f64 = 0.3;
+
 /// Losses each way of `aoe-bench loss`, and round trips.
 const LOSSES: [&str; 3] = ["0%", "0.1%", "1%"];
 const ROUND_TRIPS_MS: [u32; 4] = [0, 10, 20, 50];
@@ -64,6 +67,9 @@ pub(crate) struct Options {
     /// Seconds each run takes
     #[arg(long, value_name = "SECONDS")]
     time: Option<f64>,
+    /// Seconds of the same load before each run that do not count
+    #[arg(long, value_name = "SECONDS")]
+    ramp: Option<f64>,
     /// Let a relay between the gateways do harm, such as "loss=1%,delay=5ms" (in each direction)
     #[arg(long, value_name = "WHAT")]
     impair: Option<String>,
@@ -216,8 +222,13 @@ impl Options {
             (false, true) => 1.0,
             (false, false) => 0.5,
         };
-        let seconds = self.time.unwrap_or(usual).clamp(0.01, 3600.0);
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1))
+        seconds(self.time.unwrap_or(usual).max(0.01))
+    }
+
+    /// How long the load is there before.
+    pub(crate) fn ramp(&self) -> Duration {
+        let usual = if self.is_impaired() { 0.0 } else { RAMP };
+        seconds(self.ramp.unwrap_or(usual))
     }
 
     /// Writes the files that were asked for.
@@ -238,4 +249,8 @@ impl Options {
         }
         Ok(())
     }
+}
+
+fn seconds(number: f64) -> Duration {
+    Duration::try_from_secs_f64(number.clamp(0.0, 3600.0)).unwrap_or_default()
 }

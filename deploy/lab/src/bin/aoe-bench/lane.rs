@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use aoe_common::frame::{Address, MacAddr};
+use aoe_common::frame::{Address, MacAddr, SECTOR_LEN};
 use aoe_lab::impairment::Impairment;
 use aoe_lab::initiator::Initiator;
 use aoe_lab::netns::Namespace;
@@ -12,7 +12,7 @@ use aoe_lab::relay::Relay;
 use aoe_lab::target::server::TargetServer;
 use aoe_lab::target::{Backing, Blade, BladeSettings, Target};
 use aoe_lab::topology::{Between, Ground, PATIENCE, WorldPlan};
-use aoe_lab::workload::{Fresh, Ledger, Limit, Workload};
+use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Workload};
 
 use crate::cpu::Meter;
 use crate::peers::{Peer, Running, TARGET};
@@ -55,7 +55,6 @@ impl Lane {
             },
             ..WorldPlan::default()
         })?;
-        let meter = Meter::new(&ground.gwa, &ground.gwb)?;
         let (ini, relay) = (ground.ini.clone(), ground.relay.take());
         let hosts = [ground.gwa.clone(), ground.gwb.clone()];
         let mut ledger = Ledger::new(0, SECTORS, 0xbe7c, Fresh::Zero);
@@ -65,6 +64,7 @@ impl Lane {
         let address = running.address;
         let mut initiator = Initiator::open(&ini, "eth0", Duration::ZERO)?;
         let sectors = initiator.disk(address, PATIENCE)?.facts().sectors;
+        let meter = Meter::new(&hosts[0], &hosts[1])?;
         ensure!(sectors == SECTORS as u64, "{address} has {sectors} sectors");
         Ok(Lane {
             peer,
@@ -92,7 +92,7 @@ impl Lane {
     /// # Errors
     /// As [`Lane::measure`].
     pub(crate) fn warm_up(&mut self, load: Load, time: Duration) -> Result<()> {
-        self.run(load, time, 0).map(drop)
+        self.measure(load, Duration::ZERO, time, 0).map(drop)
     }
 
     /// Whether the initiator's retransmission timeout has come down to what this round trip makes of it. It begins at
@@ -102,14 +102,27 @@ impl Lane {
         timeout.is_some_and(|timeout| timeout < round_trip * 4 + Duration::from_millis(100))
     }
 
-    /// Runs a load and measures it.
+    /// Runs a load and measures it, for a time that begins after a ramp.
     ///
     /// # Errors
     /// When a request failed, was not answered, or a sector was not right.
-    pub(crate) fn measure(&mut self, load: Load, time: Duration, seed: u64) -> Result<Sample> {
-        let before = self.meter.read();
-        let figures = self.run(load, time, seed)?;
+    pub(crate) fn measure(
+        &mut self,
+        load: Load,
+        ramp: Duration,
+        time: Duration,
+        seed: u64,
+    ) -> Result<Sample> {
+        let workload = Workload {
+            limit: Limit::Time(time),
+            seed,
+            ..load.workload(self.segment_mtu)
+        };
+        let mut before = self.meter.read();
+        let begin = || before = self.meter.read();
+        let outcome = workload.run_after(ramp, begin, &mut self.initiator, self.address, &mut self.ledger);
         let used = self.meter.read().since(&before);
+        let figures = self.clean(outcome)?;
         Ok(Sample::new(&figures, &used, self.initiator.kernel_drops()))
     }
 
@@ -120,21 +133,12 @@ impl Lane {
     pub(crate) fn read_back(&mut self) -> Result<u64> {
         let frame = Load::SeqRead16.workload(self.segment_mtu).block_sectors;
         let workload = Workload::read_back(&self.ledger, frame, 16);
-        let figures = self.run_workload(&workload)?;
-        Ok(figures.bytes / 512)
-    }
-
-    fn run(&mut self, load: Load, time: Duration, seed: u64) -> Result<aoe_lab::workload::Figures> {
-        let workload = Workload {
-            limit: Limit::Time(time),
-            seed,
-            ..load.workload(self.segment_mtu)
-        };
-        self.run_workload(&workload)
-    }
-
-    fn run_workload(&mut self, workload: &Workload) -> Result<aoe_lab::workload::Figures> {
         let outcome = workload.run(&mut self.initiator, self.address, &mut self.ledger);
+        Ok(self.clean(outcome)?.bytes / SECTOR_LEN as u64)
+    }
+
+    /// Figures without a fault, or what was wrong.
+    fn clean(&self, outcome: Result<Figures>) -> Result<Figures> {
         let figures = outcome.with_context(|| self.peer.name())?;
         let complaint = figures.complaints.first().map(ToString::to_string);
         ensure!(

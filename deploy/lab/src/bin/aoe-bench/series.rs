@@ -14,9 +14,9 @@ use crate::plan::{Load, Setting};
 use crate::progress::Progress;
 use crate::results::{Participant, Report, Sample, Table};
 
-/// Untimed part before each run.
-const RAMP: Duration = Duration::from_millis(200);
-/// So often at most it is repeated, on a path with delay or loss, until the initiator's estimator has settled.
+/// On a path with delay or loss the initiator works for as long as this, again and again, until its estimator has
+/// settled, but no more often than that.
+const WARM_UP: Duration = Duration::from_millis(200);
 const LONGEST_WARM_UP: usize = 50;
 
 /// Runs everything that was asked for. What fails is in the report, and the rest goes on.
@@ -127,19 +127,22 @@ impl Series<'_> {
     }
 
     fn once(&self, lane: &mut Lane, load: Load, impairment: Impairment, round: usize) -> Result<Sample> {
-        // An initiator that has been at work for a while knows the round trip.
-        lane.impair(Impairment {
-            delay: impairment.delay,
-            ..Impairment::default()
-        });
-        for _ in 0..LONGEST_WARM_UP {
-            lane.warm_up(load, RAMP)?;
-            if impairment == Impairment::default() || lane.has_settled(impairment.delay * 2) {
-                break;
+        if impairment != Impairment::default() {
+            // An initiator that has been at work for a while knows the round trip.
+            lane.impair(Impairment {
+                delay: impairment.delay,
+                ..Impairment::default()
+            });
+            for _ in 0..LONGEST_WARM_UP {
+                lane.warm_up(load, WARM_UP)?;
+                if lane.has_settled(impairment.delay * 2) {
+                    break;
+                }
             }
+            lane.impair(impairment);
         }
-        lane.impair(impairment);
-        lane.measure(load, self.options.time(), round as u64 + 1)
+        let (ramp, time) = (self.options.ramp(), self.options.time());
+        lane.measure(load, ramp, time, round as u64 + 1)
     }
 
     fn fault(&mut self, fault: String) {
