@@ -212,7 +212,7 @@ fn paint(peer: Peer) -> (&'static str, Option<&'static str>) {
     match peer {
         Peer::Bridge => ("#000000", None),
         Peer::Ours => ("#0b3c6f", None),
-        Peer::OursBusyPoll => ("#0b3c6f", Some("dots")),
+        Peer::OursBlocking => ("#0b3c6f", Some("dots")),
         Peer::OursAuthenticate => ("#4f86c0", Some("rising")),
         Peer::Vxlan => ("#a6a6a6", None),
         Peer::FastdAes => ("#e69f00", None),

@@ -130,6 +130,7 @@ impl Options {
                 Peer::Bridge,
                 Peer::Vxlan,
                 Peer::Ours,
+                Peer::OursBlocking,
                 Peer::FastdAes,
                 Peer::Openvpn,
                 Peer::Vpncloud,

@@ -98,8 +98,8 @@ fn speed(table: &Table, goals: &mut Vec<Goal>) {
     let rivals = table.peers().into_iter().filter(|peer| peer.is_rival());
     if let Some(best) = rivals.filter_map(p50).reduce(f64::min) {
         at_most(
-            "4 KiB reads, one at a time, p50 (the best encrypted peer here)",
-            p50(Peer::Ours),
+            "4 KiB reads, one at a time, p50, blocking (the best encrypted peer here)",
+            p50(Peer::OursBlocking),
             best,
             " us",
         );
@@ -121,22 +121,22 @@ fn speed(table: &Table, goals: &mut Vec<Goal>) {
         Some((p50(peer)? - p50(Peer::Bridge)?) / 2.0)
     };
     at_most(
-        "latency added to one frame, one way",
-        added(Peer::Ours),
+        "latency added to one frame, one way, blocking",
+        added(Peer::OursBlocking),
         60.0,
         " us",
     );
     let spinning = if jumbo { 16.0 } else { 10.0 };
     at_most(
-        "latency added to one frame, one way, with busy_poll",
-        added(Peer::OursBusyPoll),
+        "latency added to one frame, one way",
+        added(Peer::Ours),
         spinning,
         " us",
     );
     if let Some(bridge) = p50(Peer::Bridge) {
         at_most(
-            "4 KiB reads, one at a time, p50, with busy_poll (1.6 times the bridge)",
-            p50(Peer::OursBusyPoll),
+            "4 KiB reads, one at a time, p50 (1.6 times the bridge)",
+            p50(Peer::Ours),
             bridge * 1.6,
             " us",
         );

@@ -4,7 +4,7 @@ mod boringtun;
 mod fastd;
 mod kernel;
 mod openvpn;
-mod ours;
+pub(crate) mod ours;
 mod vpncloud;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 /// Where the target is.
 pub(crate) const TARGET: Address = Address { shelf: 7, slot: 3 };
 /// Where our gateway presents it.
-const IMPORT: Address = Address { shelf: 107, slot: 3 };
+pub(crate) const IMPORT: Address = Address { shelf: 107, slot: 3 };
 
 /// A way from one segment to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -30,10 +30,10 @@ pub(crate) enum Peer {
     Bridge,
     /// The kernel's VXLAN: no security. The ceiling of tunnels
     Vxlan,
-    /// aoe-gateway with protection = "encrypt"
+    /// aoe-gateway as it comes
     Ours,
-    /// aoe-gateway with busy_poll = "200us"
-    OursBusyPoll,
+    /// aoe-gateway with busy_poll = "off": it sleeps as soon as there is nothing to do
+    OursBlocking,
     /// aoe-gateway with protection = "authenticate"
     OursAuthenticate,
     /// fastd, aes128-ctr+umac
@@ -78,8 +78,8 @@ impl Peer {
         match self {
             Peer::Bridge => "plain Ethernet bridge, no tunnel",
             Peer::Vxlan => "kernel VXLAN, not encrypted",
-            Peer::Ours => "aoe-gateway, encrypt",
-            Peer::OursBusyPoll => "aoe-gateway, busy_poll 200us",
+            Peer::Ours => "aoe-gateway as it comes (encrypt)",
+            Peer::OursBlocking => "aoe-gateway, busy_poll off",
             Peer::OursAuthenticate => "aoe-gateway, authenticate",
             Peer::FastdAes => "fastd, aes128-ctr+umac",
             Peer::FastdSalsa => "fastd, salsa2012+umac",
@@ -91,7 +91,7 @@ impl Peer {
 
     /// Whether it is one of our own.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Peer::Ours | Peer::OursBusyPoll | Peer::OursAuthenticate)
+        matches!(self, Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate)
     }
 
     /// Whether it is another's and encrypts: what we are compared with.
@@ -108,7 +108,7 @@ impl Peer {
     pub(crate) fn availability(self) -> Availability {
         match self {
             Peer::Bridge | Peer::Vxlan => Availability::Ready(kernel::version()),
-            Peer::Ours | Peer::OursBusyPoll | Peer::OursAuthenticate => {
+            Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate => {
                 Availability::Ready(env!("CARGO_PKG_VERSION").to_owned())
             }
             Peer::FastdAes | Peer::FastdSalsa => fastd::availability(),
@@ -127,9 +127,13 @@ impl Peer {
         match self {
             Peer::Bridge => kernel::bridge(&ground),
             Peer::Vxlan => kernel::vxlan(&ground),
-            Peer::Ours => ours::start(ground, dir, "encrypt", None),
-            Peer::OursBusyPoll => ours::start(ground, dir, "encrypt", Some("200us")),
-            Peer::OursAuthenticate => ours::start(ground, dir, "authenticate", None),
+            Peer::Ours => ours::start(ground, dir, |_| {}),
+            Peer::OursBlocking => ours::start(ground, dir, ours::block),
+            Peer::OursAuthenticate => ours::start(ground, dir, |config| {
+                for peer in &mut config.peers {
+                    peer.protection = vec!["authenticate".to_owned()];
+                }
+            }),
             Peer::FastdAes => fastd::start(&ground, dir, "aes128-ctr+umac"),
             Peer::FastdSalsa => fastd::start(&ground, dir, "salsa2012+umac"),
             Peer::Openvpn => openvpn::start(&ground, dir),
