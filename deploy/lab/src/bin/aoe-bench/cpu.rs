@@ -213,5 +213,7 @@ mod tests {
             assert!(std::time::Instant::now() < until, "it goes on");
         }
         assert!(!crew.is_all("S"));
+        // What is stopped does not end when it is asked to.
+        process.signal(nix::sys::signal::Signal::SIGCONT).unwrap();
     }
 }
