@@ -31,14 +31,13 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Measures over lossy and long paths: 0, 0.1 and 1 % loss each way, round trips of 0, 10, 20 and 50 ms
     Loss(Options),
+    /// Measures only what one frame costs our gateways when they are saturated, in one direction
+    Frames(Options),
     /// Runs the workloads against a target, from a device of this host
     Initiator(InitiatorOptions),
     /// Serves a disk in memory on a device of this host
     Target(TargetOptions),
 }
-
-/// Seconds until a load flows as it does from then on.
-const RAMP: f64 = 0.3;
 
 /// Losses each way of `aoe-bench loss`, and round trips.
 const LOSSES: [&str; 3] = ["0%", "0.1%", "1%"];
@@ -46,7 +45,7 @@ const ROUND_TRIPS_MS: [u32; 4] = [0, 10, 20, 50];
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// Everything that can be measured, in more and longer rounds: about half an hour
+    /// Everything that can be measured, in more and longer rounds: a good half hour
     #[arg(long)]
     full: bool,
     /// Only these peers
@@ -64,7 +63,7 @@ pub(crate) struct Options {
     /// How often each is run
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// Seconds each run takes
+    /// Seconds each run takes that count
     #[arg(long, value_name = "SECONDS")]
     time: Option<f64>,
     /// Seconds of the same load before each run that do not count
@@ -85,16 +84,37 @@ pub(crate) struct Options {
     /// Draw the shares of the bridge
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Whether it is `aoe-bench loss`.
     #[arg(skip)]
-    losses: bool,
+    subject: Subject,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Subject {
+    /// Loads through all peers, and what a frame costs ours.
+    #[default]
+    Speed,
+    /// Loads over bad paths.
+    Losses,
+    /// What a frame costs our gateways.
+    Frames,
 }
 
 impl Options {
     /// The same over all losses and round trips.
-    pub(crate) fn over_losses(mut self) -> Self {
-        self.losses = true;
-        self
+    pub(crate) fn over_losses(self) -> Self {
+        Options {
+            subject: Subject::Losses,
+            ..self
+        }
+    }
+
+    /// The same, but only what a frame costs.
+    pub(crate) fn of_frames(self) -> Self {
+        Options {
+            subject: Subject::Frames,
+            ..self
+        }
     }
 
     /// Finds mistakes before anything is started.
@@ -102,13 +122,22 @@ impl Options {
     /// # Errors
     /// With what to write instead.
     pub(crate) fn check(&self) -> Result<()> {
+        let (losses, frames) = (self.subject == Subject::Losses, self.subject == Subject::Frames);
         ensure!(
-            !self.losses || self.impair.is_none(),
+            !losses || self.impair.is_none(),
             "--impair chooses one path, and `loss` goes through many: give one of them"
         );
         ensure!(
-            !self.losses || self.svg.is_none(),
-            "--svg draws shares of the bridge, and loss has none"
+            !frames || self.impair.is_none(),
+            "a frame costs the same whatever the path does: leave out --impair or `frames`"
+        );
+        ensure!(
+            !frames || (self.only.is_empty() && self.workload.is_empty()),
+            "`frames` is about our own gateways and has a load of its own: leave out --only and --workload"
+        );
+        ensure!(
+            self.subject == Subject::Speed || self.svg.is_none(),
+            "--svg draws shares of the bridge, and there are none here"
         );
         for mtu in self.segment.iter().chain(&self.underlay) {
             ensure!(
@@ -124,9 +153,10 @@ impl Options {
 
     /// Whom to measure.
     pub(crate) fn peers(&self) -> Vec<Peer> {
-        let quick: &[Peer] = match self.losses {
-            true => &[Peer::Vxlan, Peer::Ours],
-            false => &[
+        let quick: &[Peer] = match self.subject {
+            Subject::Frames => return Vec::new(),
+            Subject::Losses => &[Peer::Vxlan, Peer::Ours],
+            Subject::Speed => &[
                 Peer::Bridge,
                 Peer::Vxlan,
                 Peer::Ours,
@@ -145,7 +175,7 @@ impl Options {
         wanted.collect()
     }
 
-    /// What to run.
+    /// What to run through them.
     pub(crate) fn loads(&self) -> Vec<Load> {
         match (self.workload.is_empty(), self.is_impaired()) {
             (false, _) => self.workload.clone(),
@@ -154,11 +184,23 @@ impl Options {
         }
     }
 
+    /// Whether to measure what a frame costs our gateways: not where somebody asked for something else.
+    pub(crate) fn measures_frames(&self) -> bool {
+        match self.subject {
+            Subject::Frames => true,
+            Subject::Losses => false,
+            Subject::Speed => {
+                let has_ours = self.peers().into_iter().any(Peer::is_ours);
+                has_ours && self.workload.is_empty() && !self.is_impaired()
+            }
+        }
+    }
+
     /// Where to run it.
     pub(crate) fn settings(&self) -> Vec<Setting> {
-        let impairments: Vec<Option<String>> = match self.losses {
-            false => vec![self.impair.clone()],
-            true => {
+        let impairments: Vec<Option<String>> = match self.subject {
+            Subject::Speed | Subject::Frames => vec![self.impair.clone()],
+            Subject::Losses => {
                 let path = |round_trip: u32, loss: &str| format!("delay={}us,loss={loss}", round_trip * 500);
                 let pairs = ROUND_TRIPS_MS
                     .iter()
@@ -182,6 +224,7 @@ impl Options {
     /// MTUs of segment and underlay.
     fn mtus(&self) -> Vec<(u32, u32)> {
         let usual: &[(u32, u32)] = match (self.full, self.is_impaired()) {
+            _ if self.subject == Subject::Frames => &[(1500, 1500), (9000, 1500)],
             (true, false) => &[(1500, 1500), (9000, 9000), (9000, 1500)],
             (false, false) => &[(1500, 1500), (9000, 9000)],
             (true, true) => &[(1500, 1500), (9000, 1500)],
@@ -208,7 +251,7 @@ impl Options {
     }
 
     fn is_impaired(&self) -> bool {
-        self.losses || self.impair.is_some()
+        self.subject == Subject::Losses || self.impair.is_some()
     }
 
     /// How often each is run.
@@ -226,9 +269,13 @@ impl Options {
         seconds(self.time.unwrap_or(usual).max(0.01))
     }
 
-    /// How long the load is there before.
+    /// How long the same load is there before, and does not count: caches, schedulers and the initiator's window settle.
     pub(crate) fn ramp(&self) -> Duration {
-        let usual = if self.is_impaired() { 0.0 } else { RAMP };
+        let usual = match (self.is_impaired(), self.full) {
+            (true, _) => 0.0,
+            (false, true) => 0.5,
+            (false, false) => 0.3,
+        };
         seconds(self.ramp.unwrap_or(usual))
     }
 
@@ -242,7 +289,11 @@ impl Options {
             fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
         }
         if let Some(path) = &self.markdown {
-            let name = if self.is_impaired() { "loss" } else { "speed" };
+            let name = match self.subject {
+                Subject::Frames => "frames",
+                _ if self.is_impaired() => "loss",
+                _ => "speed",
+            };
             markdown::update(path, name, report)?;
         }
         if let (Some(path), Some(picture)) = (&self.svg, chart::svg(report)) {

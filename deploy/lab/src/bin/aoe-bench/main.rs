@@ -2,6 +2,7 @@
 //!
 //! - [`cli`]: what one may ask for; [`plan`]: what is run, in which order
 //! - [`peers`]: the ways from one segment to the other; [`lane`]: one of them, with an initiator and a target
+//! - [`frame_cost`]: what one frame costs our gateways when they are saturated
 //! - [`cpu`]: who used the processors; [`machine`]: whose processors these are
 //! - [`series`]: the runs, with [`progress`]; [`results`]: what they came to, as a [`table`],
 //!   a [`chart`] and [`markdown`]; [`goals`]: what they were to come to
@@ -11,6 +12,7 @@ mod chart;
 mod cli;
 mod cpu;
 mod ends;
+mod frame_cost;
 mod goals;
 mod lane;
 mod machine;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let options = match cli.verb {
         None => Ok(cli.options),
         Some(Verb::Loss(options)) => Ok(options.over_losses()),
+        Some(Verb::Frames(options)) => Ok(options.of_frames()),
         Some(Verb::Initiator(options)) => Err(ends::initiator(&options)),
         Some(Verb::Target(options)) => Err(ends::target(&options)),
     };

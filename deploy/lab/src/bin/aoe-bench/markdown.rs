@@ -6,13 +6,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::frame_cost::FrameCost;
 use crate::goals::goals;
 use crate::peers::Peer;
 use crate::plan::{Load, Measure};
 use crate::results::{Cell, Report, Sample, Spread, Table};
 
 /// Puts the results into a page between `<!-- bench: NAME -->` and `<!-- end of bench: NAME -->`, or at the end of a
-/// page without these marks. `name` is "speed" or "loss".
+/// page without these marks. `name` is "speed", "loss" or "frames".
 ///
 /// # Errors
 /// When the page cannot be read or written.
@@ -67,7 +68,9 @@ fn text(report: &Report) -> String {
             ),
         })
         .collect();
-    line(&mut out, &format!("{}.\n", peers.join("; ")));
+    if !peers.is_empty() {
+        line(&mut out, &format!("{}.\n", peers.join("; ")));
+    }
     let goals = goals(report);
     if !goals.is_empty() {
         line(&mut out, "| goal | wanted | found | |\n|---|---|---|---|");
@@ -93,6 +96,32 @@ fn text(report: &Report) -> String {
 }
 
 fn speed(out: &mut String, table: &Table) {
+    let setting = &table.setting;
+    if table.cells.is_empty() {
+        line(
+            out,
+            &format!(
+                "**Segment MTU {}, underlay MTU {}.**\n",
+                setting.segment_mtu, setting.underlay_mtu
+            ),
+        );
+    } else {
+        loads(out, table);
+    }
+    if let Some(cost) = FrameCost::median(&table.frame_costs) {
+        line(out, &format!("{}\n", cost.describe()));
+    }
+    line(
+        out,
+        &format!(
+            "Every sector read was right; {} sectors were read back after the last run.\n",
+            table.sectors_read_back
+        ),
+    );
+}
+
+/// A line for each peer, a column for each load; and what they took.
+fn loads(out: &mut String, table: &Table) {
     let setting = &table.setting;
     line(
         out,
@@ -164,13 +193,7 @@ fn speed(out: &mut String, table: &Table) {
             ],
         );
     }
-    line(
-        out,
-        &format!(
-            "\nEvery sector read was right; {} sectors were read back after the last run.\n",
-            table.sectors_read_back
-        ),
-    );
+    line(out, "");
 }
 
 /// One table a load: a line for each peer and round trip, a column for each loss.

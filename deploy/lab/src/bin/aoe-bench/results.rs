@@ -6,6 +6,7 @@ use aoe_lab::workload::Figures;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::Reading;
+use crate::frame_cost::FrameCost;
 use crate::machine::Machine;
 use crate::peers::Peer;
 use crate::plan::{Load, Measure, Setting};
@@ -58,6 +59,8 @@ pub(crate) struct Table {
     pub(crate) sectors_read_back: u64,
     /// Peers by loads.
     pub(crate) cells: Vec<Cell>,
+    /// What a frame costs our gateways when they are saturated, one entry a round; empty where that was not asked.
+    pub(crate) frame_costs: Vec<FrameCost>,
 }
 
 /// All runs of one load through one peer.
@@ -89,7 +92,7 @@ pub(crate) struct Spread {
 }
 
 /// One run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// Seconds from the first request to the last answer.
     pub(crate) seconds: f64,
@@ -175,7 +178,12 @@ impl Cell {
 
 impl Table {
     /// Puts the runs of a setting together: by peer, load and round.
-    pub(crate) fn new(setting: Setting, runs: &[(Peer, Load, Sample)], sectors_read_back: u64) -> Self {
+    pub(crate) fn new(
+        setting: Setting,
+        runs: &[(Peer, Load, Sample)],
+        frame_costs: &[FrameCost],
+        sectors_read_back: u64,
+    ) -> Self {
         let mut pairs: Vec<(Peer, Load)> = runs.iter().map(|(peer, load, _)| (*peer, *load)).collect();
         pairs.sort_unstable();
         pairs.dedup();
@@ -205,6 +213,7 @@ impl Table {
             setting,
             sectors_read_back,
             cells: pairs.into_iter().map(cell).collect(),
+            frame_costs: frame_costs.to_vec(),
         }
     }
 
@@ -234,7 +243,8 @@ impl Table {
 impl Report {
     /// Whether every run was good.
     pub(crate) fn is_clean(&self) -> bool {
-        self.faults.is_empty() && self.tables.iter().all(|table| !table.cells.is_empty())
+        let holds_something = |table: &Table| !table.cells.is_empty() || !table.frame_costs.is_empty();
+        self.faults.is_empty() && self.tables.iter().all(holds_something)
     }
 }
 
@@ -254,18 +264,8 @@ mod tests {
     #[test]
     fn ratios_are_to_the_bridge_of_the_same_round() {
         let sample = |rate| Sample {
-            seconds: 1.0,
             rate,
-            iops: 0.0,
-            p50_us: 0.0,
-            p99_us: 0.0,
-            frames: 0,
-            cpu_a: 0.0,
-            cpu_b: 0.0,
-            cpu_all: 0.0,
-            strangers: 0.0,
-            resent: 0.0,
-            dropped: 0,
+            ..Sample::default()
         };
         let setting = Setting {
             segment_mtu: 1500,
@@ -280,7 +280,7 @@ mod tests {
             (Peer::Ours, load, sample(20.0)),
             (Peer::Bridge, load, sample(200.0)),
         ];
-        let table = Table::new(setting, &runs, 0);
+        let table = Table::new(setting, &runs, &[], 0);
         let ratio = table.cell(Peer::Ours, load).and_then(|cell| cell.ratio).unwrap();
         assert_eq!((ratio.min, ratio.max), (0.1, 0.5));
         assert_eq!(table.peers(), [Peer::Bridge, Peer::Ours]);

@@ -7,6 +7,7 @@ use anyhow::Result;
 use aoe_lab::impairment::Impairment;
 
 use crate::cli::Options;
+use crate::frame_cost::{self, FrameCost};
 use crate::lane::Lane;
 use crate::machine::{Machine, date};
 use crate::peers::{Availability, Peer};
@@ -25,7 +26,8 @@ pub(crate) fn run(options: &Options, dir: &Path) -> Report {
     let participants: Vec<Participant> = options.peers().into_iter().map(participant).collect();
     let able = participants.iter().filter(|peer| peer.missing.is_none());
     let peers: Vec<Peer> = able.map(|peer| peer.peer).collect();
-    let steps = settings.len() * loads.len() * peers.len() * options.rounds();
+    let in_a_round = loads.len() * peers.len() + usize::from(options.measures_frames());
+    let steps = settings.len() * in_a_round * options.rounds();
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         date: date(),
@@ -94,7 +96,8 @@ impl Series<'_> {
                 Err(error) => self.fault(format!("{}: {error:#}", peer.name())),
             }
         }
-        let mut runs = Vec::new();
+        let mut frames = self.frames(&setting, dir);
+        let (mut runs, mut frame_costs) = (Vec::new(), Vec::new());
         for round in 0..self.options.rounds() {
             for (turn, load) in loads.iter().enumerate() {
                 // Whoever was first last time is last now.
@@ -114,8 +117,15 @@ impl Series<'_> {
                 });
                 lanes.sort_by_key(|lane| lane.peer);
             }
+            frame_costs.extend(self.frame_cost(&mut frames));
         }
         let mut sectors = 0;
+        if let Some(bench) = &mut frames {
+            match bench.read_back() {
+                Ok(count) => sectors += count,
+                Err(error) => self.fault(format!("cost of a frame: {error:#}")),
+            }
+        }
         for lane in &mut lanes {
             lane.impair(Impairment::default());
             match lane.read_back() {
@@ -123,7 +133,35 @@ impl Series<'_> {
                 Err(error) => self.fault(format!("reading back: {error:#}")),
             }
         }
-        Table::new(setting, &runs, sectors)
+        Table::new(setting, &runs, &frame_costs, sectors)
+    }
+
+    /// The pair of gateways that tells what a frame costs, if that was asked.
+    fn frames(&mut self, setting: &Setting, dir: &Path) -> Option<frame_cost::Bench> {
+        if !self.options.measures_frames() {
+            return None;
+        }
+        match frame_cost::Bench::open(setting, &dir.join("frames")) {
+            Ok(bench) => Some(bench),
+            Err(error) => {
+                self.fault(format!("cost of a frame: {error:#}"));
+                None
+            }
+        }
+    }
+
+    /// One round of it; once it has failed there are no more.
+    fn frame_cost(&mut self, bench: &mut Option<frame_cost::Bench>) -> Option<FrameCost> {
+        let running = bench.as_mut()?;
+        self.progress.step("cost of a frame");
+        match running.measure(self.options.time()) {
+            Ok(cost) => Some(cost),
+            Err(error) => {
+                self.fault(format!("cost of a frame: {error:#}"));
+                *bench = None;
+                None
+            }
+        }
     }
 
     fn once(&self, lane: &mut Lane, load: Load, impairment: Impairment, round: usize) -> Result<Sample> {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::frame_cost::FrameCost;
+use crate::goals::goals;
 use crate::plan::{Load, Measure};
 use crate::results::{Cell, Report, Sample, Table};
 
@@ -26,6 +28,13 @@ pub(crate) fn text(report: &Report) -> String {
     for table in &report.tables {
         one(&mut out, table);
     }
+    for goal in goals(report) {
+        let verdict = if goal.is_met { "met     " } else { "NOT MET " };
+        line(
+            &mut out,
+            format_args!("  {verdict} {}: {}, found {}", goal.what, goal.wanted, goal.found),
+        );
+    }
     for missing in report.peers.iter().filter(|peer| peer.missing.is_some()) {
         let why = missing.missing.as_deref().unwrap_or_default();
         line(&mut out, format_args!("  {}: {why}", missing.peer.name()));
@@ -42,13 +51,33 @@ fn one(out: &mut String, table: &Table) {
         .impairment
         .as_ref()
         .map_or(String::new(), |how| format!(", relay {how:?}"));
+    let mtus = format!(
+        "segment MTU {}, underlay MTU {}{between}",
+        setting.segment_mtu, setting.underlay_mtu
+    );
+    if table.cells.is_empty() {
+        line(out, format_args!("\n{mtus}"));
+    } else {
+        line(
+            out,
+            format_args!("\n{mtus}, target with {} buffers", setting.buffer_count),
+        );
+        loads(out, table);
+    }
+    if let Some(cost) = FrameCost::median(&table.frame_costs) {
+        line(out, format_args!("  {}", cost.describe()));
+    }
     line(
         out,
         format_args!(
-            "\nsegment MTU {}, underlay MTU {}{between}, target with {} buffers",
-            setting.segment_mtu, setting.underlay_mtu, setting.buffer_count
+            "  every sector read was right; {} read back at the end",
+            table.sectors_read_back
         ),
     );
+}
+
+/// A line for each peer, a column for each load; and what they took.
+fn loads(out: &mut String, table: &Table) {
     let loads = table.loads();
     let mut head = format!("  {:<18}", "");
     for load in &loads {
@@ -96,13 +125,6 @@ fn one(out: &mut String, table: &Table) {
         let _ = write!(row, " {resent:>10.0} {:>9.0}%", others * 100.0);
         line(out, format_args!("{row}"));
     }
-    line(
-        out,
-        format_args!(
-            "  every sector read was right; {} read back at the end",
-            table.sectors_read_back
-        ),
-    );
 }
 
 fn first(loads: &[Load], reads: bool) -> Option<Load> {
