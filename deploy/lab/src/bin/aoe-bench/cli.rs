@@ -269,12 +269,13 @@ impl Options {
         seconds(self.time.unwrap_or(usual).max(0.01))
     }
 
-    /// How long the same load is there before, and does not count: caches, schedulers and the initiator's window settle.
+    /// How long the same load is there before and does not count: after a pause the first tenths of a second are
+    /// slower than what follows, for us more than for a bridge.
     pub(crate) fn ramp(&self) -> Duration {
         let usual = match (self.is_impaired(), self.full) {
             (true, _) => 0.0,
-            (false, true) => 0.5,
-            (false, false) => 0.3,
+            (false, true) => 0.7,
+            (false, false) => 0.5,
         };
         seconds(self.ramp.unwrap_or(usual))
     }
