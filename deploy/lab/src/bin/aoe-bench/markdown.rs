@@ -45,7 +45,7 @@ fn text(report: &Report) -> String {
     line(
         &mut out,
         &format!(
-            "{}, {} cores of {}, {} GiB, Linux {}. Command: `aoe-bench {}`. {} rounds of {} s.\n",
+            "{}, {} cores of {}, {} GiB, Linux {}. Command: `aoe-bench {}`. {} rounds of {} s after a ramp of {} s.\n",
             report.date,
             machine.cores,
             machine.processor,
@@ -53,7 +53,8 @@ fn text(report: &Report) -> String {
             machine.kernel,
             report.arguments.join(" "),
             report.rounds,
-            report.seconds
+            report.seconds,
+            report.ramp_seconds
         ),
     );
     let peers: Vec<String> = report

@@ -25,8 +25,10 @@ pub(crate) struct Report {
     pub(crate) arguments: Vec<String>,
     /// On which machine.
     pub(crate) machine: Machine,
-    /// Seconds each run took.
+    /// Seconds of each run that counted.
     pub(crate) seconds: f64,
+    /// Seconds of load before, which did not.
+    pub(crate) ramp_seconds: f64,
     /// How often each was run.
     pub(crate) rounds: usize,
     /// The peers asked for, whether they ran or not.

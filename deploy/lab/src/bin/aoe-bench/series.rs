@@ -34,6 +34,7 @@ pub(crate) fn run(options: &Options, dir: &Path) -> Report {
         arguments: std::env::args().skip(1).collect(),
         machine: Machine::this(),
         seconds: options.time().as_secs_f64(),
+        ramp_seconds: options.ramp().as_secs_f64(),
         rounds: options.rounds(),
         peers: participants,
         tables: Vec::new(),

@@ -21,8 +21,8 @@ pub(crate) fn text(report: &Report) -> String {
     line(
         &mut out,
         format_args!(
-            "{} rounds of {} s, peers take turns; medians; in brackets the share of the bridge in the same round",
-            report.rounds, report.seconds
+            "{} rounds of {} s after a ramp of {} s, peers take turns; medians; in brackets the share of the bridge in the same round",
+            report.rounds, report.seconds, report.ramp_seconds
         ),
     );
     for table in &report.tables {
