@@ -12,38 +12,55 @@ pub(crate) const INITIATOR: MacAddr = MacAddr([2, 0, 0, 0, 1, 1]);
 /// Every target.
 pub(crate) const TARGET: MacAddr = MacAddr([2, 0, 0, 0, 2, 2]);
 
-/// A request to `e1.1` with this number in its tag; it is for sectors of its own.
-pub(crate) fn request(opcode: AtaOpcode, sectors: u8, number: u32) -> Vec<u8> {
-    request_to(
-        Address { shelf: 1, slot: 1 },
-        MacAddr::BROADCAST,
-        opcode,
-        sectors,
-        number,
-    )
+/// A request that an initiator sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking {
+    pub(crate) initiator: MacAddr,
+    pub(crate) to: MacAddr,
+    pub(crate) address: Address,
+    pub(crate) opcode: AtaOpcode,
+    pub(crate) lba: u64,
+    pub(crate) sectors: u8,
+    pub(crate) tag: u32,
 }
 
-/// The same to any address.
-pub(crate) fn request_to(
-    address: Address,
-    to: MacAddr,
-    opcode: AtaOpcode,
-    sectors: u8,
-    number: u32,
-) -> Vec<u8> {
-    let writes = opcode.is_write();
-    let mut pdu = vec![0x10, 0, 0, 0, 0, 0];
-    pdu.extend_from_slice(&number.to_be_bytes());
-    aoe::set_address(&mut pdu, address);
-    let lba = u64::from(number % 65_536) * u64::from(sectors);
-    let flags = if writes { 0x41 } else { 0x40 };
-    pdu.extend_from_slice(&[flags, 0, sectors, opcode.into()]);
-    pdu.extend_from_slice(&lba.to_le_bytes()[..6]);
-    pdu.extend_from_slice(&[0, 0]);
-    if writes {
-        pdu.resize(pdu.len() + usize::from(sectors) * SECTOR_LEN, 0x5a);
+impl Asking {
+    pub(crate) fn frame(&self) -> Vec<u8> {
+        let writes = self.opcode.is_write();
+        let mut pdu = vec![0x10, 0, 0, 0, 0, 0];
+        pdu.extend_from_slice(&self.tag.to_be_bytes());
+        aoe::set_address(&mut pdu, self.address);
+        let flags = if writes { 0x41 } else { 0x40 };
+        pdu.extend_from_slice(&[flags, 0, self.sectors, self.opcode.into()]);
+        pdu.extend_from_slice(&self.lba.to_le_bytes()[..6]);
+        pdu.extend_from_slice(&[0, 0]);
+        if writes {
+            pdu.resize(pdu.len() + usize::from(self.sectors) * SECTOR_LEN, 0x5a);
+        }
+        framed(self.to, self.initiator, &pdu)
     }
-    framed(to, INITIATOR, &pdu)
+}
+
+/// A request to `e1.1` with this number in its tag; it is for sectors of its own.
+pub(crate) fn request(opcode: AtaOpcode, sectors: u8, number: u32) -> Vec<u8> {
+    let asking = Asking {
+        initiator: INITIATOR,
+        to: MacAddr::BROADCAST,
+        address: Address { shelf: 1, slot: 1 },
+        opcode,
+        lba: u64::from(number) * u64::from(sectors),
+        sectors,
+        tag: number,
+    };
+    asking.frame()
+}
+
+/// The first sector that a request to a target is about; none if it is not about sectors.
+pub(crate) fn lba(request: &[u8]) -> Option<u64> {
+    let frame = Frame::parse(request).unwrap();
+    let pdu = Pdu::parse(frame.payload()).unwrap();
+    let ata = Ata::parse(pdu.argument()).ok()?;
+    (pdu.command() == AoeCommand::Ata).then(|| ata.lba())
 }
 
 /// What a target with many buffers answers to a request of the exit.
