@@ -33,4 +33,5 @@ mod exit;
 mod policy;
 mod random;
 mod seldom;
+mod spread;
 mod tunnel;

@@ -17,14 +17,13 @@
 use std::time::Duration;
 
 use crate::frame::{Ata, Tag};
+use crate::spread::place_of;
 use crate::time::Instant;
 
 /// Entries that may have one number's place.
 const WAYS: usize = 4;
 /// Least entries.
 const LEAST: usize = 256;
-/// 2^64 divided by the golden ratio (Knuth, multiplicative hashing).
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// What makes two requests look the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +104,9 @@ impl Key {
         Key::new(ata.header().command_status, ata.lba(), ata.sectors())
     }
 
-    fn hash(self) -> u64 {
-        let word = self.lba ^ u64::from(self.what) << 48 ^ u64::from(self.sectors) << 56;
-        word.wrapping_mul(SPREAD) >> 32
+    /// All of it in one number.
+    fn number(self) -> u64 {
+        self.lba ^ u64::from(self.what) << 48 ^ u64::from(self.sectors) << 56
     }
 }
 
@@ -127,8 +126,7 @@ impl Ledger {
     pub(crate) fn capture(&mut self, key: Key, tag: Tag, now: Instant) -> u64 {
         self.last += 1;
         let number = self.last;
-        let hash = key.hash();
-        let before = match self.newest_slot(hash) {
+        let before = match self.newest_slot(key) {
             Some(slot) => std::mem::replace(slot, number),
             None => 0,
         };
@@ -169,7 +167,7 @@ impl Ledger {
         if !superseded {
             return Verdict::Deliver;
         }
-        let newest = self.newest_slot(key.hash()).map_or(0, |slot| *slot);
+        let newest = self.newest_slot(key).map_or(0, |slot| *slot);
         let newest = self
             .find(newest)
             .filter(|newest| newest.key == key && newest.number > number);
@@ -204,8 +202,8 @@ impl Ledger {
         self.entries.iter_mut().skip(start).take(WAYS)
     }
 
-    fn newest_slot(&mut self, hash: u64) -> Option<&mut u64> {
-        let at = usize::try_from(hash % self.newest.len().max(1) as u64).ok()?;
+    fn newest_slot(&mut self, key: Key) -> Option<&mut u64> {
+        let at = place_of(key.number(), self.newest.len());
         self.newest.get_mut(at)
     }
 }

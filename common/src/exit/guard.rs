@@ -5,22 +5,32 @@
 //! captured later: so a late copy has a lower number than the write it would undo, and that is how it is known.
 //!
 //! Accepted writes are remembered with the running maximum of their numbers. A write with a number above all of them,
-//! the common case, needs one comparison. When an entry leaves, for its age or for lack of room, the `floor` rises to
-//! its number: below it everything is late, so forgetting never lets a stale write through.
+//! the common case, needs one comparison. Any other is compared with those accepted after it that lie near it: writes
+//! are chained by block of sectors, newest first, so it does not matter how many others there are. When an entry
+//! leaves, for its age or for lack of room, the `floor` rises to its number: below it everything is late, so forgetting
+//! never lets a stale write through.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::span::Span;
+use crate::spread::place_of;
 use crate::time::Instant;
 
 /// Most writes remembered of one initiator: as many as may pass one that the tunnel repairs.
 pub(crate) const MAX_WRITES: usize = 16_384;
+/// Chains to start with.
+const FIRST_CHAINS: usize = 64;
 
 /// The order of one initiator's writes to one export.
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
     writes: VecDeque<Write>,
+    /// How many there were before these.
+    gone: u64,
+    /// The newest write of each chain, where two blocks that follow one another share a place. At least as many as
+    /// there are writes.
+    newest: Vec<Pair>,
     floor: u64,
 }
 
@@ -31,6 +41,16 @@ struct Write {
     highest: u64,
     span: Span,
     at: Instant,
+    /// The writes before it in its chains.
+    before: Pair,
+}
+
+/// A write for an even block and one for an odd block: no span lies in two of either kind. Writes are counted from the
+/// first one ever, which is 1; 0 is none, as are those that have left.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair {
+    even: u64,
+    odd: u64,
 }
 
 /// Whether a write may be applied.
@@ -47,31 +67,22 @@ pub(crate) enum Order {
 impl Guard {
     /// Judges a write with this number.
     pub(crate) fn judge(&self, number: u64, span: &Span) -> Order {
-        let highest = self.writes.back().map_or(self.floor, |write| write.highest);
-        if number > highest {
+        if number > self.highest() {
             return Order::Newest;
         }
         if number < self.floor {
             return Order::Stale;
         }
-        let newer = self
-            .writes
-            .iter()
-            .rev()
-            .take_while(|write| write.highest >= number);
-        for write in newer {
-            if write.number > number && write.span.overlaps(span) {
-                return Order::Stale;
-            }
-            if write.number == number {
-                return Order::Repeated;
+        let mut repeated = number == self.floor;
+        for block in blocks(span) {
+            for write in self.chain(block).take_while(|write| write.highest >= number) {
+                if write.number > number && write.span.overlaps(span) {
+                    return Order::Stale;
+                }
+                repeated |= write.number == number;
             }
         }
-        if number == self.floor {
-            Order::Repeated
-        } else {
-            Order::Newest
-        }
+        if repeated { Order::Repeated } else { Order::Newest }
     }
 
     /// Notes a write that was accepted, or the newest number of one that was sent again. `keep` is how long it can
@@ -81,12 +92,17 @@ impl Guard {
         if self.writes.len() >= MAX_WRITES {
             self.leave();
         }
-        let highest = self.writes.back().map_or(self.floor, |write| write.highest);
+        if self.writes.len() >= self.newest.len() {
+            self.grow();
+        }
+        let highest = self.highest().max(number);
+        let place = self.gone + self.writes.len() as u64 + 1;
         self.writes.push_back(Write {
             number,
-            highest: highest.max(number),
+            highest,
             span,
             at: now,
+            before: join(&mut self.newest, &span, place),
         });
     }
 
@@ -102,14 +118,75 @@ impl Guard {
     pub(crate) fn shrink(&mut self) {
         if self.writes.is_empty() {
             self.writes = VecDeque::new();
+            self.newest = Vec::new();
         }
+    }
+
+    fn highest(&self) -> u64 {
+        self.writes.back().map_or(self.floor, |write| write.highest)
     }
 
     fn leave(&mut self) {
         if let Some(write) = self.writes.pop_front() {
+            self.gone += 1;
             self.floor = self.floor.max(write.highest);
         }
     }
+
+    /// Writes near this block, newest first; all that touch it and perhaps some others.
+    fn chain(&self, block: u64) -> impl Iterator<Item = &Write> {
+        let newest = self.newest.get(place_of(block / 2, self.newest.len()));
+        let mut place = newest.map_or(0, |newest| newest.of(block));
+        std::iter::from_fn(move || {
+            let at = place.checked_sub(self.gone + 1)?;
+            let write = self.writes.get(usize::try_from(at).ok()?)?;
+            place = write.before.of(block);
+            Some(write)
+        })
+    }
+
+    /// Makes more chains, so that they stay short.
+    fn grow(&mut self) {
+        self.newest = vec![Pair::default(); (self.newest.len() * 2).max(FIRST_CHAINS)];
+        for (place, write) in (self.gone + 1..).zip(&mut self.writes) {
+            write.before = join(&mut self.newest, &write.span, place);
+        }
+    }
+}
+
+impl Pair {
+    fn of(self, block: u64) -> u64 {
+        if block.is_multiple_of(2) {
+            self.even
+        } else {
+            self.odd
+        }
+    }
+
+    fn replace(&mut self, block: u64, place: u64) -> u64 {
+        let slot = if block.is_multiple_of(2) {
+            &mut self.even
+        } else {
+            &mut self.odd
+        };
+        std::mem::replace(slot, place)
+    }
+}
+
+/// Makes a write the newest one of its chains; returns those that were.
+fn join(newest: &mut [Pair], span: &Span, place: u64) -> Pair {
+    let mut before = Pair::default();
+    for block in blocks(span) {
+        if let Some(newest) = newest.get_mut(place_of(block / 2, newest.len())) {
+            before.replace(block, newest.replace(block, place));
+        }
+    }
+    before
+}
+
+fn blocks(span: &Span) -> impl Iterator<Item = u64> + use<> {
+    let (first, second) = span.blocks();
+    std::iter::once(first).chain(second)
 }
 
 #[cfg(test)]
@@ -154,27 +231,40 @@ mod tests {
         assert_eq!(guard.judge(7, &span(0)), Order::Stale);
     }
 
+    /// Against the whole history: nothing stale passes, and with room for all nothing else is dropped.
+    fn agree(arrivals: impl IntoIterator<Item = (u64, Span)>) -> Result<(), TestCaseError> {
+        let mut guard = Guard::default();
+        let mut history: Vec<(u64, Span)> = Vec::new();
+        for (number, span) in arrivals {
+            let stale = history.iter().any(|(n, s)| *n > number && s.overlaps(&span));
+            let repeated = history.iter().any(|(n, _)| *n == number);
+            let verdict = guard.judge(number, &span);
+            if stale || repeated {
+                prop_assert_ne!(verdict, Order::Newest);
+            } else {
+                prop_assert_eq!(verdict, Order::Newest);
+                guard.record(number, span, Instant::default(), KEEP);
+                history.push((number, span));
+            }
+        }
+        Ok(())
+    }
+
     proptest! {
-        /// Against the whole history: nothing stale passes, and with room for all nothing else is dropped.
         #[test]
         fn the_verdict_is_that_of_the_whole_history(
             arrivals in prop::collection::vec((1u64..40, 0u64..12, 1u8..4), 1..60)
         ) {
-            let mut guard = Guard::default();
-            let mut history: Vec<(u64, Span)> = Vec::new();
-            for (number, start, sectors) in arrivals {
-                let span = Span::new(start, sectors, Touch::Writes);
-                let stale = history.iter().any(|(n, s)| *n > number && s.overlaps(&span));
-                let repeated = history.iter().any(|(n, _)| *n == number);
-                let verdict = guard.judge(number, &span);
-                if stale || repeated {
-                    prop_assert_ne!(verdict, Order::Newest);
-                } else {
-                    prop_assert_eq!(verdict, Order::Newest);
-                    guard.record(number, span, Instant::default(), KEEP);
-                    history.push((number, span));
-                }
-            }
+            let write = |(number, start, sectors)| (number, Span::new(start, sectors, Touch::Writes));
+            agree(arrivals.into_iter().map(write))?;
+        }
+
+        /// All over the disk; so many that there are more and more chains.
+        #[test]
+        fn wherever_they_are(numbers in prop::collection::vec(1u64..600, 1..600), sectors in 1u8..32) {
+            // What has the same number is a copy: it touches the same sectors.
+            let write = |number| (number, Span::new(number * 37 % 1000, sectors, Touch::Writes));
+            agree(numbers.into_iter().map(write))?;
         }
     }
 }

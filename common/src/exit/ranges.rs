@@ -7,13 +7,12 @@
 use super::pending::SlotId;
 use super::span::Span;
 use super::target::TargetId;
+use crate::spread::place_of;
 
 /// Nobody.
 const END: u32 = u32::MAX;
 /// Chains a slot can be in at a time.
 const PER_SLOT: u32 = 2;
-/// 2^64 divided by the golden ratio (Knuth, multiplicative hashing).
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The chains.
 #[derive(Debug, Default)]
@@ -82,12 +81,7 @@ impl Ranges {
 
     fn chain(&self, target: TargetId, block: u64) -> u32 {
         let key = block ^ u64::from(target.0) << 48;
-        // As many of the upper bits as there are chains; their number is a power of two.
-        let hash = key.wrapping_mul(SPREAD) >> 32;
-        #[allow(clippy::cast_possible_truncation, reason = "the upper half of 64 bits")]
-        let hash = hash as u32;
-        let chains = u32::try_from(self.heads.len()).unwrap_or(u32::MAX);
-        hash >> chains.leading_zeros().saturating_add(1).min(31)
+        u32::try_from(place_of(key, self.heads.len())).unwrap_or(END)
     }
 
     fn join(&mut self, node: u32, chain: u32) {
