@@ -24,6 +24,7 @@ pub(crate) struct Import {
     pub(crate) presence: Presence,
     /// Which disk it is, as the peer said last.
     identity: Option<Identity>,
+    /// Sorted by MAC.
     initiators: Vec<Initiator>,
     /// Age above which a reply to a superseded request is kept back.
     late: Duration,
@@ -75,10 +76,7 @@ impl Import {
 
     /// Notes a request of the initiator; its number.
     pub(crate) fn capture(&mut self, mac: MacAddr, key: Key, tag: Tag, now: Instant) -> u64 {
-        let at = match self.initiators.iter().position(|one| one.mac == mac) {
-            Some(at) => at,
-            None => self.admit(mac, now),
-        };
+        let at = self.place(mac).unwrap_or_else(|_| self.admit(mac, now));
         let Some(initiator) = self.initiators.get_mut(at) else {
             return 0;
         };
@@ -88,31 +86,32 @@ impl Import {
 
     /// Judges a reply to the initiator's request of this number.
     pub(crate) fn answer(&mut self, mac: MacAddr, number: u64, now: Instant) -> Verdict {
-        let initiator = self.initiators.iter_mut().find(|one| one.mac == mac);
+        let at = self.place(mac).ok();
+        let initiator = at.and_then(|at| self.initiators.get_mut(at));
         initiator.map_or(Verdict::Unknown, |one| one.ledger.answer(number, now))
+    }
+
+    /// Where an initiator is, or would be.
+    fn place(&self, mac: MacAddr) -> Result<usize, usize> {
+        self.initiators.binary_search_by_key(&mac, |one| one.mac)
     }
 
     /// A returning initiator must not number its requests below the ones it made before it was forgotten, so a
     /// newcomer starts at a number taken from the clock.
     fn admit(&mut self, mac: MacAddr, now: Instant) -> usize {
+        if self.initiators.len() >= MAX_INITIATORS {
+            let all = self.initiators.iter().enumerate();
+            let oldest = all.min_by_key(|(_, one)| one.last_seen);
+            let oldest = oldest.map(|(at, _)| at);
+            oldest.map(|at| self.initiators.remove(at));
+        }
         let newcomer = Initiator {
             mac,
             ledger: Ledger::new(now.as_micros() << 12, self.config.window, self.late),
             last_seen: now,
         };
-        if self.initiators.len() < MAX_INITIATORS {
-            self.initiators.push(newcomer);
-            return self.initiators.len() - 1;
-        }
-        let oldest = self
-            .initiators
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, one)| one.last_seen);
-        let at = oldest.map_or(0, |(at, _)| at);
-        if let Some(slot) = self.initiators.get_mut(at) {
-            *slot = newcomer;
-        }
+        let (Ok(at) | Err(at)) = self.place(mac);
+        self.initiators.insert(at, newcomer);
         at
     }
 }

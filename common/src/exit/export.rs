@@ -17,6 +17,7 @@ pub(crate) struct Export {
     pub(crate) name: String,
     pub(crate) target: TargetId,
     pub(crate) safety: ExportSafety,
+    /// Sorted by peer.
     grants: Vec<Grant>,
 }
 
@@ -41,21 +42,25 @@ impl Export {
             rights: Rights::from(allow),
             knowledge: Knowledge::Stale,
         };
+        let mut grants: Vec<Grant> = config.allow.iter().map(grant).collect();
+        grants.sort_by_key(|grant| grant.peer);
         Export {
             id,
             target,
             safety: config.safety,
-            grants: config.allow.iter().map(grant).collect(),
+            grants,
             name: config.name,
         }
     }
 
     /// What a peer may do; `None`: it does not learn that the export exists.
     pub(crate) fn rights(&self, peer: PeerId) -> Option<&Rights> {
-        self.grants
-            .iter()
-            .find(|grant| grant.peer == peer)
-            .map(|grant| &grant.rights)
+        let place = self.place(peer)?;
+        self.grants.get(place).map(|grant| &grant.rights)
+    }
+
+    fn place(&self, peer: PeerId) -> Option<usize> {
+        self.grants.binary_search_by_key(&peer, |grant| grant.peer).ok()
     }
 
     /// Something changed that peers are told.
@@ -67,7 +72,8 @@ impl Export {
 
     /// This peer has to be told anew.
     pub(crate) fn changed_for(&mut self, peer: PeerId) {
-        for grant in self.grants.iter_mut().filter(|grant| grant.peer == peer) {
+        let place = self.place(peer);
+        if let Some(grant) = place.and_then(|place| self.grants.get_mut(place)) {
             grant.knowledge = Knowledge::Stale;
         }
     }
@@ -87,7 +93,8 @@ impl Export {
         target: &Target,
         segment: SegmentState,
     ) -> Option<ExportState> {
-        let grant = self.grants.iter_mut().find(|grant| grant.peer == peer)?;
+        let place = self.place(peer)?;
+        let grant = self.grants.get_mut(place)?;
         if std::mem::replace(&mut grant.knowledge, Knowledge::Current) == Knowledge::Current {
             return None;
         }
