@@ -15,21 +15,13 @@ use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use ring::{aead, digest, hmac};
+use ring::hmac;
 use subtle::ConstantTimeEq;
 
-use super::handshake::MACS_LEN;
-use super::record::TYPE_COOKIE;
+use super::macs::{COOKIE_LEN, MAC_LEN, MacKeys, cookie, hmac_key, mac2_of, split_macs};
 use crate::drop_reason::DropReason;
 use crate::random::Random;
 use crate::time::Instant;
-
-const MAC_LEN: usize = 16;
-const COOKIE_LEN: usize = 16;
-const COOKIE_NONCE_LEN: usize = 16;
-const COOKIE_REPLY_HEAD_LEN: usize = 8;
-/// Length of a cookie reply.
-pub(crate) const COOKIE_REPLY_LEN: usize = COOKIE_REPLY_HEAD_LEN + COOKIE_NONCE_LEN + COOKIE_LEN + 16;
 
 /// First messages per second we compute without asking for a cookie, from everybody together.
 const ALL_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
@@ -44,12 +36,6 @@ const COOKIE_LIFE: Duration = Duration::from_secs(120);
 
 type SourceLimiter = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, FakeRelativeClock, NoOpMiddleware<Nanos>>;
 type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>;
-
-/// Makes and checks the two macs of messages from us to one holder of a key, or from anybody to us.
-struct MacKeys {
-    mac1: hmac::Key,
-    cookie: hmac::Key,
-}
 
 /// The listening side's gate.
 pub(crate) struct Gate {
@@ -201,98 +187,6 @@ impl Stamp {
     }
 }
 
-/// The receiver index of a cookie reply: our index in the message it answers.
-pub(crate) fn cookie_receiver(reply: &[u8]) -> u32 {
-    reply
-        .get(4..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |chunk| u32::from_be_bytes(*chunk))
-}
-
-impl MacKeys {
-    fn new(key: PublicKey) -> Option<MacKeys> {
-        let derive = |label: &[u8]| {
-            let mut context = digest::Context::new(&digest::SHA256);
-            context.update(label);
-            context.update(key.as_bytes());
-            <[u8; 32]>::try_from(context.finish().as_ref()).ok()
-        };
-        Some(MacKeys {
-            mac1: hmac_key(&derive(b"aoe-gateway mac1 1")?),
-            cookie: hmac_key(&derive(b"aoe-gateway cookie 1")?),
-        })
-    }
-
-    fn mac1(&self, body: &[u8]) -> [u8; MAC_LEN] {
-        truncated(&hmac::sign(&self.mac1, body))
-    }
-
-    fn mac1_is_right(&self, body: &[u8], mac1: &[u8; MAC_LEN]) -> bool {
-        self.mac1(body).ct_eq(mac1).into()
-    }
-
-    /// The key of one cookie reply: a fresh one for every random nonce, so that the AEAD's own nonce can stay
-    /// zero.
-    fn reply_key(&self, nonce: &[u8]) -> Option<aead::LessSafeKey> {
-        let derived = hmac::sign(&self.cookie, nonce);
-        let key = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, derived.as_ref()).ok()?;
-        Some(aead::LessSafeKey::new(key))
-    }
-
-    fn cookie_reply(
-        &self,
-        body: &[u8],
-        mac1: &[u8; MAC_LEN],
-        cookie: &[u8; COOKIE_LEN],
-        random: &mut Random,
-    ) -> Option<Vec<u8>> {
-        let nonce: [u8; COOKIE_NONCE_LEN] = random.bytes();
-        let mut sealed = *cookie;
-        let tag = self
-            .reply_key(&nonce)?
-            .seal_in_place_separate_tag(
-                aead::Nonce::assume_unique_for_key([0; 12]),
-                aead::Aad::from(mac1),
-                &mut sealed,
-            )
-            .ok()?;
-        let mut reply = vec![TYPE_COOKIE, 0, 0, 0];
-        reply.extend_from_slice(body.get(4..8)?);
-        reply.extend_from_slice(&nonce);
-        reply.extend_from_slice(&sealed);
-        reply.extend_from_slice(tag.as_ref());
-        Some(reply)
-    }
-
-    fn open_cookie(&self, reply: &[u8], mac1: &[u8; MAC_LEN]) -> Option<[u8; COOKIE_LEN]> {
-        if reply.len() != COOKIE_REPLY_LEN {
-            return None;
-        }
-        let (nonce, sealed) = reply
-            .get(COOKIE_REPLY_HEAD_LEN..)?
-            .split_at_checked(COOKIE_NONCE_LEN)?;
-        let mut sealed = sealed.to_vec();
-        let key = self.reply_key(nonce)?;
-        let zero = aead::Nonce::assume_unique_for_key([0; 12]);
-        let cookie = key.open_in_place(zero, aead::Aad::from(mac1), &mut sealed).ok()?;
-        (&*cookie).try_into().ok()
-    }
-}
-
-/// Body, mac1 and mac2 of a handshake message.
-fn split_macs(message: &[u8]) -> Option<(&[u8], &[u8; MAC_LEN], &[u8; MAC_LEN])> {
-    let (rest, mac2) = message.split_last_chunk()?;
-    let (body, mac1) = rest.split_last_chunk()?;
-    Some((body, mac1, mac2))
-}
-
-/// A handshake message without its macs.
-pub(crate) fn body(message: &[u8]) -> &[u8] {
-    message
-        .get(..message.len().saturating_sub(MACS_LEN))
-        .unwrap_or_default()
-}
-
 /// Whose messages are counted together: an IPv4 address, or the /64 of an IPv6 address, all of which one host can have.
 fn network(from: SocketAddr) -> IpAddr {
     match from.ip().to_canonical() {
@@ -304,35 +198,11 @@ fn network(from: SocketAddr) -> IpAddr {
     }
 }
 
-fn cookie(secret: &hmac::Key, from: SocketAddr) -> [u8; COOKIE_LEN] {
-    let mut context = hmac::Context::with_key(secret);
-    match from.ip() {
-        IpAddr::V4(ip) => context.update(&ip.octets()),
-        IpAddr::V6(ip) => context.update(&ip.octets()),
-    }
-    context.update(&from.port().to_be_bytes());
-    truncated(&context.sign())
-}
-
-fn mac2_of(cookie: &[u8; COOKIE_LEN], body: &[u8], mac1: &[u8; MAC_LEN]) -> [u8; MAC_LEN] {
-    let mut context = hmac::Context::with_key(&hmac_key(cookie));
-    context.update(body);
-    context.update(mac1);
-    truncated(&context.sign())
-}
-
-fn hmac_key(secret: &[u8]) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, secret)
-}
-
-fn truncated(tag: &hmac::Tag) -> [u8; MAC_LEN] {
-    tag.as_ref().first_chunk().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use aoe_keys::SecretKey;
 
+    use super::super::macs::cookie_receiver;
     use super::*;
 
     struct World {

@@ -2,26 +2,29 @@
 //!
 //! Two messages. The first proves who calls and lists what it accepts; the second chooses. Both payloads are
 //! under Noise's AEAD, so nobody on the path can change an offer or a choice. The layout of both messages is in
-//! `docs/protocol.md`; mac1 and mac2, the last 32 bytes of each, belong to [`admission`](super::admission).
+//! `docs/protocol.md`; mac1 and mac2, the last 32 bytes of each, belong to [`macs`](super::macs).
+
+mod codes;
+mod noise;
 
 use aoe_keys::{Psk, PublicKey, SecretKey};
-use snow::resolvers::{CryptoResolver, DefaultResolver};
-use snow::{Builder, HandshakeState};
+use snow::HandshakeState;
 use zeroize::Zeroize;
 
 use super::cipher::RecordKey;
+use super::macs::MACS_LEN;
 use super::record::{TYPE_INIT, TYPE_RESPONSE};
 use super::session::{Agreed, Role};
 use crate::config::{Cipher, Protection};
 use crate::random::Random;
 use crate::worker::Worker;
+use codes::{
+    STATUS_AGREED, STATUS_NO_CIPHER, STATUS_NO_PROTECTION, STATUS_NO_VERSION, STATUS_OTHER_WORKERS,
+    cipher_code, decode_cipher, decode_protection, padded, protection_code, refusal_text, worker_codes,
+};
 
 /// Version of this protocol, in both payloads. Another version is no agreement.
 const VERSION: u8 = 1;
-/// Bound into every handshake: a recording of another protocol is worth nothing here.
-const PROLOGUE: &[u8] = b"aoe-gateway noise 1";
-const PATTERN: &str = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
-
 const INIT_PAYLOAD_LEN: usize = 24;
 const RESPONSE_PAYLOAD_LEN: usize = 12;
 const KEY_LEN: usize = 32;
@@ -31,8 +34,6 @@ const RESPONSE_HEAD_LEN: usize = 12;
 const INIT_NOISE_LEN: usize = KEY_LEN + KEY_LEN + NOISE_TAG_LEN + INIT_PAYLOAD_LEN + NOISE_TAG_LEN;
 const RESPONSE_NOISE_LEN: usize = KEY_LEN + RESPONSE_PAYLOAD_LEN + NOISE_TAG_LEN;
 
-/// Both macs at the end of a handshake message.
-pub(crate) const MACS_LEN: usize = 32;
 /// Length of a first message.
 pub(crate) const INIT_LEN: usize = INIT_HEAD_LEN + INIT_NOISE_LEN + MACS_LEN;
 /// Length of an answer; shorter than what it answers.
@@ -91,7 +92,7 @@ impl Dial {
         random: &mut Random,
     ) -> Option<(Dial, Vec<u8>)> {
         let none = [0; 32];
-        let mut noise = builder(identity, random)?
+        let mut noise = noise::builder(identity, random)?
             .remote_public_key(peer.as_bytes())
             .ok()?
             .psk(2, psk.map_or(&none, |psk| psk.expose()))
@@ -108,7 +109,7 @@ impl Dial {
         payload.resize(INIT_PAYLOAD_LEN, 0);
         let mut message = head(TYPE_INIT);
         message.extend_from_slice(&local_index.to_be_bytes());
-        append_noise(&mut noise, &payload, INIT_NOISE_LEN, &mut message)?;
+        noise::append(&mut noise, &payload, INIT_NOISE_LEN, &mut message)?;
         let dial = Dial {
             noise,
             local_index,
@@ -153,7 +154,7 @@ impl Dial {
 impl Call {
     /// Decrypts a first message, macs already checked and cut off.
     pub(crate) fn read(identity: &Identity<'_>, body: &[u8], random: &mut Random) -> Result<Call, Failure> {
-        let mut noise = builder(identity, random)
+        let mut noise = noise::builder(identity, random)
             .and_then(|builder| builder.build_responder().ok())
             .ok_or(Failure::Undecryptable)?;
         let message = body.get(INIT_HEAD_LEN..).ok_or(Failure::Undecryptable)?;
@@ -213,7 +214,7 @@ impl Call {
         let mut message = head(TYPE_RESPONSE);
         message.extend_from_slice(&local_index.to_be_bytes());
         message.extend_from_slice(&self.remote_index.to_be_bytes());
-        append_noise(&mut self.noise, &payload, RESPONSE_NOISE_LEN, &mut message)
+        noise::append(&mut self.noise, &payload, RESPONSE_NOISE_LEN, &mut message)
             .ok_or(Failure::Undecryptable)?;
         let outcome = match choice {
             Ok(choice) => agreed(
@@ -232,27 +233,6 @@ impl Call {
 /// The receiver index of an answer.
 pub(crate) fn response_receiver(body: &[u8]) -> u32 {
     u32_at(body, 8)
-}
-
-const STATUS_AGREED: u8 = 0;
-const STATUS_NO_PROTECTION: u8 = 1;
-const STATUS_NO_CIPHER: u8 = 2;
-const STATUS_NO_VERSION: u8 = 3;
-const STATUS_OTHER_WORKERS: u8 = 4;
-
-fn refusal_text(status: u8) -> &'static str {
-    match status {
-        STATUS_NO_PROTECTION => {
-            "the two sides accept no common protection mode; compare `protection` of the peer on both"
-        }
-        STATUS_NO_CIPHER => "the two sides offer no common cipher",
-        STATUS_NO_VERSION => "the two sides speak different versions of the protocol",
-        STATUS_OTHER_WORKERS => {
-            "the two sides have different numbers of workers, or the ports of different workers; compare `workers` of \
-             [gateway] on both"
-        }
-        _ => "the peer refused for a reason this version does not know",
-    }
 }
 
 fn agreed(
@@ -283,60 +263,10 @@ fn agreed(
     })
 }
 
-fn builder<'a>(identity: &Identity<'a>, random: &mut Random) -> Option<Builder<'a>> {
-    let resolver = SeededResolver { seed: random.bytes() };
-    Builder::with_resolver(PATTERN.parse().ok()?, Box::new(resolver))
-        .local_private_key(identity.secret.expose())
-        .ok()?
-        .prologue(PROLOGUE)
-        .ok()
-}
-
 fn head(message_type: u8) -> Vec<u8> {
     let mut message = Vec::with_capacity(INIT_LEN);
     message.extend_from_slice(&[message_type, 0, 0, 0]);
     message
-}
-
-fn append_noise(noise: &mut HandshakeState, payload: &[u8], len: usize, message: &mut Vec<u8>) -> Option<()> {
-    let start = message.len();
-    message.resize(start + len, 0);
-    let written = noise.write_message(payload, message.get_mut(start..)?).ok()?;
-    (written == len).then_some(())
-}
-
-fn padded(codes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
-    codes.chain(std::iter::repeat(0)).take(2)
-}
-
-fn worker_codes(worker: Worker) -> [u8; 2] {
-    [worker.number, worker.of.saturating_sub(1)]
-}
-
-fn protection_code(protection: Protection) -> u8 {
-    match protection {
-        Protection::Encrypt => 1,
-        Protection::Authenticate => 2,
-    }
-}
-
-fn decode_protection(code: u8) -> Option<Protection> {
-    [Protection::Encrypt, Protection::Authenticate]
-        .into_iter()
-        .find(|mode| protection_code(*mode) == code)
-}
-
-fn cipher_code(cipher: Cipher) -> u8 {
-    match cipher {
-        Cipher::Aes256Gcm => 1,
-        Cipher::ChaCha20Poly1305 => 2,
-    }
-}
-
-fn decode_cipher(code: u8) -> Option<Cipher> {
-    [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305]
-        .into_iter()
-        .find(|cipher| cipher_code(*cipher) == code)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -351,47 +281,6 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
         .get(at..)
         .and_then(|rest| rest.first_chunk())
         .map_or(0, |chunk| u64::from_be_bytes(*chunk))
-}
-
-/// snow's own primitives, with ephemeral keys from our seed.
-struct SeededResolver {
-    seed: [u8; 32],
-}
-
-struct SeededRandom(Random);
-
-impl snow::types::Random for SeededRandom {
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
-        for chunk in dest.chunks_mut(32) {
-            let bytes: [u8; 32] = self.0.bytes();
-            chunk.copy_from_slice(bytes.get(..chunk.len()).unwrap_or_default());
-        }
-        Ok(())
-    }
-}
-
-impl CryptoResolver for SeededResolver {
-    fn resolve_rng(&self) -> Option<Box<dyn snow::types::Random>> {
-        Some(Box::new(SeededRandom(Random::new(self.seed))))
-    }
-
-    fn resolve_dh(&self, choice: &snow::params::DHChoice) -> Option<Box<dyn snow::types::Dh>> {
-        DefaultResolver.resolve_dh(choice)
-    }
-
-    fn resolve_hash(&self, choice: &snow::params::HashChoice) -> Option<Box<dyn snow::types::Hash>> {
-        DefaultResolver.resolve_hash(choice)
-    }
-
-    fn resolve_cipher(&self, choice: &snow::params::CipherChoice) -> Option<Box<dyn snow::types::Cipher>> {
-        DefaultResolver.resolve_cipher(choice)
-    }
-}
-
-impl Drop for SeededResolver {
-    fn drop(&mut self) {
-        self.seed.zeroize();
-    }
 }
 
 #[cfg(test)]
@@ -410,6 +299,15 @@ mod tests {
         (SecretKey::from_bytes([1; 32]), SecretKey::from_bytes([2; 32]))
     }
 
+    fn identity(secret: &SecretKey, boot: u64) -> Identity<'_> {
+        Identity {
+            secret,
+            boot,
+            ciphers: &BOTH,
+            worker: Worker::default(),
+        }
+    }
+
     fn listen(
         them: &Identity<'_>,
         message: &[u8],
@@ -426,17 +324,10 @@ mod tests {
     #[test]
     fn both_sides_agree_on_keys_and_choice() {
         let (a, b) = keys();
-        let us = Identity {
-            secret: &a,
-            boot: 11,
-            ciphers: &BOTH,
-            worker: Worker::default(),
-        };
+        let us = identity(&a, 11);
         let them = Identity {
-            secret: &b,
-            boot: 22,
             ciphers: &[Cipher::ChaCha20Poly1305],
-            worker: Worker::default(),
+            ..identity(&b, 22)
         };
         let modes = [Protection::Authenticate, Protection::Encrypt];
         let (mut dial, message) = dial(&us, b.public(), None, &modes);
@@ -461,18 +352,7 @@ mod tests {
     #[test]
     fn a_wrong_psk_fails_at_the_answer_and_the_dial_survives_it() {
         let (a, b) = keys();
-        let us = Identity {
-            secret: &a,
-            boot: 1,
-            ciphers: &BOTH,
-            worker: Worker::default(),
-        };
-        let them = Identity {
-            secret: &b,
-            boot: 2,
-            ciphers: &BOTH,
-            worker: Worker::default(),
-        };
+        let (us, them) = (identity(&a, 1), identity(&b, 2));
         let (right, wrong) = (Psk::from_bytes([5; 32]), Psk::from_bytes([6; 32]));
         let modes = [Protection::Encrypt];
         let (mut dial, message) = dial(&us, b.public(), Some(&right), &modes);
@@ -488,18 +368,7 @@ mod tests {
     #[test]
     fn without_a_common_mode_both_sides_learn_it_and_have_no_keys() {
         let (a, b) = keys();
-        let us = Identity {
-            secret: &a,
-            boot: 1,
-            ciphers: &BOTH,
-            worker: Worker::default(),
-        };
-        let them = Identity {
-            secret: &b,
-            boot: 2,
-            ciphers: &BOTH,
-            worker: Worker::default(),
-        };
+        let (us, them) = (identity(&a, 1), identity(&b, 2));
         let (mut dial, message) = dial(&us, b.public(), None, &[Protection::Authenticate]);
         let (_, answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
         assert!(matches!(outcome, Err(Failure::NoAgreement(_))));
@@ -510,11 +379,9 @@ mod tests {
     #[test]
     fn workers_of_other_numbers_learn_it_on_both_sides_and_have_no_keys() {
         let (a, b) = keys();
-        let identity = |secret, number, of| Identity {
-            secret,
-            boot: 1,
-            ciphers: &BOTH,
+        let identity = |secret, (number, of)| Identity {
             worker: Worker { number, of },
+            ..identity(secret, 1)
         };
         let modes = [Protection::Encrypt];
         for (ours, theirs, agree) in [
@@ -524,8 +391,8 @@ mod tests {
             ((0, 1), (0, 2), false),
             ((0, 2), (1, 2), false),
         ] {
-            let (mut dial, message) = dial(&identity(&a, ours.0, ours.1), b.public(), None, &modes);
-            let them = identity(&b, theirs.0, theirs.1);
+            let (mut dial, message) = dial(&identity(&a, ours), b.public(), None, &modes);
+            let them = identity(&b, theirs);
             let (_, answer, outcome) = listen(&them, &message, None, &modes);
             let finished = dial.finish(&answer, &modes, &BOTH);
             assert_eq!(finished.is_ok(), agree, "{ours:?} {theirs:?}");
@@ -542,18 +409,7 @@ mod tests {
     #[test]
     fn every_changed_byte_and_every_truncation_is_refused() {
         let (a, b) = keys();
-        let us = Identity {
-            secret: &a,
-            boot: 1,
-            ciphers: &BOTH,
-            worker: Worker::default(),
-        };
-        let them = Identity {
-            secret: &b,
-            boot: 2,
-            ciphers: &BOTH,
-            worker: Worker::default(),
-        };
+        let (us, them) = (identity(&a, 1), identity(&b, 2));
         let (_, message) = dial(&us, b.public(), None, &[Protection::Encrypt]);
         for at in INIT_HEAD_LEN..message.len() {
             let mut damaged = message.clone();

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use aoe_keys::SecretKey;
 
-use super::admission::{COOKIE_REPLY_LEN, Gate};
+use super::admission::Gate;
 use super::gaps::Arrival;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
 use super::link::{ASK_AFTER, Dialing, LOST_AFTER, Link, REDIAL_AFTER, UPDATE_RETRY};
+use super::macs::COOKIE_REPLY_LEN;
 use super::message::Kind;
 use super::path_mtu::Refused;
 use super::record::{

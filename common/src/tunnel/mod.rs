@@ -1,7 +1,7 @@
 //! The tunnel: handshakes, sessions, records, and what travels in them.
 //!
 //! - [`link`]: everything about one peer; composes the rest
-//! - [`handshake`], [`admission`]: how a session comes to be, and the gate in front of it
+//! - [`handshake`], [`macs`], [`admission`]: how a session comes to be, and the gate in front of it
 //! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys
 //! - [`repair`]: what is lost on the way is sent again; [`gaps`], [`report`] at the receiver, [`kept`] at the sender
 //! - [`path_mtu`]: how long a datagram the path carries
@@ -15,6 +15,7 @@ pub(crate) mod handshake;
 pub(crate) mod kept;
 pub(crate) mod link;
 pub(crate) mod links;
+pub(crate) mod macs;
 pub(crate) mod message;
 pub(crate) mod pack;
 pub(crate) mod path_mtu;

@@ -8,9 +8,10 @@ use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::output::Path;
 use crate::time::Instant;
-use crate::tunnel::admission::{self, Admission, cookie_receiver};
+use crate::tunnel::admission::Admission;
 use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
 use crate::tunnel::link::{Dialing, Link};
+use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::session::{Agreed, Session};
 
 /// Refused handshakes are told of at most this often: of each peer, and of all strangers together, so that strangers
@@ -93,7 +94,7 @@ impl Links {
             ciphers: &self.ciphers,
             worker: self.worker,
         };
-        let Ok(call) = Call::read(&identity, admission::body(datagram), &mut self.random) else {
+        let Ok(call) = Call::read(&identity, macs::body(datagram), &mut self.random) else {
             self.refused(
                 None,
                 "a caller that knows our public key could not be understood",
@@ -154,7 +155,7 @@ impl Links {
         if !self.gate.mac1_is_right(datagram) {
             return Err(DropReason::HandshakeBadMac);
         }
-        let body = admission::body(datagram);
+        let body = macs::body(datagram);
         let receiver = response_receiver(body);
         let peer = self.peer_of(receiver);
         let link = self

@@ -6,9 +6,10 @@ use super::{Vector, bytes, hex, number};
 use crate::config::{Cipher, Protection};
 use crate::random::Random;
 use crate::time::Instant;
-use crate::tunnel::admission::{self, Admission, Gate, Stamp, cookie_receiver};
+use crate::tunnel::admission::{Admission, Gate, Stamp};
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
+use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::session::Agreed;
 use crate::worker::Worker;
 
@@ -106,7 +107,7 @@ fn first_messages_are_made_byte_for_byte() {
             // The cookie is the answer to another message of the same stamp.
             let reply = Vector::read(Vector::read(&name).get("after"));
             let before = First::read(reply.get("answers"));
-            let mut replayed = admission::body(&before.bytes).to_vec();
+            let mut replayed = macs::body(&before.bytes).to_vec();
             stamp.append(&mut replayed, NOW);
             assert_eq!(replayed, before.bytes);
             assert!(stamp.accept_cookie(&reply.datagram().bytes, NOW));
@@ -133,7 +134,7 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
             ciphers: &ciphers,
             worker: Worker::default(),
         };
-        let body = admission::body(&first.bytes);
+        let body = macs::body(&first.bytes);
         let call = Call::read(&listener, body, &mut Random::new(vector.key("seed"))).unwrap();
         assert_eq!(
             (call.caller, call.stamp),
@@ -246,7 +247,7 @@ fn an_answer_finishes_no_other_dial() {
     let modes = [Protection::Encrypt, Protection::Authenticate];
     for name in ["answer-psk", "answer-no-common-mode", "answer-no-common-version"] {
         let answer = Vector::read(name);
-        let body = admission::body(&answer.datagram().bytes);
+        let body = macs::body(&answer.datagram().bytes);
         assert_eq!(
             dial.finish(body, &modes, &BOTH).err(),
             Some(Failure::Undecryptable),
@@ -255,7 +256,7 @@ fn an_answer_finishes_no_other_dial() {
     }
     let answer = Vector::read("answer");
     assert!(
-        dial.finish(admission::body(&answer.datagram().bytes), &modes, &BOTH)
+        dial.finish(macs::body(&answer.datagram().bytes), &modes, &BOTH)
             .is_ok()
     );
 }

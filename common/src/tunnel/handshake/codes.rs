@@ -1,0 +1,61 @@
+//! What one byte of a payload means: modes, ciphers, workers, and why there is no agreement.
+
+use crate::config::{Cipher, Protection};
+use crate::worker::Worker;
+
+pub(super) const STATUS_AGREED: u8 = 0;
+pub(super) const STATUS_NO_PROTECTION: u8 = 1;
+pub(super) const STATUS_NO_CIPHER: u8 = 2;
+pub(super) const STATUS_NO_VERSION: u8 = 3;
+pub(super) const STATUS_OTHER_WORKERS: u8 = 4;
+
+/// Why the peer refused.
+pub(super) fn refusal_text(status: u8) -> &'static str {
+    match status {
+        STATUS_NO_PROTECTION => {
+            "the two sides accept no common protection mode; compare `protection` of the peer on both"
+        }
+        STATUS_NO_CIPHER => "the two sides offer no common cipher",
+        STATUS_NO_VERSION => "the two sides speak different versions of the protocol",
+        STATUS_OTHER_WORKERS => {
+            "the two sides have different numbers of workers, or the ports of different workers; compare `workers` of \
+             [gateway] on both"
+        }
+        _ => "the peer refused for a reason this version does not know",
+    }
+}
+
+/// A list in its two bytes.
+pub(super) fn padded(codes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
+    codes.chain(std::iter::repeat(0)).take(2)
+}
+
+pub(super) fn worker_codes(worker: Worker) -> [u8; 2] {
+    [worker.number, worker.of.saturating_sub(1)]
+}
+
+pub(super) fn protection_code(protection: Protection) -> u8 {
+    match protection {
+        Protection::Encrypt => 1,
+        Protection::Authenticate => 2,
+    }
+}
+
+pub(super) fn decode_protection(code: u8) -> Option<Protection> {
+    [Protection::Encrypt, Protection::Authenticate]
+        .into_iter()
+        .find(|mode| protection_code(*mode) == code)
+}
+
+pub(super) fn cipher_code(cipher: Cipher) -> u8 {
+    match cipher {
+        Cipher::Aes256Gcm => 1,
+        Cipher::ChaCha20Poly1305 => 2,
+    }
+}
+
+pub(super) fn decode_cipher(code: u8) -> Option<Cipher> {
+    [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305]
+        .into_iter()
+        .find(|cipher| cipher_code(*cipher) == code)
+}
