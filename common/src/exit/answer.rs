@@ -1,6 +1,7 @@
 //! What a target answers, and what the edge is told.
 
-use super::pending::{Asked, Origin, SlotId, Stage};
+use super::pending::{Asked, Origin, Stage};
+use super::table::SlotId;
 use super::{Exit, Hands, Response};
 use crate::config::ImportId;
 use crate::config::PeerId;

@@ -1,6 +1,6 @@
 //! Queues of slots, linked through the slots themselves: joining and leaving cost the same wherever, and no memory.
 
-use super::pending::SlotId;
+use super::table::SlotId;
 
 /// A slot's neighbours in the one list it can be in.
 #[derive(Clone, Copy, Debug, Default)]

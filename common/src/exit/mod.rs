@@ -10,8 +10,8 @@
 //! - `patience`: how long anything may take
 //! - `watching`: whether targets live, and whether they are who they were
 //!
-//! What they work with: `target` and `export`; `pending`, the requests, with `ranges` and `list`; `flow`, the
-//! initiators, with `guard`; `span`, `rto`, `watch`, `recognition` with `identity`.
+//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `ranges` and `list`;
+//! `flow`, the initiators, with `guard`; `span`, `rto`, `watch`, `recognition` with `identity`.
 
 mod answer;
 mod export;
@@ -27,6 +27,7 @@ mod request;
 mod rto;
 mod service;
 pub(crate) mod span;
+pub(crate) mod table;
 pub(crate) mod target;
 mod watch;
 mod watching;
@@ -41,7 +42,7 @@ use crate::time::Instant;
 use crate::tunnel::links::{Io, Links};
 use export::Export;
 use flow::Flows;
-use pending::{PendingTable, SlotId};
+use table::{PendingTable, SlotId};
 use target::{Target, TargetId};
 
 /// Entries of one update stay below this many bytes, if they can.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::pending::{Pending, SlotId, Stage};
+use super::pending::{Pending, Stage};
+use super::table::SlotId;
 use super::target::TargetId;
 use super::{Exit, Hands, state_of};
 use crate::config::{OnTargetTimeout, PeerId};

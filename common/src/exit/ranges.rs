@@ -4,8 +4,8 @@
 //! there are requests near by, however many there are elsewhere. The chains are threaded through memory that grows
 //! with the number of slots only.
 
-use super::pending::SlotId;
 use super::span::Span;
+use super::table::SlotId;
 use super::target::TargetId;
 use crate::spread::place_of;
 

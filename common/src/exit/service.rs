@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::patience::{is_wanted, waited_too_long};
-use super::pending::{Origin, SlotId, Stage};
+use super::pending::{Origin, Stage};
+use super::table::SlotId;
 use super::target::TargetId;
 use super::{Exit, Hands, state_of};
 use crate::drop_reason::DropReason;

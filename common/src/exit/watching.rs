@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::pending::{Pending, SlotId};
+use super::pending::Pending;
 use super::recognition::Conflict;
+use super::table::SlotId;
 use super::target::{Target, TargetId};
 use super::watch::{Heard, Liveness};
 use super::{Exit, Hands, Response, state_of};
