@@ -7,9 +7,6 @@ use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, PeerId};
 use crate::segment::SegmentState;
 use crate::tunnel::update::{ExportState, Rights, TargetInfo, TargetState};
 
-/// A target that says 0 sectors means 2 (`aoecmd_cfg_rsp`).
-const DEFAULT_SECTORS: u8 = 2;
-
 /// One export.
 #[derive(Debug)]
 pub(crate) struct Export {
@@ -121,10 +118,7 @@ impl Export {
 /// Sectors that one frame to or from the target can carry. Through a segment that is down it is what the target said:
 /// requests wait for it to come back, and are not refused for good.
 pub(crate) fn max_sectors(target: &Target, segment: SegmentState) -> u8 {
-    let told = match target.watch.info.sectors {
-        0 => DEFAULT_SECTORS,
-        told => told,
-    };
+    let told = target.watch.info.max_sectors();
     let carried = match segment {
         SegmentState::Down => MAX_SECTORS,
         SegmentState::Up { .. } => segment.max_sectors(),

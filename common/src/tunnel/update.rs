@@ -88,6 +88,16 @@ pub(crate) struct TargetInfo {
     pub(crate) string: Vec<u8>,
 }
 
+impl TargetInfo {
+    /// Sectors that it takes at a time; 0 means 2 (`aoecmd_cfg_rsp` of the Linux driver).
+    pub(crate) fn max_sectors(&self) -> u8 {
+        match self.sectors {
+            0 => 2,
+            told => told,
+        }
+    }
+}
+
 const LIVE: u8 = 1;
 const READ_WRITE: u8 = 2;
 const MAY_SET: u8 = 4;

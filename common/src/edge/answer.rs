@@ -1,0 +1,120 @@
+//! What the edge answers by itself: refusals, and Config queries from what the exit told it.
+
+use super::import::Import;
+use crate::config::SegmentId;
+use crate::drop_reason::DropReason;
+use crate::frame::aoe::{self, AoeError, Pdu};
+use crate::frame::query::{self, Query, QueryCommand, QueryHeader};
+use crate::frame::{Address, Ata, HEADER_LEN, Header, MacAddr, ata};
+use crate::segment::{self, SegmentState};
+use crate::telemetry::Count;
+use crate::tunnel::links::Io;
+use crate::tunnel::update::ExportState;
+
+/// The smallest buffer count to advertise: below it the Linux driver never sends a command (`aoecmd.c`, window
+/// = buffer count / 2).
+const MIN_BUFFER_COUNT: u16 = 2;
+
+/// A request to one import, and where its answer goes.
+pub(super) struct Asked<'a> {
+    pub(super) place: (SegmentId, SegmentState),
+    pub(super) initiator: MacAddr,
+    pub(super) pdu: Pdu<'a>,
+    pub(super) address: Address,
+}
+
+impl Asked<'_> {
+    /// Refuses an ATA command the way a read-only vblade does: the initiator sees an I/O error at once and keeps
+    /// the device.
+    pub(super) fn refuse_ata(
+        &self,
+        ata: &Ata<'_>,
+        reason: DropReason,
+        io: &mut Io<'_>,
+    ) -> Result<(), DropReason> {
+        self.answer(ata::PDU_LEN, io, |frame| {
+            let start = frame.len();
+            ata::emit_refusal(&self.pdu, ata, frame);
+            aoe::set_address(frame.get_mut(start..).unwrap_or_default(), self.address);
+        })?;
+        io.telemetry.count(Count::Refusals);
+        Err(reason)
+    }
+
+    /// Refuses by an AoE error; not for ATA commands.
+    pub(super) fn answer_error(
+        &self,
+        error: AoeError,
+        reason: DropReason,
+        io: &mut Io<'_>,
+    ) -> Result<(), DropReason> {
+        let header = Header {
+            address: self.address,
+            ..self.pdu.header().error_response(error)
+        };
+        self.answer(HEADER_LEN, io, |frame| {
+            frame.extend_from_slice(&header.to_bytes())
+        })?;
+        io.telemetry.count(Count::Refusals);
+        Err(reason)
+    }
+
+    /// Answers as the target would.
+    pub(super) fn answer_query(&self, import: &Import, io: &mut Io<'_>) -> Result<(), DropReason> {
+        let Some(remote) = import.live() else {
+            return Err(DropReason::RequestImportDown);
+        };
+        let command = Query::parse(self.pdu.argument())?.command();
+        let header = Header {
+            address: self.address,
+            ..self.pdu.header().response()
+        };
+        let argument = advertised(import, remote, self.place.1, command);
+        self.answer(
+            HEADER_LEN + query::ARGUMENT_LEN + remote.target.string.len(),
+            io,
+            |frame| {
+                emit_query(frame, header, argument, &remote.target.string);
+            },
+        )?;
+        io.telemetry.count(Count::QueriesAnswered);
+        Ok(())
+    }
+
+    fn answer(
+        &self,
+        len: usize,
+        io: &mut Io<'_>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), DropReason> {
+        segment::emit(self.place, self.initiator, len, io.out, io.telemetry, write)
+    }
+}
+
+/// What initiators are told: our window, and no more sectors than the whole way carries.
+pub(super) fn advertised(
+    import: &Import,
+    remote: &ExportState,
+    state: SegmentState,
+    command: QueryCommand,
+) -> QueryHeader {
+    QueryHeader {
+        buffer_count: import.config.window.max(MIN_BUFFER_COUNT),
+        firmware: remote.target.firmware,
+        sectors: sectors(remote, state),
+        version: aoe::VERSION,
+        command,
+    }
+}
+
+/// Sectors that one frame can carry on the whole way.
+pub(super) fn sectors(remote: &ExportState, state: SegmentState) -> u8 {
+    remote.target.max_sectors().min(state.max_sectors())
+}
+
+/// Writes a Config response.
+pub(super) fn emit_query(frame: &mut Vec<u8>, header: Header, argument: QueryHeader, string: &[u8]) {
+    frame.extend_from_slice(&header.to_bytes());
+    frame.extend_from_slice(&argument.to_bytes(u16::try_from(string.len()).unwrap_or(0)));
+    frame.extend_from_slice(string);
+}
