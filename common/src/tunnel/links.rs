@@ -1,10 +1,14 @@
 //! All peers: finds the one a datagram belongs to, and keeps their sessions alive.
 //!
+//! - `records`: what arrives, and the sessions it comes by
 //! - `calls`: handshakes, ours and theirs
 //! - `messages`: what peers tell each other about the tunnel and the exports
+//! - `due`: what is done because time passes
 
 mod calls;
+mod due;
 mod messages;
+mod records;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,20 +16,14 @@ use std::time::Duration;
 use aoe_keys::SecretKey;
 
 use super::admission::Gate;
-use super::gaps::Arrival;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
-use super::link::{ASK_AFTER, Dialing, LOST_AFTER, Link, REDIAL_AFTER, UPDATE_RETRY};
+use super::link::{ASK_AFTER, Link, REDIAL_AFTER};
 use super::macs::COOKIE_REPLY_LEN;
 use super::message::Kind;
 use super::path_mtu::Refused;
-use super::record::{
-    HEADER_LEN, MAX_RECORD_LEN, RecordHeader, TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE,
-};
-use super::session::{Freshness, Session};
-use super::sessions::{Promotion, Slot};
+use super::record::{TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE};
 use crate::config::{Cipher, Endpoint, PeerConfig, PeerId, TunnelConfig};
 use crate::drop_reason::DropReason;
-use crate::event::Event;
 use crate::output::{Output, Path};
 use crate::random::Random;
 use crate::seldom::Seldom;
@@ -35,10 +33,6 @@ use crate::worker::Worker;
 
 /// Bits of a session index that hold the peer; the rest is random.
 const PEER_BITS: u32 = 12;
-
-/// A peer's changes of address are told of at most this often: whoever is on the path can send genuine records on from
-/// ever new addresses.
-const MOVE_EVENT_EVERY: Duration = Duration::from_millis(250);
 
 /// All peers.
 pub(crate) struct Links {
@@ -309,250 +303,6 @@ impl Links {
                 self.send_or_count(peer, Kind::Close, &[], io);
             }
         }
-    }
-
-    /// Does what is due: pings, calls, rekeying, giving up.
-    pub(crate) fn handle_timeout(&mut self, io: &mut Io<'_>) {
-        if io.now < self.wake {
-            return;
-        }
-        self.keep_sent(io);
-        for peer in (0..).map(PeerId).take(self.links.len()) {
-            let link = self.links.get(usize::from(peer.0));
-            if link.is_some_and(|link| link.deadline(self.keepalive) <= io.now) {
-                self.tend(peer, io);
-            }
-        }
-        self.wake = self
-            .links
-            .iter()
-            .map(|link| link.deadline(self.keepalive))
-            .min()
-            .unwrap_or(Instant::NEVER);
-    }
-
-    fn tend(&mut self, peer: PeerId, io: &mut Io<'_>) {
-        let now = io.now;
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return;
-        };
-        io.telemetry
-            .drops(DropReason::ReassemblyExpired, link.reassembly.expire(now));
-        link.repair.expire(now, &mut io.out.trains);
-        let owed_for = link
-            .owes_since
-            .map_or(Duration::ZERO, |since| now.saturating_since(since));
-        if !link.sessions.expire(now) {
-            return self.lose(peer, "its keys are too old and no new ones came", io);
-        }
-        if owed_for >= LOST_AFTER {
-            return self.lose(peer, "it does not answer", io);
-        }
-        let up = link.is_up(now);
-        if up {
-            link.probe_path(io);
-        }
-        let reports = up && now >= link.repair.report_at(link.ask_at());
-        let ping = now >= link.ping_at(self.keepalive) || up && link.probe(io);
-        let update = link.outgoing.as_mut().filter(|update| now >= update.again_at);
-        let update = update.map(|update| {
-            update.again_at = now + UPDATE_RETRY;
-            update.message.clone()
-        });
-        let redial = link
-            .dialing
-            .as_ref()
-            .filter(|dialing| now >= dialing.again_at)
-            .map(|dialing| dialing.attempt + 1);
-        let first = link.wants_dial(now).then_some(0);
-        if ping && up {
-            self.ping(peer, io);
-        } else if ping {
-            link.last_ping = now;
-        }
-        if reports {
-            self.report(peer, io);
-        }
-        if let (true, Some(message)) = (up, update) {
-            self.send_or_count(peer, Kind::Update, &message, io);
-        }
-        if let Some(attempt) = redial.or(first) {
-            self.dial(peer, attempt, io);
-        }
-    }
-
-    fn handle_record<'a>(
-        &mut self,
-        path: Path,
-        datagram: &'a mut [u8],
-        io: &mut Io<'_>,
-    ) -> Result<Opened<'a>, DropReason> {
-        if datagram.len() > MAX_RECORD_LEN {
-            return Err(DropReason::DatagramTooLong);
-        }
-        let head = datagram
-            .first_chunk::<HEADER_LEN>()
-            .ok_or(DropReason::DatagramTooShort)?;
-        let header = RecordHeader::parse(*head).ok_or(DropReason::DatagramUnknownType)?;
-        let peer = self.peer_of(header.receiver);
-        let link = self
-            .links
-            .get_mut(usize::from(peer.0))
-            .ok_or(DropReason::RecordUnknownSession)?;
-        let (slot, session) = link
-            .sessions
-            .find(header.receiver)
-            .ok_or(DropReason::RecordUnknownSession)?;
-        let (payload, freshness) = session.open(header, datagram, io.now)?;
-        io.telemetry.count(Count::RecordsOpened);
-        let tolerance = link.repair.tolerance.get(link.clock.round_trip());
-        match session.gaps.arrived(header.counter, io.now, tolerance) {
-            Arrival::InOrder => {}
-            Arrival::Gap(ask_at) => {
-                io.telemetry
-                    .add(Count::RecordsGivenUp, session.gaps.expire(io.now));
-                self.wake = self.wake.min(ask_at);
-            }
-            Arrival::Late(late) => {
-                link.repair.tolerance.learn(late, link.clock.round_trip());
-                // The sender still keeps it.
-                session.gaps.note_news();
-                link.repair.note_news(0, io.now);
-            }
-        }
-        link.repair.note_arrival(payload.len());
-        link.last_received = io.now;
-        link.owes_since = None;
-        let confirmed = slot == Slot::Next && !link.sessions.keeps_current(link.precedence);
-        let confirmed = confirmed.then(|| link.sessions.next.take()).flatten();
-        let is_new = confirmed.is_some();
-        if let Some((session, _)) = confirmed {
-            self.promote(peer, session, io);
-        }
-        let opened = Opened {
-            peer,
-            session: header.receiver,
-            payload,
-        };
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return Ok(opened);
-        };
-        if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
-            link.flush(io);
-            link.path_mtu.restart(io.now);
-            self.wake = self.wake.min(io.now);
-            if link.path.replace(path).is_some() && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
-                io.telemetry.event(Event::PeerMoved {
-                    peer: link.name.clone(),
-                });
-            }
-        }
-        if is_new {
-            // Only now is it known where to.
-            self.ping(peer, io);
-        }
-        Ok(opened)
-    }
-
-    fn promote(&mut self, peer: PeerId, session: Session, io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return;
-        };
-        link.flush(io);
-        link.unconfirmed = 0;
-        // Whoever called: there are new keys, and a call of ours that is still under way is not needed.
-        link.dialing = None;
-        let (protection, cipher) = (session.protection, session.cipher);
-        let was_up = link.sessions.current.is_some();
-        let promotion = link.sessions.promote(session);
-        io.telemetry.count(Count::Handshakes);
-        if promotion != Promotion::Rekeyed {
-            link.path_mtu.restart(io.now);
-        }
-        match promotion {
-            Promotion::Rekeyed => io.telemetry.event(Event::SessionRekeyed {
-                peer: link.name.clone(),
-            }),
-            Promotion::Up => self.changes.push_back((peer, Change::Up)),
-            Promotion::Restarted => {
-                link.reassembly.clear();
-                link.repair.clear(&mut io.out.trains);
-                link.clock.forget();
-                link.seen_serial = 0;
-                if was_up {
-                    let why = "the peer was restarted";
-                    io.telemetry.event(Event::SessionLost {
-                        peer: link.name.clone(),
-                        why,
-                    });
-                }
-                self.changes.push_back((peer, Change::Restarted));
-            }
-        }
-        if promotion != Promotion::Rekeyed {
-            io.telemetry.event(Event::SessionUp {
-                peer: link.name.clone(),
-                protection,
-                cipher,
-            });
-        }
-        self.wake = self.wake.min(link.deadline(self.keepalive));
-    }
-
-    fn lose(&mut self, peer: PeerId, why: &'static str, io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return;
-        };
-        link.packer.discard();
-        link.repair.clear(&mut io.out.trains);
-        link.owes_since = None;
-        link.sessions.previous = None;
-        if link.sessions.current.take().is_some() {
-            io.telemetry.event(Event::SessionLost {
-                peer: link.name.clone(),
-                why,
-            });
-            self.changes.push_back((peer, Change::Lost));
-        }
-        match link.endpoint {
-            Endpoint::Known => {
-                io.telemetry.event(Event::EndpointNeeded(peer));
-                if link.dialing.is_none() {
-                    let again_at = io.now + self.random.jitter(Link::dial_wait(0));
-                    link.dialing = Some(Dialing {
-                        dial: None,
-                        attempt: 0,
-                        again_at,
-                    });
-                }
-            }
-            Endpoint::Unknown => {
-                link.path = None;
-                link.dialing = None;
-            }
-        }
-        self.wake = self.wake.min(link.deadline(self.keepalive));
-    }
-
-    /// Tells a peer what arrived and what did not.
-    fn report(&mut self, peer: PeerId, io: &mut Io<'_>) {
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-            if !link.is_packed {
-                link.is_packed = true;
-                self.packed.push(peer);
-            }
-            link.report(io);
-        }
-    }
-
-    /// Asks a peer for a sign of life and its clock.
-    fn ping(&mut self, peer: PeerId, io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return;
-        };
-        (link.last_ping, link.busy) = (io.now, false);
-        let number = link.clock.ask(io.now);
-        self.send_or_count(peer, Kind::Ping, &number.to_be_bytes(), io);
     }
 
     /// Sends a message of the tunnel itself; whoever asked for it asks again if it is lost.

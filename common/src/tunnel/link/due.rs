@@ -1,0 +1,119 @@
+//! When anything of a peer is due.
+
+use std::time::Duration;
+
+use super::{ASK_AFTER, LOST_AFTER, Link, REDIAL_AFTER};
+use crate::config::Endpoint;
+use crate::time::Instant;
+use crate::tunnel::sessions::CONFIRM_WITHIN;
+
+/// First wait between two calls; doubles up to [`DIAL_LONGEST`].
+const DIAL_FIRST: Duration = Duration::from_secs(1);
+const DIAL_LONGEST: Duration = Duration::from_secs(5);
+/// How often a peer whose clock we do not know yet is asked.
+const FIRST_READING_EVERY: Duration = Duration::from_millis(250);
+/// How often a peer that requests or replies go to is asked for its clock.
+const READING_EVERY: Duration = Duration::from_secs(1);
+
+impl Link {
+    /// Whether a call should be started now.
+    pub(crate) fn wants_dial(&self, now: Instant) -> bool {
+        if self.path.is_none() || self.dialing.is_some() {
+            return false;
+        }
+        match &self.sessions.current {
+            None => self.endpoint == Endpoint::Known,
+            Some(session) => {
+                now >= session.rekey_at()
+                    || session.is_worn()
+                    || self
+                        .owes_since
+                        .is_some_and(|since| now.saturating_since(since) >= REDIAL_AFTER)
+            }
+        }
+    }
+
+    /// When there is something to report, or to ask about.
+    pub(crate) fn repair_at(&self) -> Instant {
+        self.repair
+            .report_at(self.ask_at())
+            .min(self.repair.probe_at(self.clock.round_trip()))
+    }
+
+    /// When the path's MTU is probed.
+    pub(crate) fn probe_path_at(&self) -> Instant {
+        match self.probes_path() {
+            true => self.path_mtu.deadline(),
+            false => Instant::NEVER,
+        }
+    }
+
+    /// When the next ping is due.
+    pub(crate) fn ping_at(&self, keepalive: Duration) -> Instant {
+        let mut at = self.last_received.max(self.last_ping) + keepalive;
+        if let Some(since) = self.owes_since {
+            at = at.min(since.max(self.last_ping) + ASK_AFTER);
+        }
+        if self.clock.round_trip().is_none() {
+            at = at.min(self.last_ping + FIRST_READING_EVERY);
+        } else if self.busy {
+            at = at.min(self.last_ping + READING_EVERY);
+        }
+        at
+    }
+
+    /// How long to wait for the answer to call number `attempt`.
+    pub(crate) fn dial_wait(attempt: u32) -> Duration {
+        (DIAL_FIRST * 2u32.saturating_pow(attempt.min(4))).min(DIAL_LONGEST)
+    }
+
+    /// When there is a missing record to ask for.
+    pub(crate) fn ask_at(&self) -> Instant {
+        let next = self.sessions.next.as_ref().map(|(session, _)| session);
+        [
+            self.sessions.current.as_ref(),
+            self.sessions.previous.as_ref(),
+            next,
+        ]
+        .into_iter()
+        .flatten()
+        .map(|session| session.gaps.deadline())
+        .min()
+        .unwrap_or(Instant::NEVER)
+    }
+
+    /// The next moment at which something is due.
+    pub(crate) fn deadline(&self, keepalive: Duration) -> Instant {
+        let mut at = self.reassembly.deadline();
+        if let Some(dialing) = &self.dialing {
+            at = at.min(dialing.again_at);
+        }
+        if let Some((_, since)) = &self.sessions.next {
+            at = at.min(*since + CONFIRM_WITHIN);
+        }
+        if let Some(previous) = &self.sessions.previous {
+            at = at.min(previous.ends_at());
+        }
+        let Some(current) = &self.sessions.current else {
+            return at;
+        };
+        at = at.min(current.ends_at()).min(self.ping_at(keepalive));
+        // What cannot be sealed any more is not waited for.
+        if self.path.is_some() && current.is_usable(current.since()) {
+            at = at.min(self.repair_at()).min(self.probe_path_at());
+        }
+        if self.dialing.is_none() {
+            at = at.min(current.rekey_at());
+        }
+        if let Some(since) = self.owes_since {
+            at = at.min(since + LOST_AFTER);
+            if self.dialing.is_none() {
+                at = at.min(since + REDIAL_AFTER);
+            }
+        }
+        if let Some(update) = &self.outgoing {
+            at = at.min(update.again_at);
+        }
+        at
+    }
+}

@@ -1,0 +1,225 @@
+//! What is packed for a peer, sealed, and sent again.
+
+use super::Link;
+use crate::drop_reason::DropReason;
+use crate::event::Event;
+use crate::telemetry::Count;
+use crate::tunnel::gaps::patience;
+use crate::tunnel::links::Io;
+use crate::tunnel::message::{CHUNK_HEAD_LEN, Chunk, Kind, chunks};
+use crate::tunnel::pack::{Outlet, Packer};
+use crate::tunnel::path_mtu;
+use crate::tunnel::record::{AUTH_TAG_LEN, HEADER_LEN, MAX_RECORD_LEN};
+use crate::tunnel::repair::Probe;
+use crate::tunnel::report::Report;
+use crate::tunnel::sessions::Slot;
+
+/// What makes a probe as long as it is.
+static PADDING: [u8; MAX_RECORD_LEN] = [0; MAX_RECORD_LEN];
+
+impl Link {
+    /// Lends the packer what it needs to seal for this peer.
+    fn with_outlet(
+        &mut self,
+        io: &mut Io<'_>,
+        work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        self.with_outlet_of(self.datagram_len(), io, work)
+    }
+
+    /// The same for datagrams of another length.
+    fn with_outlet_of(
+        &mut self,
+        datagram_len: usize,
+        io: &mut Io<'_>,
+        work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let (Some(path), Some(session)) = (self.path, self.sessions.current.as_mut()) else {
+            return Err(DropReason::NoSession);
+        };
+        if !session.is_usable(io.now) {
+            return Err(DropReason::NoSession);
+        }
+        let mut outlet = Outlet {
+            peer: self.id,
+            session,
+            path,
+            datagram_len,
+            trains: &mut io.out.trains,
+            sealed: 0,
+        };
+        let result = work(&mut self.packer, &mut outlet);
+        io.telemetry.add(Count::RecordsSealed, outlet.sealed);
+        result
+    }
+
+    /// Packs a message.
+    pub(crate) fn push(
+        &mut self,
+        kind: Kind,
+        head: &[u8],
+        body: &[u8],
+        io: &mut Io<'_>,
+    ) -> Result<(), DropReason> {
+        self.with_outlet(io, |packer, outlet| packer.push(kind, head, body, outlet))?;
+        // A ping is asked about again by itself.
+        self.awaits_news |= kind.wants_news() && kind != Kind::Ping;
+        Ok(())
+    }
+
+    /// Seals what is packed. Without a session it is lost, and counted.
+    pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
+        if let Err(reason) = self.with_outlet(io, Packer::flush) {
+            if !self.packer.is_empty() {
+                io.telemetry.drop(reason);
+            }
+            self.packer.discard();
+        }
+        if std::mem::take(&mut self.awaits_news)
+            && let Some(session) = &self.sessions.current
+            && let Some(counter) = session.newest_sealed()
+        {
+            self.repair
+                .await_news(session.remote_index, counter, io.now, &mut io.out.trains);
+        }
+    }
+
+    /// Packs what the peer should hear of its records, for every session that there is something to tell of.
+    pub(crate) fn report(&mut self, io: &mut Io<'_>) {
+        let patience = patience(self.clock.round_trip());
+        let mut total = 0;
+        for slot in [Slot::Previous, Slot::Current, Slot::Next] {
+            let Some(session) = self.sessions.get_mut(slot) else {
+                continue;
+            };
+            let gaps = &mut session.gaps;
+            io.telemetry.add(Count::RecordsGivenUp, gaps.expire(io.now));
+            if !gaps.has_news() && gaps.deadline() > io.now {
+                continue;
+            }
+            let (report, missed) = gaps.report(session.local_index, patience, io.now);
+            io.telemetry.add(Count::RecordsMissed, missed);
+            io.telemetry.count(Count::ReportsSent);
+            let mut message = std::mem::take(&mut self.report);
+            message.clear();
+            report.emit(&mut message);
+            total += message.len();
+            if let Err(reason) = self.push(Kind::Report, &message, &[], io) {
+                io.telemetry.drop(reason);
+            }
+            self.report = message;
+        }
+        self.repair.reported(total, io.now);
+    }
+
+    /// Sends again what the peer misses, and says what it will not. What the path does not carry any more is packed
+    /// anew.
+    pub(crate) fn handle_report(&mut self, report: &Report, io: &mut Io<'_>) {
+        let way = self.path.map(|path| (path, self.datagram_len()));
+        let resent =
+            self.repair
+                .handle_report(report, self.clock.round_trip(), way, io.now, &mut io.out.trains);
+        io.telemetry.add(Count::RecordsResent, resent.records);
+        io.telemetry.add(Count::ResendsRefused, resent.refused);
+        if resent.longest + self.overhead() > usize::from(path_mtu::BASE) {
+            self.path_mtu.doubt(io.now);
+        }
+        for mut record in resent.too_long {
+            self.pack_anew(report.session, &mut record, io);
+        }
+        if !resent.abandoned.is_empty() {
+            let mut message = std::mem::take(&mut self.report);
+            message.clear();
+            resent.abandoned.emit(&mut message);
+            if let Err(reason) = self.push(Kind::Abandon, &message, &[], io) {
+                io.telemetry.drop(reason);
+            }
+            self.report = message;
+        }
+    }
+
+    /// Packs the messages of a record of ours that cannot be sent again as it is.
+    fn pack_anew(&mut self, receiver: u32, record: &mut [u8], io: &mut Io<'_>) {
+        let sessions = [self.sessions.current.as_mut(), self.sessions.previous.as_mut()];
+        let sealed_by = sessions
+            .into_iter()
+            .flatten()
+            .find(|session| session.remote_index == receiver);
+        let Some(payload) = sealed_by.and_then(|session| session.reopen(record)) else {
+            return;
+        };
+        for chunk in chunks(payload).flatten() {
+            let Chunk {
+                kind,
+                position,
+                bytes,
+            } = chunk;
+            if !kind.wants_news() || kind == Kind::Ping {
+                continue;
+            }
+            let packed = match position {
+                None => self.push(kind, bytes, &[], io),
+                Some(position) => {
+                    self.awaits_news = true;
+                    self.with_outlet(io, |packer, outlet| {
+                        packer.push_part(kind, position, bytes, outlet)
+                    })
+                }
+            };
+            match packed {
+                Ok(()) => io.telemetry.count(Count::MessagesRepacked),
+                Err(reason) => io.telemetry.drop(reason),
+            }
+        }
+    }
+
+    /// Sends a probe of the path's MTU, if one is due.
+    pub(crate) fn probe_path(&mut self, io: &mut Io<'_>) {
+        if !self.probes_path() {
+            return;
+        }
+        let before = self.path_mtu.get();
+        let probe = self.path_mtu.probe(self.clock.round_trip(), io.now);
+        if self.path_mtu.get() < before {
+            io.telemetry.count(Count::PathMtuLowered);
+        }
+        if let Some(mtu) = probe {
+            let len = usize::from(mtu).saturating_sub(self.overhead());
+            let head = HEADER_LEN + CHUNK_HEAD_LEN + size_of::<u64>() + AUTH_TAG_LEN;
+            let padding = PADDING.get(..len.saturating_sub(head)).unwrap_or_default();
+            // Alone: what is packed must not be lost with it.
+            self.flush(io);
+            let ping = self.clock.ask(io.now);
+            self.path_mtu.probed(ping);
+            let sent = self.with_outlet_of(len, io, |packer, outlet| {
+                packer.push(Kind::Ping, &ping.to_be_bytes(), padding, outlet)?;
+                packer.flush(outlet)
+            });
+            match sent {
+                Ok(()) => io.telemetry.count(Count::PathProbes),
+                Err(reason) => io.telemetry.drop(reason),
+            }
+        }
+        if let Some((mtu, why)) = self.path_mtu.news(io.now) {
+            let peer = self.name.clone();
+            io.telemetry.event(Event::PathMtu { peer, mtu, why });
+        }
+    }
+
+    /// Asks about a last record of which nothing was heard; true if that takes a ping.
+    pub(crate) fn probe(&mut self, io: &mut Io<'_>) -> bool {
+        while let Some(probe) = self.repair.probe(self.clock.round_trip(), io.now) {
+            io.telemetry.count(Count::TailProbes);
+            match (probe, self.path) {
+                (Probe::Ping, _) => return true,
+                (Probe::Record { receiver, counter }, Some(path)) => {
+                    let way = (path, self.datagram_len());
+                    self.repair
+                        .send_again(receiver, counter, way, io.now, &mut io.out.trains);
+                }
+                (Probe::Record { .. }, None) => {}
+            }
+        }
+        false
+    }
+}

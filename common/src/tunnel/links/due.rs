@@ -1,0 +1,103 @@
+//! What is due: pings, reports, calls, giving up.
+
+use std::time::Duration;
+
+use super::{Io, Links};
+use crate::config::PeerId;
+use crate::drop_reason::DropReason;
+use crate::time::Instant;
+use crate::tunnel::link::{LOST_AFTER, UPDATE_RETRY};
+use crate::tunnel::message::Kind;
+
+impl Links {
+    /// Does what is due: pings, calls, rekeying, giving up.
+    pub(crate) fn handle_timeout(&mut self, io: &mut Io<'_>) {
+        if io.now < self.wake {
+            return;
+        }
+        self.keep_sent(io);
+        for peer in (0..).map(PeerId).take(self.links.len()) {
+            let link = self.links.get(usize::from(peer.0));
+            if link.is_some_and(|link| link.deadline(self.keepalive) <= io.now) {
+                self.tend(peer, io);
+            }
+        }
+        self.wake = self
+            .links
+            .iter()
+            .map(|link| link.deadline(self.keepalive))
+            .min()
+            .unwrap_or(Instant::NEVER);
+    }
+
+    fn tend(&mut self, peer: PeerId, io: &mut Io<'_>) {
+        let now = io.now;
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return;
+        };
+        io.telemetry
+            .drops(DropReason::ReassemblyExpired, link.reassembly.expire(now));
+        link.repair.expire(now, &mut io.out.trains);
+        let owed_for = link
+            .owes_since
+            .map_or(Duration::ZERO, |since| now.saturating_since(since));
+        if !link.sessions.expire(now) {
+            return self.lose(peer, "its keys are too old and no new ones came", io);
+        }
+        if owed_for >= LOST_AFTER {
+            return self.lose(peer, "it does not answer", io);
+        }
+        let up = link.is_up(now);
+        if up {
+            link.probe_path(io);
+        }
+        let reports = up && now >= link.repair.report_at(link.ask_at());
+        let ping = now >= link.ping_at(self.keepalive) || up && link.probe(io);
+        let update = link.outgoing.as_mut().filter(|update| now >= update.again_at);
+        let update = update.map(|update| {
+            update.again_at = now + UPDATE_RETRY;
+            update.message.clone()
+        });
+        let redial = link
+            .dialing
+            .as_ref()
+            .filter(|dialing| now >= dialing.again_at)
+            .map(|dialing| dialing.attempt + 1);
+        let first = link.wants_dial(now).then_some(0);
+        if ping && up {
+            self.ping(peer, io);
+        } else if ping {
+            link.last_ping = now;
+        }
+        if reports {
+            self.report(peer, io);
+        }
+        if let (true, Some(message)) = (up, update) {
+            self.send_or_count(peer, Kind::Update, &message, io);
+        }
+        if let Some(attempt) = redial.or(first) {
+            self.dial(peer, attempt, io);
+        }
+    }
+
+    /// Tells a peer what arrived and what did not.
+    fn report(&mut self, peer: PeerId, io: &mut Io<'_>) {
+        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+            if !link.is_packed {
+                link.is_packed = true;
+                self.packed.push(peer);
+            }
+            link.report(io);
+        }
+    }
+
+    /// Asks a peer for a sign of life and its clock.
+    pub(super) fn ping(&mut self, peer: PeerId, io: &mut Io<'_>) {
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return;
+        };
+        (link.last_ping, link.busy) = (io.now, false);
+        let number = link.clock.ask(io.now);
+        self.send_or_count(peer, Kind::Ping, &number.to_be_bytes(), io);
+    }
+}

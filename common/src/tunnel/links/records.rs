@@ -1,0 +1,177 @@
+//! Records that arrive, and what they do to sessions: a new one begins, an old one ends.
+
+use std::time::Duration;
+
+use super::{Change, Io, Links, Opened};
+use crate::config::{Endpoint, PeerId};
+use crate::drop_reason::DropReason;
+use crate::event::Event;
+use crate::output::Path;
+use crate::telemetry::Count;
+use crate::tunnel::gaps::Arrival;
+use crate::tunnel::link::{Dialing, Link};
+use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
+use crate::tunnel::session::{Freshness, Session};
+use crate::tunnel::sessions::{Promotion, Slot};
+
+/// A peer's changes of address are told of at most this often: whoever is on the path can send genuine records on from
+/// ever new addresses.
+const MOVE_EVENT_EVERY: Duration = Duration::from_millis(250);
+
+impl Links {
+    /// Opens a record.
+    pub(super) fn handle_record<'a>(
+        &mut self,
+        path: Path,
+        datagram: &'a mut [u8],
+        io: &mut Io<'_>,
+    ) -> Result<Opened<'a>, DropReason> {
+        if datagram.len() > MAX_RECORD_LEN {
+            return Err(DropReason::DatagramTooLong);
+        }
+        let head = datagram
+            .first_chunk::<HEADER_LEN>()
+            .ok_or(DropReason::DatagramTooShort)?;
+        let header = RecordHeader::parse(*head).ok_or(DropReason::DatagramUnknownType)?;
+        let peer = self.peer_of(header.receiver);
+        let link = self
+            .links
+            .get_mut(usize::from(peer.0))
+            .ok_or(DropReason::RecordUnknownSession)?;
+        let (slot, session) = link
+            .sessions
+            .find(header.receiver)
+            .ok_or(DropReason::RecordUnknownSession)?;
+        let (payload, freshness) = session.open(header, datagram, io.now)?;
+        io.telemetry.count(Count::RecordsOpened);
+        let tolerance = link.repair.tolerance.get(link.clock.round_trip());
+        match session.gaps.arrived(header.counter, io.now, tolerance) {
+            Arrival::InOrder => {}
+            Arrival::Gap(ask_at) => {
+                io.telemetry
+                    .add(Count::RecordsGivenUp, session.gaps.expire(io.now));
+                self.wake = self.wake.min(ask_at);
+            }
+            Arrival::Late(late) => {
+                link.repair.tolerance.learn(late, link.clock.round_trip());
+                // The sender still keeps it.
+                session.gaps.note_news();
+                link.repair.note_news(0, io.now);
+            }
+        }
+        link.repair.note_arrival(payload.len());
+        link.last_received = io.now;
+        link.owes_since = None;
+        let confirmed = slot == Slot::Next && !link.sessions.keeps_current(link.precedence);
+        let confirmed = confirmed.then(|| link.sessions.next.take()).flatten();
+        let is_new = confirmed.is_some();
+        if let Some((session, _)) = confirmed {
+            self.promote(peer, session, io);
+        }
+        let opened = Opened {
+            peer,
+            session: header.receiver,
+            payload,
+        };
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return Ok(opened);
+        };
+        if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
+            link.flush(io);
+            link.path_mtu.restart(io.now);
+            self.wake = self.wake.min(io.now);
+            if link.path.replace(path).is_some() && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
+                io.telemetry.event(Event::PeerMoved {
+                    peer: link.name.clone(),
+                });
+            }
+        }
+        if is_new {
+            // Only now is it known where to.
+            self.ping(peer, io);
+        }
+        Ok(opened)
+    }
+
+    /// A session is confirmed: it is the one to seal with from now on.
+    pub(super) fn promote(&mut self, peer: PeerId, session: Session, io: &mut Io<'_>) {
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return;
+        };
+        link.flush(io);
+        link.unconfirmed = 0;
+        // Whoever called: there are new keys, and a call of ours that is still under way is not needed.
+        link.dialing = None;
+        let (protection, cipher) = (session.protection, session.cipher);
+        let was_up = link.sessions.current.is_some();
+        let promotion = link.sessions.promote(session);
+        io.telemetry.count(Count::Handshakes);
+        if promotion != Promotion::Rekeyed {
+            link.path_mtu.restart(io.now);
+        }
+        match promotion {
+            Promotion::Rekeyed => io.telemetry.event(Event::SessionRekeyed {
+                peer: link.name.clone(),
+            }),
+            Promotion::Up => self.changes.push_back((peer, Change::Up)),
+            Promotion::Restarted => {
+                link.reassembly.clear();
+                link.repair.clear(&mut io.out.trains);
+                link.clock.forget();
+                link.seen_serial = 0;
+                if was_up {
+                    let why = "the peer was restarted";
+                    io.telemetry.event(Event::SessionLost {
+                        peer: link.name.clone(),
+                        why,
+                    });
+                }
+                self.changes.push_back((peer, Change::Restarted));
+            }
+        }
+        if promotion != Promotion::Rekeyed {
+            io.telemetry.event(Event::SessionUp {
+                peer: link.name.clone(),
+                protection,
+                cipher,
+            });
+        }
+        self.wake = self.wake.min(link.deadline(self.keepalive));
+    }
+
+    /// A peer is gone.
+    pub(super) fn lose(&mut self, peer: PeerId, why: &'static str, io: &mut Io<'_>) {
+        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            return;
+        };
+        link.packer.discard();
+        link.repair.clear(&mut io.out.trains);
+        link.owes_since = None;
+        link.sessions.previous = None;
+        if link.sessions.current.take().is_some() {
+            io.telemetry.event(Event::SessionLost {
+                peer: link.name.clone(),
+                why,
+            });
+            self.changes.push_back((peer, Change::Lost));
+        }
+        match link.endpoint {
+            Endpoint::Known => {
+                io.telemetry.event(Event::EndpointNeeded(peer));
+                if link.dialing.is_none() {
+                    let again_at = io.now + self.random.jitter(Link::dial_wait(0));
+                    link.dialing = Some(Dialing {
+                        dial: None,
+                        attempt: 0,
+                        again_at,
+                    });
+                }
+            }
+            Endpoint::Unknown => {
+                link.path = None;
+                link.dialing = None;
+            }
+        }
+        self.wake = self.wake.min(link.deadline(self.keepalive));
+    }
+}
