@@ -104,7 +104,7 @@ fn tables(c: &mut Criterion) {
             bench.iter(|| assert!(guarding.accept()));
         });
     }
-    for behind in [1, 64, 1024] {
+    for behind in [1, 64, 1024, 16_383] {
         let guarding = Guarding::with(16_384);
         group.bench_function(BenchmarkId::new("late by", behind), |bench| {
             bench.iter(|| assert!(guarding.judge_late(black_box(behind))));
