@@ -269,8 +269,7 @@ impl Options {
         seconds(self.time.unwrap_or(usual).max(0.01))
     }
 
-    /// How long the same load is there before and does not count: after a pause the first tenths of a second are
-    /// slower than what follows, for us more than for a bridge.
+    /// How long the same load is there before and does not count, so that figures are not those of a pause that ends.
     pub(crate) fn ramp(&self) -> Duration {
         let usual = match (self.is_impaired(), self.full) {
             (true, _) => 0.0,
