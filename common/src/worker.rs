@@ -5,7 +5,7 @@
 //! engines share nothing. Why: `docs/decisions/0013-workers.md`.
 
 use aoe_keys::{Psk, SecretKey};
-use ring::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::config::{GatewayConfig, PeerConfig, TunnelConfig};
 

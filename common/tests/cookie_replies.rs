@@ -15,7 +15,7 @@ use aoe_common::engine::Engine;
 use aoe_common::output::{Output, Path};
 use aoe_common::time::Instant;
 use aoe_keys::SecretKey;
-use ring::{aead, digest, hmac};
+use aws_lc_rs::{aead, digest, hmac};
 
 const COOKIE: [u8; 16] = [0xc0; 16];
 

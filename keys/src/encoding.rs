@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use ring::digest;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 

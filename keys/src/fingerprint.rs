@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ring::digest;
+use aws_lc_rs::digest;
 
 use crate::{KEY_LEN, KeyKind};
 

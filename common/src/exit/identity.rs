@@ -1,6 +1,6 @@
 //! Which disk a target is, as far as it says so.
 
-use ring::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::frame::SECTOR_LEN;
 use crate::tunnel::update::Identity;

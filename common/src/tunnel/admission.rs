@@ -9,13 +9,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use aoe_keys::PublicKey;
+use aws_lc_rs::hmac;
 use governor::clock::FakeRelativeClock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use ring::hmac;
 use subtle::ConstantTimeEq;
 
 use super::macs::{COOKIE_LEN, MAC_LEN, MacKeys, cookie, hmac_key, mac2_of, split_macs};

@@ -5,7 +5,7 @@
 //! encrypting a scratch copy and throwing the ciphertext away: a MAC over a one-to-one image of the payload,
 //! under the same key and nonce rules. See `docs/decisions/0008-authenticate-mode.md`.
 
-use ring::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use subtle::ConstantTimeEq;
 
 use super::record::{AUTH_TAG_LEN, HEADER_LEN};

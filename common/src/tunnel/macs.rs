@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use aoe_keys::PublicKey;
-use ring::{aead, digest, hmac};
+use aws_lc_rs::{aead, digest, hmac};
 use subtle::ConstantTimeEq;
 
 use super::record::TYPE_COOKIE;

@@ -1,7 +1,7 @@
 //! The address our frames leave with on a TAP device.
 
 use aoe_common::frame::MacAddr;
-use ring::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 
 /// A stable, locally administered address for this gateway on this segment.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ring::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Vector, hex, number};
 use crate::config::{Access, ConfigString};

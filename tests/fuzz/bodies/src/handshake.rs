@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::frame::Tag;
-use ring::{digest, hmac};
+use aws_lc_rs::{digest, hmac};
 
 use crate::input::Input;
 use crate::pair::Pair;
