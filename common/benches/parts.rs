@@ -11,7 +11,7 @@
 
 use std::hint::black_box;
 
-use aoe_common::bench::{Guarding, Packing, Pendings, Policy, Records, parse};
+use aoe_common::bench::{Guarding, Packing, Pendings, Policy, RECORD_HEADER_LEN, Records, parse};
 use aoe_common::config::Protection;
 use aoe_common::frame::{AtaOpcode, MacAddr};
 use aoe_common::output::TrainBatch;
@@ -31,10 +31,10 @@ fn records(c: &mut Criterion) {
         for len in LENGTHS {
             group.throughput(Throughput::Bytes(len as u64));
             group.bench_function(BenchmarkId::from_parameter(len), |bench| {
-                let (mut records, mut payload) = (Records::new(protection), vec![1; len]);
+                let (records, mut record) = (Records::new(protection), vec![1; RECORD_HEADER_LEN + len]);
                 bench.iter(|| {
-                    payload.truncate(len);
-                    records.seal(black_box(&mut payload));
+                    record.truncate(RECORD_HEADER_LEN + len);
+                    records.seal(black_box(&mut record));
                 });
             });
         }
@@ -43,7 +43,7 @@ fn records(c: &mut Criterion) {
         for len in LENGTHS {
             group.throughput(Throughput::Bytes(len as u64));
             group.bench_function(BenchmarkId::from_parameter(len), |bench| {
-                let (mut records, mut sealed) = (Records::new(protection), vec![1; len]);
+                let (records, mut sealed) = (Records::new(protection), vec![1; RECORD_HEADER_LEN + len]);
                 records.seal(&mut sealed);
                 bench.iter_batched_ref(
                     || sealed.clone(),

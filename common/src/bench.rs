@@ -21,6 +21,9 @@ use crate::tunnel::record::HEADER_LEN;
 use crate::tunnel::session::{Agreed, Role, Session};
 use crate::tunnel::update::Rights;
 
+/// Bytes of a record in front of its payload.
+pub const RECORD_HEADER_LEN: usize = HEADER_LEN;
+
 /// How long writes are remembered.
 const KEEP: Duration = Duration::from_secs(10);
 const INITIATOR: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -46,19 +49,17 @@ impl Records {
         }
     }
 
-    /// Seals a payload in place and appends the authentication tag. The counter is always the same: no real session
-    /// does that.
-    pub fn seal(&mut self, payload: &mut Vec<u8>) {
-        if let Ok(tag) = self.sealing.seal(1, &[0; HEADER_LEN], payload) {
-            payload.extend_from_slice(&tag);
+    /// Seals a record, its header and payload, in place and appends the authentication tag. The counter is always the
+    /// same: no real session does that.
+    pub fn seal(&self, record: &mut Vec<u8>) {
+        if let Ok(tag) = self.sealing.seal(1, record) {
+            record.extend_from_slice(&tag);
         }
     }
 
-    /// Opens what was sealed, in place; its length, or 0 if it is not genuine.
-    pub fn open(&mut self, sealed: &mut [u8]) -> usize {
-        self.opening
-            .open(1, &[0; HEADER_LEN], sealed)
-            .map_or(0, |payload| payload.len())
+    /// Opens what was sealed, in place; the length of its payload, or 0 if it is not genuine.
+    pub fn open(&self, sealed: &mut [u8]) -> usize {
+        self.opening.open(1, sealed).map_or(0, |payload| payload.len())
     }
 }
 

@@ -286,6 +286,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tunnel::record::HEADER_LEN;
 
     const BOTH: [Cipher; 2] = [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305];
 
@@ -333,20 +334,17 @@ mod tests {
         let (mut dial, message) = dial(&us, b.public(), None, &modes);
         let ((caller, stamp), answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
         assert_eq!((caller, stamp), (a.public(), 7));
-        let mut listener = outcome.ok().unwrap();
-        let mut dialer = dial.finish(&answer, &modes, &BOTH).ok().unwrap();
+        let listener = outcome.ok().unwrap();
+        let dialer = dial.finish(&answer, &modes, &BOTH).ok().unwrap();
         assert_eq!(
             (dialer.protection, dialer.cipher),
             (Protection::Encrypt, Cipher::ChaCha20Poly1305)
         );
         assert_eq!((dialer.peer_boot, listener.peer_boot), (22, 11));
-        let mut payload = b"hello".to_vec();
-        let tag = dialer.send_key.seal(0, &[0; 16], &mut payload).unwrap();
-        payload.extend_from_slice(&tag);
-        assert_eq!(
-            listener.receive_key.open(0, &[0; 16], &mut payload).unwrap(),
-            b"hello"
-        );
+        let mut record = [&[0; HEADER_LEN], &b"hello"[..]].concat();
+        let tag = dialer.send_key.seal(0, &mut record).unwrap();
+        record.extend_from_slice(&tag);
+        assert_eq!(listener.receive_key.open(0, &mut record).unwrap(), b"hello");
     }
 
     #[test]

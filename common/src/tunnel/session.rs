@@ -141,18 +141,15 @@ impl Session {
         let header = RecordHeader {
             receiver: self.remote_index,
             counter,
-        }
-        .emit();
-        let record = buffer
-            .get_mut(start..)
-            .and_then(|record| record.split_first_chunk_mut::<HEADER_LEN>());
-        let Some((head, payload)) = record else {
-            return Err(DropReason::SessionExhausted);
         };
-        *head = header;
+        let record = buffer.get_mut(start..).unwrap_or_default();
+        let head = record
+            .first_chunk_mut::<HEADER_LEN>()
+            .ok_or(DropReason::SessionExhausted)?;
+        *head = header.emit();
         let tag = self
             .send_key
-            .seal(counter, &header, payload)
+            .seal(counter, record)
             .map_err(|_| DropReason::SessionExhausted)?;
         buffer.extend_from_slice(&tag);
         self.next_counter += 1;
@@ -160,14 +157,13 @@ impl Session {
     }
 
     /// Opens a record of our own that was sealed by this session, in place.
-    pub(crate) fn reopen<'a>(&mut self, record: &'a mut [u8]) -> Option<&'a [u8]> {
-        let (head, sealed) = record.split_first_chunk_mut::<HEADER_LEN>()?;
-        let header = RecordHeader::parse(*head)?;
+    pub(crate) fn reopen<'a>(&self, record: &'a mut [u8]) -> Option<&'a [u8]> {
+        let header = RecordHeader::parse(*record.first_chunk()?)?;
         if header.receiver != self.remote_index {
             return None;
         }
         self.send_key
-            .open(header.counter, head, sealed)
+            .open(header.counter, record)
             .map(|payload| &*payload)
     }
 
@@ -184,15 +180,12 @@ impl Session {
         if !self.replay.would_accept(header.counter) {
             return Err(DropReason::RecordReplayed);
         }
-        let (head, sealed) = datagram
-            .split_first_chunk_mut::<HEADER_LEN>()
-            .ok_or(DropReason::DatagramTooShort)?;
-        if sealed.len() < AUTH_TAG_LEN {
+        if datagram.len() < HEADER_LEN + AUTH_TAG_LEN {
             return Err(DropReason::DatagramTooShort);
         }
         let payload = self
             .receive_key
-            .open(header.counter, head, sealed)
+            .open(header.counter, datagram)
             .ok_or(DropReason::RecordForged)?;
         let freshness = if self.replay.is_newest(header.counter) {
             Freshness::Newest

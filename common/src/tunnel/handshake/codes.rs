@@ -34,10 +34,11 @@ pub(super) fn worker_codes(worker: Worker) -> [u8; 2] {
     [worker.number, worker.of.saturating_sub(1)]
 }
 
+/// 2 was `authenticate` with another authentication tag: gateways that know only that have no mode in common with us.
 pub(super) fn protection_code(protection: Protection) -> u8 {
     match protection {
         Protection::Encrypt => 1,
-        Protection::Authenticate => 2,
+        Protection::Authenticate => 3,
     }
 }
 

@@ -140,7 +140,7 @@ impl Link {
 
     /// Packs the messages of a record of ours that cannot be sent again as it is.
     fn pack_anew(&mut self, receiver: u32, record: &mut [u8], io: &mut Io<'_>) {
-        let sessions = [self.sessions.current.as_mut(), self.sessions.previous.as_mut()];
+        let sessions = [self.sessions.current.as_ref(), self.sessions.previous.as_ref()];
         let sealed_by = sessions
             .into_iter()
             .flatten()

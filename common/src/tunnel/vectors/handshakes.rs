@@ -10,6 +10,7 @@ use crate::tunnel::admission::{Admission, Gate, Stamp};
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
 use crate::tunnel::macs::{self, cookie_receiver};
+use crate::tunnel::record::HEADER_LEN;
 use crate::tunnel::session::Agreed;
 use crate::worker::Worker;
 
@@ -182,19 +183,12 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
     assert_eq!(agreed, 2);
 }
 
-fn assert_keys(mut side: Agreed, send: &[u8], receive: &[u8]) {
-    let key = |secret: &[u8]| {
-        RecordKey::new(side.cipher, side.protection, secret.try_into().unwrap())
-            .unwrap()
-            .seal(3, &[7; 16], &mut [1, 2, 3])
-            .unwrap()
-    };
-    let (send, receive) = (key(send), key(receive));
-    assert_eq!(side.send_key.seal(3, &[7; 16], &mut [1, 2, 3]).unwrap(), send);
-    assert_eq!(
-        side.receive_key.seal(3, &[7; 16], &mut [1, 2, 3]).unwrap(),
-        receive
-    );
+fn assert_keys(side: Agreed, send: &[u8], receive: &[u8]) {
+    let tag = |key: &RecordKey| key.seal(3, &mut [7; HEADER_LEN + 3]).unwrap();
+    let key =
+        |secret: &[u8]| RecordKey::new(side.cipher, side.protection, secret.try_into().unwrap()).unwrap();
+    assert_eq!(tag(&side.send_key), tag(&key(send)));
+    assert_eq!(tag(&side.receive_key), tag(&key(receive)));
 }
 
 #[test]
