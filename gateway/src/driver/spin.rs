@@ -8,8 +8,8 @@ use aoe_common::time::Instant;
 ///
 /// - Work that comes later than the interval was looked for in vain. After [`PATIENCE`] such times in a row it is not
 ///   looked for any more, until work comes sooner again. So a gateway with a keepalive or a slow disk sleeps.
-/// - Between two looks the processor is offered to others. If they keep it for [`LONG`], there are too few processors
-///   for this, and [`STAND_BACK`] goes by without it.
+/// - Between two looks the processor is offered to others. If they keep it for [`LONG`], there may be too few processors
+///   for this, and [`STAND_BACK`] times as long goes by without it: so at most a hundredth of the time is lost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spin {
     interval: Duration,
@@ -25,9 +25,11 @@ const PATIENCE: u8 = 4;
 /// Others that keep the processor longer have work of their own on it; a target or an initiator that answers one frame
 /// gives it back sooner.
 const LONG: Duration = Duration::from_micros(200);
-/// How long to go without spinning then. Finding out anew may cost a few milliseconds, the scheduler's slice, so this
-/// is a hundred times that.
-const STAND_BACK: Duration = Duration::from_millis(250);
+/// For how many times as long as the processor was away not to offer it again. A scheduler's slice is some
+/// milliseconds, a moment taken by the host of a virtual machine some tenths of one.
+const STAND_BACK: u32 = 100;
+/// The longest time not to offer it again.
+const LONGEST: Duration = Duration::from_secs(1);
 
 impl Spin {
     /// Spins for `interval` at most; zero never spins.
@@ -53,8 +55,9 @@ impl Spin {
 
     /// The processor was offered to others and came back.
     pub(super) fn yielded(&mut self, offered: Instant, back: Instant) {
-        if back.saturating_since(offered) >= LONG {
-            self.not_before = back + STAND_BACK;
+        let away = back.saturating_since(offered);
+        if away >= LONG {
+            self.not_before = back + away.saturating_mul(STAND_BACK).min(LONGEST);
         }
     }
 
@@ -107,16 +110,15 @@ mod tests {
 
     #[test]
     fn a_processor_that_others_want_is_left_to_them_for_a_while() {
-        let mut spin = busy(10_000);
+        let always = 10_000_000;
+        let mut spin = busy(always);
         spin.yielded(at(110), at(160));
         assert!(spin.goes_on(at(160)), "a frame's worth of work of somebody else");
-        spin.yielded(at(160), at(2_160));
-        for now in [2_160, 252_159] {
-            spin.found_work(at(now - 1));
-            spin.found_work(at(now));
-            assert!(!spin.goes_on(at(now)));
+        for (away, back_on) in [(200, 20_300), (2_000, 202_100), (1_000_000, 2_000_100)] {
+            let mut spin = busy(always);
+            spin.yielded(at(100), at(100 + away));
+            assert!(!spin.goes_on(at(back_on - 1)), "away for {away} us");
+            assert!(spin.goes_on(at(back_on)), "away for {away} us");
         }
-        spin.found_work(at(252_160));
-        assert!(spin.goes_on(at(252_160)));
     }
 }
