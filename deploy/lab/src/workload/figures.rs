@@ -105,6 +105,25 @@ impl Figures {
         self.errors.values().sum()
     }
 
+    /// Adds those of a run that went on at the same time.
+    pub fn join(&mut self, other: &Figures) {
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.bytes += other.bytes;
+        self.requests += other.requests;
+        self.frames += other.frames;
+        self.retransmits += other.retransmits;
+        for (error, count) in &other.errors {
+            *self.errors.entry(error.clone()).or_default() += count;
+        }
+        self.unanswered += other.unanswered;
+        self.bad_sectors += other.bad_sectors;
+        let room = KEPT_COMPLAINTS.saturating_sub(self.complaints.len());
+        self.complaints
+            .extend(other.complaints.iter().take(room).cloned());
+        // Histograms of the same bounds always add.
+        let _ = self.latency.add(&other.latency);
+    }
+
     /// Forgets what went well so far: a ramp is over.
     pub(super) fn begin(&mut self) {
         self.bytes = 0;

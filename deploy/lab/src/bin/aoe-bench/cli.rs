@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Measures over lossy and long paths: 0, 0.1 and 1 % loss each way, round trips of 0, 10, 20 and 50 ms
     Loss(Options),
+    /// Measures what a second worker gains and costs: one disk, and two at once that belong to different workers
+    Workers(Options),
     /// Measures only what one frame costs our gateways when they are saturated, in one direction
     Frames(Options),
     /// Runs the workloads against a target, from a device of this host
@@ -98,6 +100,8 @@ enum Subject {
     Losses,
     /// What a frame costs our gateways.
     Frames,
+    /// One worker beside two.
+    Workers,
 }
 
 impl Options {
@@ -113,6 +117,14 @@ impl Options {
     pub(crate) fn of_frames(self) -> Self {
         Options {
             subject: Subject::Frames,
+            ..self
+        }
+    }
+
+    /// The same with two disks, through one worker and through two.
+    pub(crate) fn of_workers(self) -> Self {
+        Options {
+            subject: Subject::Workers,
             ..self
         }
     }
@@ -156,6 +168,7 @@ impl Options {
         let quick: &[Peer] = match self.subject {
             Subject::Frames => return Vec::new(),
             Subject::Losses => &[Peer::Vxlan, Peer::Ours],
+            Subject::Workers => &[Peer::Bridge, Peer::Ours, Peer::OursWorkers],
             Subject::Speed => &[
                 Peer::Bridge,
                 Peer::Vxlan,
@@ -169,8 +182,8 @@ impl Options {
         let all = <Peer as clap::ValueEnum>::value_variants().iter().copied();
         let wanted = all.filter(|peer| match (self.only.is_empty(), self.full) {
             (false, _) => self.only.contains(peer),
-            (true, true) => true,
-            (true, false) => quick.contains(peer),
+            (true, true) if self.subject != Subject::Workers => *peer != Peer::OursWorkers,
+            (true, _) => quick.contains(peer),
         });
         wanted.collect()
     }
@@ -179,6 +192,7 @@ impl Options {
     pub(crate) fn loads(&self) -> Vec<Load> {
         match (self.workload.is_empty(), self.is_impaired()) {
             (false, _) => self.workload.clone(),
+            (true, _) if self.subject == Subject::Workers => plan::WORKERS.to_vec(),
             (true, true) => plan::LOSS.to_vec(),
             (true, false) => plan::SPEED.to_vec(),
         }
@@ -188,7 +202,7 @@ impl Options {
     pub(crate) fn measures_frames(&self) -> bool {
         match self.subject {
             Subject::Frames => true,
-            Subject::Losses => false,
+            Subject::Losses | Subject::Workers => false,
             Subject::Speed => {
                 let has_ours = self.peers().into_iter().any(Peer::is_ours);
                 has_ours && self.workload.is_empty() && !self.is_impaired()
@@ -199,7 +213,7 @@ impl Options {
     /// Where to run it.
     pub(crate) fn settings(&self) -> Vec<Setting> {
         let impairments: Vec<Option<String>> = match self.subject {
-            Subject::Speed | Subject::Frames => vec![self.impair.clone()],
+            Subject::Speed | Subject::Frames | Subject::Workers => vec![self.impair.clone()],
             Subject::Losses => {
                 let path = |round_trip: u32, loss: &str| format!("delay={}us,loss={loss}", round_trip * 500);
                 let pairs = ROUND_TRIPS_MS
@@ -216,6 +230,7 @@ impl Options {
                 underlay_mtu: *underlay_mtu,
                 impairment: impairment.clone(),
                 buffer_count,
+                disks: if self.subject == Subject::Workers { 2 } else { 1 },
             })
         });
         settings.collect()
@@ -224,7 +239,7 @@ impl Options {
     /// MTUs of segment and underlay.
     fn mtus(&self) -> Vec<(u32, u32)> {
         let usual: &[(u32, u32)] = match (self.full, self.is_impaired()) {
-            _ if self.subject == Subject::Frames => &[(1500, 1500), (9000, 1500)],
+            _ if matches!(self.subject, Subject::Frames | Subject::Workers) => &[(1500, 1500), (9000, 1500)],
             (true, false) => &[(1500, 1500), (9000, 9000), (9000, 1500)],
             (false, false) => &[(1500, 1500), (9000, 9000)],
             (true, true) => &[(1500, 1500), (9000, 1500)],
@@ -291,6 +306,7 @@ impl Options {
         if let Some(path) = &self.markdown {
             let name = match self.subject {
                 Subject::Frames => "frames",
+                Subject::Workers => "workers",
                 _ if self.is_impaired() => "loss",
                 _ => "speed",
             };

@@ -126,8 +126,9 @@ impl Bench {
         let (ini, gwa, gwb) = (ground.ini.clone(), ground.gwa.clone(), ground.gwb.clone());
         let sectors = sectors_per_frame(setting.segment_mtu).max(1);
         let mut ledger = Ledger::new(0, SECTORS, 0xf4a3, Fresh::Zero);
-        let server = TargetServer::start(&ground.tgt, "eth0", full_target(WINDOW, &mut ledger)?)?;
-        let gateways = ours::pair(ground, dir, |config| {
+        let target = full_target(WINDOW, std::slice::from_mut(&mut ledger))?;
+        let server = TargetServer::start(&ground.tgt, "eth0", target)?;
+        let gateways = ours::pair(ground, dir, 1, |config| {
             ours::block(config);
             for import in &mut config.imports {
                 import.window = Some(WINDOW);

@@ -27,7 +27,7 @@ pub(crate) fn goals(report: &Report) -> Vec<Goal> {
     let clean = report
         .tables
         .iter()
-        .filter(|table| table.setting.impairment.is_none());
+        .filter(|table| table.setting.impairment.is_none() && table.setting.disks == 1);
     clean
         .flat_map(speed::goals)
         .chain(loss::goals(&report.tables))

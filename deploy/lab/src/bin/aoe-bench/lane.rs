@@ -1,9 +1,10 @@
-//! One way from an initiator to a target, up and waiting for its turn.
+//! One way from initiators to a target, up and waiting for its turn.
 
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use aoe_common::frame::{Address, MacAddr, SECTOR_LEN};
 use aoe_lab::impairment::Impairment;
 use aoe_lab::initiator::Initiator;
@@ -15,20 +16,22 @@ use aoe_lab::topology::{Between, Ground, PATIENCE, WorldPlan};
 use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Workload};
 
 use crate::cpu::Meter;
-use crate::peers::{Peer, Running, TARGET};
+use crate::peers::{Peer, Running, TARGET, nth};
 use crate::plan::{Load, SECTORS, Setting};
 use crate::results::Sample;
 
 /// Sectors composed at a time when the disk is filled.
 const CHUNK: u32 = 128;
 
-/// A peer with its own namespaces, initiator and target. Fields end in this order.
+/// Enough to take a socket's buffer full of frames.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
+/// A peer with its own namespaces, initiators and target. Fields end in this order.
 pub(crate) struct Lane {
     pub(crate) peer: Peer,
-    address: Address,
     segment_mtu: u32,
-    initiator: Initiator,
-    ledger: Ledger,
+    /// One for each disk.
+    users: Vec<User>,
     meter: Meter,
     _running: Running,
     relay: Option<Relay>,
@@ -36,11 +39,18 @@ pub(crate) struct Lane {
     _hosts: [Namespace; 2],
 }
 
+/// A disk and its initiator.
+struct User {
+    address: Address,
+    initiator: Initiator,
+    ledger: Ledger,
+}
+
 impl Lane {
-    /// Opens a way and the disk behind it; the disk is full of known data.
+    /// Opens a way and the disks behind it; they are full of known data.
     ///
     /// # Errors
-    /// When a step fails, or the disk is not to be seen through it after 20 s.
+    /// When a step fails, or a disk is not to be seen through it after 20 s.
     pub(crate) fn open(peer: Peer, setting: &Setting, dir: &Path) -> Result<Self> {
         let mut ground = Ground::build(WorldPlan {
             segment_mtu: setting.segment_mtu,
@@ -57,21 +67,21 @@ impl Lane {
         })?;
         let (ini, relay) = (ground.ini.clone(), ground.relay.take());
         let hosts = [ground.gwa.clone(), ground.gwb.clone()];
-        let mut ledger = Ledger::new(0, SECTORS, 0xbe7c, Fresh::Zero);
-        let target = full_target(setting.buffer_count, &mut ledger)?;
+        let mut ledgers: Vec<Ledger> = (0..setting.disks)
+            .map(|disk| Ledger::new(0, SECTORS, 0xbe7c + u64::from(disk), Fresh::Zero))
+            .collect();
+        let target = full_target(setting.buffer_count, &mut ledgers)?;
         let server = TargetServer::start(&ground.tgt, "eth0", target)?;
-        let running = peer.start(ground, dir)?;
-        let address = running.address;
-        let mut initiator = Initiator::open(&ini, "eth0", Duration::ZERO)?;
-        let sectors = initiator.disk(address, PATIENCE)?.facts().sectors;
+        let running = peer.start(ground, dir, setting.disks)?;
+        let users = (0..)
+            .zip(ledgers)
+            .map(|(disk, ledger)| User::open(&ini, nth(running.address, disk), ledger));
+        let users = users.collect::<Result<_>>()?;
         let meter = Meter::new(&hosts[0], &hosts[1])?;
-        ensure!(sectors == SECTORS as u64, "{address} has {sectors} sectors");
         Ok(Lane {
             peer,
-            address,
             segment_mtu: setting.segment_mtu,
-            initiator,
-            ledger,
+            users,
             meter,
             _running: running,
             relay,
@@ -98,8 +108,10 @@ impl Lane {
     /// Whether the initiator's retransmission timeout has come down to what this round trip makes of it. It begins at
     /// 16.5 s.
     pub(crate) fn has_settled(&self, round_trip: Duration) -> bool {
-        let timeout = self.initiator.driver().retransmit_timeout(self.address);
-        timeout.is_some_and(|timeout| timeout < round_trip * 4 + Duration::from_millis(100))
+        self.users.iter().all(|user| {
+            let timeout = user.initiator.driver().retransmit_timeout(user.address);
+            timeout.is_some_and(|timeout| timeout < round_trip * 4 + Duration::from_millis(100))
+        })
     }
 
     /// Runs a load and measures it, for a time that begins after a ramp.
@@ -118,58 +130,109 @@ impl Lane {
             seed,
             ..load.workload(self.segment_mtu)
         };
-        let mut before = self.meter.read();
-        let begin = || before = self.meter.read();
-        let outcome = workload.run_after(ramp, begin, &mut self.initiator, self.address, &mut self.ledger);
-        let used = self.meter.read().since(&before);
-        let figures = self.clean(outcome)?;
-        Ok(Sample::new(&figures, &used, self.initiator.kernel_drops()))
+        let Lane {
+            peer, users, meter, ..
+        } = self;
+        if users.len() > 1 {
+            users.iter_mut().for_each(User::catch_up);
+        }
+        let mut before = meter.read();
+        let begin = || before = meter.read();
+        let disks = usize::from(load.disks());
+        let Some((first, others)) = users.get_mut(..disks).and_then(<[User]>::split_first_mut) else {
+            bail!("{} is for {disks} disks, and here are fewer", load.name());
+        };
+        // The others begin and end at the same times within a request's round trip.
+        let (outcome, rest) = std::thread::scope(|scope| {
+            let work = |user| scope.spawn(|| User::work(user, &workload, ramp, || {}));
+            let others: Vec<_> = others.iter_mut().map(work).collect();
+            let outcome = first.work(&workload, ramp, begin);
+            let rest: Vec<_> = others.into_iter().map(ScopedJoinHandle::join).collect();
+            (outcome, rest)
+        });
+        let used = meter.read().since(&before);
+        let mut figures = clean(*peer, outcome)?;
+        for outcome in rest {
+            let outcome = outcome.map_err(|_| anyhow!("an initiator panicked"))?;
+            figures.join(&clean(*peer, outcome)?);
+        }
+        let dropped = users.iter_mut().map(|user| user.initiator.kernel_drops()).sum();
+        Ok(Sample::new(&figures, &used, dropped))
     }
 
-    /// Reads the whole disk and checks every sector. Returns how many it read.
+    /// Reads all of the disks and checks every sector. Returns how many it read.
     ///
     /// # Errors
     /// As [`Lane::measure`].
     pub(crate) fn read_back(&mut self) -> Result<u64> {
         let frame = Load::SeqRead16.workload(self.segment_mtu).block_sectors;
-        let workload = Workload::read_back(&self.ledger, frame, 16);
-        let outcome = workload.run(&mut self.initiator, self.address, &mut self.ledger);
-        Ok(self.clean(outcome)?.bytes / SECTOR_LEN as u64)
-    }
-
-    /// Figures without a fault, or what was wrong.
-    fn clean(&self, outcome: Result<Figures>) -> Result<Figures> {
-        let figures = outcome.with_context(|| self.peer.name())?;
-        let complaint = figures.complaints.first().map(ToString::to_string);
-        ensure!(
-            figures.is_clean(),
-            "{}: {} requests failed ({:?}), {} unanswered, {} wrong sectors ({})",
-            self.peer.name(),
-            figures.failed(),
-            figures.errors,
-            figures.unanswered,
-            figures.bad_sectors,
-            complaint.unwrap_or_default()
-        );
-        Ok(figures)
+        let mut sectors = 0;
+        for user in &mut self.users {
+            let workload = Workload::read_back(&user.ledger, frame, 16);
+            let figures = clean(self.peer, user.work(&workload, Duration::ZERO, || {}))?;
+            sectors += figures.bytes / SECTOR_LEN as u64;
+        }
+        Ok(sectors)
     }
 }
 
-/// A target with a disk in memory that holds what the ledger says.
-pub(crate) fn full_target(buffer_count: u16, ledger: &mut Ledger) -> Result<Target> {
-    let mut backing = Backing::ram(SECTORS);
-    let mut data = Vec::new();
-    for lba in (0..ledger.sectors()).step_by(CHUNK as usize) {
-        ledger.compose(lba, CHUNK, &mut data);
-        backing.write(lba, &data)?;
-        ledger.written(lba, CHUNK);
+impl User {
+    fn open(ini: &Namespace, address: Address, ledger: Ledger) -> Result<Self> {
+        let mut initiator = Initiator::open(ini, "eth0", Duration::ZERO)?;
+        let sectors = initiator.disk(address, PATIENCE)?.facts().sectors;
+        ensure!(sectors == SECTORS as u64, "{address} has {sectors} sectors");
+        Ok(User {
+            address,
+            initiator,
+            ledger,
+        })
     }
-    let settings = BladeSettings {
-        buffer_count,
-        serial: "AOE-BENCH".to_owned(),
-        ..BladeSettings::default()
-    };
+
+    /// Takes what came while it did nothing: all initiators have one cable, and each hears the answers to the others.
+    fn catch_up(&mut self) {
+        self.initiator.listen(CATCH_UP);
+        self.initiator.kernel_drops();
+    }
+
+    fn work(&mut self, workload: &Workload, ramp: Duration, begin: impl FnOnce()) -> Result<Figures> {
+        workload.run_after(ramp, begin, &mut self.initiator, self.address, &mut self.ledger)
+    }
+}
+
+/// Figures without a fault, or what was wrong.
+fn clean(peer: Peer, outcome: Result<Figures>) -> Result<Figures> {
+    let figures = outcome.with_context(|| peer.name())?;
+    let complaint = figures.complaints.first().map(ToString::to_string);
+    ensure!(
+        figures.is_clean(),
+        "{}: {} requests failed ({:?}), {} unanswered, {} wrong sectors ({})",
+        peer.name(),
+        figures.failed(),
+        figures.errors,
+        figures.unanswered,
+        figures.bad_sectors,
+        complaint.unwrap_or_default()
+    );
+    Ok(figures)
+}
+
+/// A target with a disk in memory for each ledger, that holds what it says.
+pub(crate) fn full_target(buffer_count: u16, ledgers: &mut [Ledger]) -> Result<Target> {
     let mut target = Target::new(MacAddr::ZERO, 0);
-    target.add(Blade::new(TARGET, backing, settings));
+    let mut data = Vec::new();
+    for (disk, ledger) in (0..).zip(ledgers) {
+        let mut backing = Backing::ram(SECTORS);
+        for lba in (0..ledger.sectors()).step_by(CHUNK as usize) {
+            ledger.compose(lba, CHUNK, &mut data);
+            backing.write(lba, &data)?;
+            ledger.written(lba, CHUNK);
+        }
+        let settings = BladeSettings {
+            buffer_count,
+            serial: format!("AOE-BENCH-{disk}"),
+            ..BladeSettings::default()
+        };
+        target.add(Blade::new(nth(TARGET, disk), backing, settings));
+    }
     Ok(target)
 }

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     let options = match cli.verb {
         None => Ok(cli.options),
         Some(Verb::Loss(options)) => Ok(options.over_losses()),
+        Some(Verb::Workers(options)) => Ok(options.of_workers()),
         Some(Verb::Frames(options)) => Ok(options.of_frames()),
         Some(Verb::Initiator(options)) => Err(ends::initiator(&options)),
         Some(Verb::Target(options)) => Err(ends::target(&options)),

@@ -17,10 +17,21 @@ use aoe_lab::topology::{Gateways, Ground, SEGMENT};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Where the target is.
+/// Where the target's first disk is.
 pub(crate) const TARGET: Address = Address { shelf: 7, slot: 3 };
 /// Where our gateway presents it.
 pub(crate) const IMPORT: Address = Address { shelf: 107, slot: 3 };
+
+/// Workers of a gateway that has several.
+const WORKERS: u8 = 2;
+
+/// The same for disk number `disk`; the first is 0.
+pub(crate) fn nth(first: Address, disk: u8) -> Address {
+    Address {
+        slot: first.slot + disk,
+        ..first
+    }
+}
 
 /// A way from one segment to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -36,6 +47,8 @@ pub(crate) enum Peer {
     OursBlocking,
     /// aoe-gateway with protection = "authenticate"
     OursAuthenticate,
+    /// aoe-gateway with workers = 2
+    OursWorkers,
     /// fastd, aes128-ctr+umac
     FastdAes,
     /// fastd, salsa2012+umac
@@ -60,7 +73,7 @@ pub(crate) enum Availability {
 /// What keeps a way open; dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Running {
-    /// Where the initiator finds the target.
+    /// Where the initiator finds the first disk.
     pub(crate) address: Address,
     _processes: Vec<Process>,
     _gateways: Option<Gateways>,
@@ -81,6 +94,7 @@ impl Peer {
             Peer::Ours => "aoe-gateway as it comes (encrypt)",
             Peer::OursBlocking => "aoe-gateway, busy_poll off",
             Peer::OursAuthenticate => "aoe-gateway, authenticate",
+            Peer::OursWorkers => "aoe-gateway, workers = 2",
             Peer::FastdAes => "fastd, aes128-ctr+umac",
             Peer::FastdSalsa => "fastd, salsa2012+umac",
             Peer::Openvpn => "OpenVPN, TLS, AES-256-GCM, 4 MiB buffers",
@@ -91,7 +105,10 @@ impl Peer {
 
     /// Whether it is one of our own.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate)
+        matches!(
+            self,
+            Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate | Peer::OursWorkers
+        )
     }
 
     /// Whether it is another's and encrypts: what we are compared with.
@@ -108,7 +125,7 @@ impl Peer {
     pub(crate) fn availability(self) -> Availability {
         match self {
             Peer::Bridge | Peer::Vxlan => Availability::Ready(kernel::version()),
-            Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate => {
+            Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate | Peer::OursWorkers => {
                 Availability::Ready(env!("CARGO_PKG_VERSION").to_owned())
             }
             Peer::FastdAes | Peer::FastdSalsa => fastd::availability(),
@@ -118,22 +135,23 @@ impl Peer {
         }
     }
 
-    /// Opens this way on a ground. `dir` is for its files.
+    /// Opens this way on a ground, for so many disks. `dir` is for its files.
     ///
     /// # Errors
     /// When a step fails; the message says which.
-    pub(crate) fn start(self, ground: Ground, dir: &Path) -> Result<Running> {
+    pub(crate) fn start(self, ground: Ground, dir: &Path, disks: u8) -> Result<Running> {
         std::fs::create_dir_all(dir)?;
         match self {
             Peer::Bridge => kernel::bridge(&ground),
             Peer::Vxlan => kernel::vxlan(&ground),
-            Peer::Ours => ours::start(ground, dir, |_| {}),
-            Peer::OursBlocking => ours::start(ground, dir, ours::block),
-            Peer::OursAuthenticate => ours::start(ground, dir, |config| {
+            Peer::Ours => ours::start(ground, dir, disks, |_| {}),
+            Peer::OursBlocking => ours::start(ground, dir, disks, ours::block),
+            Peer::OursAuthenticate => ours::start(ground, dir, disks, |config| {
                 for peer in &mut config.peers {
                     peer.protection = vec!["authenticate".to_owned()];
                 }
             }),
+            Peer::OursWorkers => ours::start(ground, dir, disks, |config| config.workers = Some(WORKERS)),
             Peer::FastdAes => fastd::start(&ground, dir, "aes128-ctr+umac"),
             Peer::FastdSalsa => fastd::start(&ground, dir, "salsa2012+umac"),
             Peer::Openvpn => openvpn::start(&ground, dir),

@@ -47,6 +47,14 @@ pub(crate) enum Load {
     BulkRead,
     /// Sequential writes of 16 KiB, 16 at a time
     BulkWrite,
+    /// Sequential reads from two disks at once, 64 frames in flight each; of `workers` only
+    #[value(name = "both-read-64")]
+    #[serde(rename = "both-read-64")]
+    BothRead64,
+    /// Sequential writes to two disks at once, 64 frames in flight each; of `workers` only
+    #[value(name = "both-write-64")]
+    #[serde(rename = "both-write-64")]
+    BothWrite64,
 }
 
 /// What a load is judged by.
@@ -78,6 +86,14 @@ pub(crate) const SPEED: [Load; 8] = [
 /// The loads of the loss bench.
 pub(crate) const LOSS: [Load; 3] = [Load::BulkRead, Load::BulkWrite, Load::RandRead32];
 
+/// The loads of the bench of workers: one disk, and two.
+pub(crate) const WORKERS: [Load; 4] = [
+    Load::SeqRead64,
+    Load::SeqWrite64,
+    Load::BothRead64,
+    Load::BothWrite64,
+];
+
 /// Sectors of 4 KiB.
 const SMALL: u32 = 8;
 /// Sectors of 16 KiB.
@@ -103,6 +119,8 @@ impl Load {
             Load::Frame1 => "frame read, 1",
             Load::BulkRead => "seq read, 16 x 16 KiB",
             Load::BulkWrite => "seq write, 16 x 16 KiB",
+            Load::BothRead64 => "2 disks read, 64",
+            Load::BothWrite64 => "2 disks write, 64",
         }
     }
 
@@ -110,20 +128,28 @@ impl Load {
     pub(crate) fn measure(self) -> Measure {
         match self {
             Load::SeqRead16 | Load::SeqRead64 | Load::SeqWrite16 | Load::SeqWrite64 => Measure::Rate,
-            Load::BulkRead | Load::BulkWrite => Measure::Rate,
+            Load::BulkRead | Load::BulkWrite | Load::BothRead64 | Load::BothWrite64 => Measure::Rate,
             Load::RandRead32 | Load::Mixed32 => Measure::Requests,
             Load::RandRead1 | Load::Frame1 => Measure::Latency,
         }
     }
 
-    /// The requests, on a segment with this MTU; sequential ones are one frame each, so that their depth counts frames.
+    /// How many disks it works at once.
+    pub(crate) fn disks(self) -> u8 {
+        match self {
+            Load::BothRead64 | Load::BothWrite64 => 2,
+            _ => 1,
+        }
+    }
+
+    /// The requests to each disk, on a segment with this MTU; sequential ones are one frame each, so that their depth counts frames.
     pub(crate) fn workload(self, segment_mtu: u32) -> Workload {
         let frame = u32::from(sectors_per_frame(segment_mtu).max(1));
         let (order, mix, block_sectors, depth) = match self {
             Load::SeqRead16 => (Order::Sequential, Mix::Read, frame, 16),
-            Load::SeqRead64 => (Order::Sequential, Mix::Read, frame, 64),
+            Load::SeqRead64 | Load::BothRead64 => (Order::Sequential, Mix::Read, frame, 64),
             Load::SeqWrite16 => (Order::Sequential, Mix::Write, frame, 16),
-            Load::SeqWrite64 => (Order::Sequential, Mix::Write, frame, 64),
+            Load::SeqWrite64 | Load::BothWrite64 => (Order::Sequential, Mix::Write, frame, 64),
             Load::RandRead1 => (Order::Random, Mix::Read, SMALL, 1),
             Load::RandRead32 => (Order::Random, Mix::Read, SMALL, 32),
             Load::Mixed32 => (Order::Random, Mix::ReadPercent(70), SMALL, 32),
@@ -152,6 +178,8 @@ pub(crate) struct Setting {
     pub(crate) impairment: Option<String>,
     /// Frames the target says it can queue.
     pub(crate) buffer_count: u16,
+    /// Disks of the target, each with an initiator of its own: 1 or 2.
+    pub(crate) disks: u8,
 }
 
 impl Setting {

@@ -274,6 +274,7 @@ mod tests {
             underlay_mtu: 1500,
             impairment: None,
             buffer_count: 16,
+            disks: 1,
         };
         let load = Load::SeqRead16;
         let runs = [

@@ -63,6 +63,7 @@ mod tests {
         underlay_mtu: 1500,
         impairment: None,
         buffer_count: 128,
+        disks: 1,
     };
 
     fn run(peer: Peer, load: Load, sample: Sample) -> (Peer, Load, Sample) {

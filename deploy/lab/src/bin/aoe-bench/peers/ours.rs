@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use anyhow::Result;
+use aoe_common::worker::Worker;
 use aoe_lab::gateway::{Access, Binaries, GatewayFile};
 use aoe_lab::topology::{Gateways, Ground, World};
 
-use super::{IMPORT, Running, TARGET};
+use super::{IMPORT, Running, TARGET, WORKERS, nth};
 
 /// Starts a pair with its defaults, but for what `change` turns.
-pub(super) fn start(ground: Ground, dir: &Path, change: fn(&mut GatewayFile)) -> Result<Running> {
+pub(super) fn start(ground: Ground, dir: &Path, disks: u8, change: fn(&mut GatewayFile)) -> Result<Running> {
     Ok(Running {
         address: IMPORT,
         _processes: Vec::new(),
-        _gateways: Some(pair(ground, dir, change)?),
+        _gateways: Some(pair(ground, dir, disks, change)?),
     })
 }
 
@@ -21,10 +22,13 @@ pub(super) fn start(ground: Ground, dir: &Path, change: fn(&mut GatewayFile)) ->
 ///
 /// # Errors
 /// When keys and files cannot be made, or a gateway not be started.
-pub(crate) fn pair(ground: Ground, dir: &Path, change: fn(&mut GatewayFile)) -> Result<Gateways> {
+pub(crate) fn pair(ground: Ground, dir: &Path, disks: u8, change: fn(&mut GatewayFile)) -> Result<Gateways> {
     let underlay_mtu = ground.plan.underlay_mtu;
     let mut world = World::on(ground, dir, &Binaries::find()?)?;
-    world.share("disk", TARGET, Access::ReadWrite, IMPORT);
+    for disk in 0..disks {
+        let (target, import) = (nth(TARGET, disk), nth(IMPORT, disk));
+        world.share(&export_name(disk), target, Access::ReadWrite, import);
+    }
     for site in [&mut world.site_a, &mut world.site_b] {
         for peer in &mut site.config.peers {
             peer.path_mtu = Some(underlay_mtu);
@@ -34,7 +38,28 @@ pub(crate) fn pair(ground: Ground, dir: &Path, change: fn(&mut GatewayFile)) -> 
     world.start()
 }
 
+/// The name of an export that belongs to worker `disk`, if there are as many as [`WORKERS`].
+fn export_name(disk: u8) -> String {
+    let belongs = |name: &String| Worker::of_export(name, WORKERS) == disk % WORKERS;
+    (0..u8::MAX)
+        .map(|number| format!("disk-{number}"))
+        .find(belongs)
+        .unwrap_or_default()
+}
+
 /// Lets a gateway sleep as soon as there is nothing to do.
 pub(crate) fn block(config: &mut GatewayFile) {
     config.busy_poll = Some("off".to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_disks_belong_to_two_workers() {
+        let names = [export_name(0), export_name(1)];
+        let workers = names.map(|name| Worker::of_export(&name, WORKERS));
+        assert_eq!(workers, [0, 1]);
+    }
 }
