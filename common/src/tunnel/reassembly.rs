@@ -92,7 +92,6 @@ impl Reassembly {
     pub(crate) fn recycle(&mut self, whole: Whole) {
         let mut one = whole.0;
         if self.spare.len() < MAX_MESSAGES {
-            one.bytes.clear();
             one.parts.clear();
             self.spare.push(one);
         }
@@ -124,6 +123,7 @@ impl Reassembly {
     /// Starts a message; returns where it is.
     fn begin(&mut self, message: u32, total: usize, now: Instant) -> usize {
         let mut one = self.spare.pop().unwrap_or_default();
+        // Every byte is written before any is read: what an earlier message left needs no wiping.
         one.bytes.resize(total, 0);
         self.unfinished.push(Unfinished {
             message,
