@@ -148,7 +148,7 @@ mod tests {
             sectors: 2,
             sealing_us: 1.3,
             opening_us: 2.1,
-            aead_ns: 206.0 * slow,
+            aead_ns: 257.0 * slow,
             sendmmsg_ns: 1127.0 * slow,
         };
         let table = Table::new(SETTING, &[], &[cost(1.0), cost(1.2), cost(9.0)], 0);
