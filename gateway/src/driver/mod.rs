@@ -3,6 +3,7 @@
 //! It runs on a thread of its own and has no opinions about frames. A turn takes at most one batch from every
 //! segment and every socket, so no direction starves another, and asks the time once.
 
+mod alarm;
 mod command;
 mod spin;
 mod waiter;
@@ -91,7 +92,7 @@ impl Driver {
         reports: Reports,
     ) -> io::Result<(Self, CommandSender)> {
         let (sender, commands) = command::channel()?;
-        let mut waiter = Waiter::new(wires.len(), segments, busy_poll);
+        let mut waiter = Waiter::new(wires.len(), segments, busy_poll)?;
         waiter.watch(Source::Commands, &commands);
         // The configuration allows at most as many of either as their numbers in the engine can count.
         let wires: Vec<_> = (0..=u8::MAX)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aoe_common::time::Instant;
 
+use super::alarm::Alarm;
 use super::spin::Spin;
 use crate::clock::Clock;
 use crate::sys::poll::{Interest, PollSet};
@@ -16,23 +17,29 @@ pub(super) struct Waiter {
     set: PollSet,
     wires: usize,
     spin: Spin,
+    alarm: Alarm,
 }
 
 /// One thing to wait for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
+    Alarm,
     Commands,
     Wire(usize),
     Segment(usize),
 }
 
 impl Waiter {
-    pub(super) fn new(wires: usize, segments: usize, busy_poll: Duration) -> Self {
-        Waiter {
-            set: PollSet::with_slots(1 + wires + segments),
+    pub(super) fn new(wires: usize, segments: usize, busy_poll: Duration) -> io::Result<Self> {
+        let mut waiter = Waiter {
+            set: PollSet::with_slots(2 + wires + segments),
             wires,
             spin: Spin::new(busy_poll),
-        }
+            alarm: Alarm::new()?,
+        };
+        let slot = waiter.slot(Source::Alarm);
+        waiter.set.watch(slot, &waiter.alarm, Interest::Readable);
+        Ok(waiter)
     }
 
     /// Waits for this descriptor from now on.
@@ -45,12 +52,12 @@ impl Waiter {
         self.set.clear(self.slot(source));
     }
 
-    /// Waits until a source is ready or `deadline` has come; returns what time it is then. `now` is a moment not long
-    /// ago, so a deadline may be met late by as much as has passed since, and never early.
+    /// Waits until a source is ready or `deadline` has come, or for no longer than that; returns what time it is then.
+    /// `now` is a moment not long ago, so a deadline may be met late by as much as has passed since.
     pub(super) fn wait(&mut self, deadline: Instant, now: Instant, clock: Clock) -> io::Result<Instant> {
         let mut now = now;
         while self.spin.goes_on(now) && now < deadline {
-            let found = self.set.wait(Some(Duration::ZERO))? > 0;
+            let found = self.look(Some(Duration::ZERO))?;
             now = clock.now();
             if found {
                 self.spin.found_work(now);
@@ -62,13 +69,23 @@ impl Waiter {
             self.spin.yielded(now, back);
             now = back;
         }
-        let timeout = (deadline != Instant::NEVER).then(|| deadline.saturating_since(now));
-        let found = self.set.wait(timeout)? > 0;
+        self.alarm.ring_by(deadline, now)?;
+        let found = self.look((deadline <= now).then_some(Duration::ZERO))?;
         now = clock.now();
         if found {
             self.spin.found_work(now);
         }
         Ok(now)
+    }
+
+    /// Whether a source is ready, or becomes so within `timeout` or before the alarm rings.
+    fn look(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        let ready = self.set.wait(timeout)?;
+        let rang = self.is_ready(Source::Alarm);
+        if rang {
+            self.alarm.silence()?;
+        }
+        Ok(ready > usize::from(rang))
     }
 
     /// Whether the last wait found this source ready.
@@ -78,9 +95,10 @@ impl Waiter {
 
     fn slot(&self, source: Source) -> usize {
         match source {
-            Source::Commands => 0,
-            Source::Wire(index) => 1 + index,
-            Source::Segment(index) => 1 + self.wires + index,
+            Source::Alarm => 0,
+            Source::Commands => 1,
+            Source::Wire(index) => 2 + index,
+            Source::Segment(index) => 2 + self.wires + index,
         }
     }
 }
