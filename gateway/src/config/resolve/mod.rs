@@ -21,9 +21,9 @@ use super::export_file::ExportFile;
 use super::fault::Faults;
 use super::gateway_file::GatewayFile;
 
-/// How long a gateway looks for more work before it sleeps, if its file does not say. Measured, see
-/// `docs/decisions/0013-workers.md`.
-const BUSY_POLL: Duration = Duration::from_micros(100);
+/// How long a gateway looks for more work before it sleeps, if its file does not say: about as long as waking up takes.
+/// Measured, see `docs/decisions/0013-workers.md`.
+const BUSY_POLL: Duration = Duration::from_micros(50);
 
 /// The contents of the files of secrets; absent where there is none or it was reported.
 #[derive(Debug, Default)]
