@@ -10,7 +10,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 /// A timer that stays set while the data plane wakes up and sleeps again.
 ///
 /// Deadlines are some milliseconds ahead and move with every frame. A timeout of `ppoll` would be set and taken back each
-/// time, which in a virtual machine is two exits to the hypervisor: a fifth of what a lone request waits. This one is
+/// time, which in a virtual machine is two exits to the hypervisor: a seventh of what a lone request waits. This one is
 /// set again only for an earlier deadline, and otherwise rings early: nothing is due then, and it is set anew.
 #[derive(Debug)]
 pub(super) struct Alarm {
