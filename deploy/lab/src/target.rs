@@ -7,19 +7,21 @@
 
 mod backing;
 mod blade;
+mod pace;
 pub mod server;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use aoe_common::frame::{Address, Frame, MacAddr, Pdu};
+use aoe_common::frame::{Address, AoeCommand, Ata, AtaOpcode, Frame, MacAddr, Pdu};
 use aoe_common::time::Instant;
 
 use crate::frames::Frames;
-use crate::random::Random;
+use pace::Pace;
 
 pub use backing::Backing;
 pub use blade::{Blade, BladeSettings};
+pub use pace::{Questions, Service, Tail};
 
 /// Whether a blade takes writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +39,6 @@ pub enum Answering {
     Normally,
     /// It drops every frame, like a host that hangs.
     Never,
-}
-
-/// In which order a target works on what it has queued.
-#[derive(Clone, Debug)]
-pub enum Service {
-    /// One request after the other, as vblade.
-    InOrder,
-    /// Several at once, each as long as chance has it, so that even overlapping ones pass each other, as in ggaoed.
-    AnyOrder(Random),
 }
 
 /// A write that has reached a blade.
@@ -78,17 +71,13 @@ pub struct TargetCounters {
     pub ignored: u64,
 }
 
-/// How many times its usual time a request takes at most when there is no order.
-const SPREAD: u32 = 40;
-
 /// One host with blades on one segment.
 #[derive(Debug)]
 pub struct Target {
     mac: MacAddr,
     mtu: u32,
     blades: Vec<Shelved>,
-    service_time: Duration,
-    service: Service,
+    pace: Pace,
     answering: Answering,
     counters: TargetCounters,
 }
@@ -109,8 +98,7 @@ impl Target {
             mac,
             mtu,
             blades: Vec::new(),
-            service_time: Duration::ZERO,
-            service: Service::InOrder,
+            pace: Pace::default(),
             answering: Answering::Normally,
             counters: TargetCounters::default(),
         }
@@ -127,12 +115,27 @@ impl Target {
 
     /// Time every request takes, one after the other per blade; zero answers at once.
     pub fn set_service_time(&mut self, service_time: Duration) {
-        self.service_time = service_time;
+        self.pace.usual = service_time;
     }
 
     /// In which order requests are worked on; it matters only if they take time.
     pub fn set_service(&mut self, service: Service) {
-        self.service = service;
+        self.pace.service = service;
+    }
+
+    /// Makes some requests take much longer.
+    pub fn set_tail(&mut self, tail: Tail) {
+        self.pace.tail = Some(tail);
+    }
+
+    /// How it treats Config queries and IDENTIFY.
+    pub fn set_questions(&mut self, questions: Questions) {
+        self.pace.questions = questions;
+    }
+
+    /// Works on nothing that comes before `until`, as a disk that spins up.
+    pub fn stall(&mut self, until: Instant) {
+        self.pace.stalled_until = until;
     }
 
     /// Loses what is queued, as a process does that is started anew; the blades stay.
@@ -227,7 +230,8 @@ impl Target {
             reached = true;
             self.counters.requests += 1;
             let room = usize::from(shelved.blade.buffer_count());
-            if self.service_time.is_zero() {
+            let at_once = self.pace.questions == Questions::AtOnce && is_question(&pdu);
+            if at_once || self.pace.is_instant(now) {
                 shelved.in_batch += 1;
                 if shelved.in_batch > room {
                     self.counters.overflows += 1;
@@ -239,15 +243,8 @@ impl Target {
             } else if shelved.queue.len() >= room {
                 self.counters.overflows += 1;
             } else {
-                let done = match &mut self.service {
-                    Service::InOrder => {
-                        let start = shelved.queue.back().map_or(now, |(done, _)| (*done).max(now));
-                        start + self.service_time
-                    }
-                    Service::AnyOrder(random) => {
-                        now + self.service_time + self.service_time * small(random.below(u64::from(SPREAD)))
-                    }
-                };
+                let last = shelved.queue.back().map(|(done, _)| *done);
+                let done = self.pace.done(now, last);
                 let at = shelved.queue.partition_point(|(other, _)| *other <= done);
                 shelved.queue.insert(at, (done, bytes.to_vec()));
             }
@@ -278,8 +275,12 @@ impl Target {
     }
 }
 
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
+/// Whether a request is about the target and not about what is on the disk.
+fn is_question(pdu: &Pdu<'_>) -> bool {
+    match pdu.command() {
+        AoeCommand::Ata => Ata::parse(pdu.argument()).is_ok_and(|ata| ata.command() == AtaOpcode::Identify),
+        _ => true,
+    }
 }
 
 #[cfg(test)]
