@@ -10,7 +10,7 @@ use aoe_lab::initiator::{Action, Completion, DiskError, RequestId};
 use aoe_lab::random::Random;
 
 use super::host::HostId;
-use super::registers::Registers;
+use super::registers::{Moment, Registers};
 
 /// A closed loop: `depth` requests are always under way until `operations` have ended.
 #[derive(Debug)]
@@ -50,6 +50,7 @@ pub enum Errors {
 struct UnderWay {
     id: RequestId,
     write: Option<u64>,
+    asked: Moment,
 }
 
 impl Load {
@@ -149,14 +150,15 @@ impl Load {
                 (self.random.below(room + 1 - u64::from(sectors)), sectors)
             });
             let (write, action) = if self.random.happens(self.writes) {
-                let (write, data) = disk.compose(lba, sectors, now);
+                let (write, data) = disk.compose(self.host.0, lba, sectors, now);
                 (Some(write), Action::Write { lba, data })
             } else {
                 let buffer = Vec::new();
                 (None, Action::Read { lba, sectors, buffer })
             };
             let id = driver.submit(self.address, action, now, out);
-            self.under_way.push(UnderWay { id, write });
+            let asked = disk.moment(self.host.0, now);
+            self.under_way.push(UnderWay { id, write, asked });
             self.submitted += 1;
         }
         self.submitted - before
@@ -170,7 +172,7 @@ impl Load {
         let Some(at) = self.under_way.iter().position(|one| one.id == completion.id) else {
             return Ok(false);
         };
-        let UnderWay { write, .. } = self.under_way.swap_remove(at);
+        let UnderWay { write, asked, .. } = self.under_way.swap_remove(at);
         self.ended += 1;
         self.took
             .push(completion.finished.saturating_since(completion.submitted));
@@ -188,12 +190,7 @@ impl Load {
                     .map_err(|complaint| complaint.to_string())?;
             }
             (Ok(()), None, _) => disk
-                .judge(
-                    completion.lba,
-                    &completion.data,
-                    completion.submitted,
-                    completion.finished,
-                )
+                .judge(completion.lba, &completion.data, asked, completion.finished)
                 .map_err(|complaint| complaint.to_string())?,
             (Err(error), Some(write), Errors::WritesRefused) if error == refusal => disk.refused(write),
             (Err(_), _, Errors::Expected) => self.failed += 1,

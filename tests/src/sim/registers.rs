@@ -8,6 +8,9 @@
 //! Where the target tells what it writes ([`Registers::followed`]), nothing has to be read to find a fault: a version
 //! that is written although a later one was acknowledged already is a stale write, and an acknowledged one that is not
 //! on the disk, nor overwritten by one that may be there, is lost.
+//!
+//! What one host does is ordered as it does it. What two hosts do is ordered by time alone, and at the same microsecond
+//! by nothing: neither knew of the other ([`Moment`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +28,7 @@ pub struct Registers {
     sectors: Vec<Vec<Version>>,
     writes: BTreeMap<u64, Write>,
     next: u64,
+    turn: u64,
     /// The version that every sector holds, if the target tells: 0 for the zeros of the start, `None` for bytes of
     /// somebody else.
     on_disk: Option<Vec<Option<u64>>>,
@@ -34,22 +38,48 @@ pub struct Registers {
 struct Version {
     write: u64,
     /// When a read first returned it.
-    observed: Option<Instant>,
+    observed: Option<Moment>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Write {
     lba: u64,
     sectors: u32,
-    submitted: Instant,
+    submitted: Moment,
     end: End,
+}
+
+/// When a host did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    at: Instant,
+    /// `None`: the start, which is before everything.
+    host: Option<usize>,
+    turn: u64,
+}
+
+impl Moment {
+    const START: Moment = Moment {
+        at: Instant::from_micros(0),
+        host: None,
+        turn: 0,
+    };
+
+    /// Whether whoever did the other thing can have known of this one.
+    fn precedes(self, other: Moment) -> bool {
+        match self.host {
+            None => true,
+            own if own == other.host => self.turn < other.turn,
+            _ => self.at < other.at,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// Not answered yet, or given up: it may be applied at any time.
     Open,
-    Acknowledged(Instant),
+    Acknowledged(Moment),
     /// The gateway said no: it must never be seen.
     Refused,
 }
@@ -77,6 +107,7 @@ impl Registers {
             sectors: vec![Vec::new(); sectors],
             writes: BTreeMap::new(),
             next: 1,
+            turn: 0,
             on_disk: None,
         }
     }
@@ -97,8 +128,19 @@ impl Registers {
         self.sectors.is_empty()
     }
 
-    /// A new version of some sectors: its number, and what to write.
-    pub fn compose(&mut self, lba: u64, sectors: u32, now: Instant) -> (u64, Vec<u8>) {
+    /// Notes that a host does something now, such as asking for a read.
+    pub fn moment(&mut self, host: usize, now: Instant) -> Moment {
+        self.turn += 1;
+        Moment {
+            at: now,
+            host: Some(host),
+            turn: self.turn,
+        }
+    }
+
+    /// A new version of some sectors, by this host: its number, and what to write.
+    pub fn compose(&mut self, host: usize, lba: u64, sectors: u32, now: Instant) -> (u64, Vec<u8>) {
+        let submitted = self.moment(host, now);
         let write = self.next;
         self.next += 1;
         self.writes.insert(
@@ -106,7 +148,7 @@ impl Registers {
             Write {
                 lba,
                 sectors,
-                submitted: now,
+                submitted,
                 end: End::Open,
             },
         );
@@ -126,10 +168,15 @@ impl Registers {
     /// # Errors
     /// The first of its sectors that holds neither it nor anything that may have come after it.
     pub fn acknowledged(&mut self, number: u64, now: Instant) -> Result<(), Complaint> {
+        self.turn += 1;
         let Some(write) = self.writes.get_mut(&number) else {
             return Ok(());
         };
-        write.end = End::Acknowledged(now);
+        write.end = End::Acknowledged(Moment {
+            at: now,
+            turn: self.turn,
+            ..write.submitted
+        });
         let Write {
             lba,
             sectors,
@@ -142,7 +189,7 @@ impl Registers {
         for lba in lba..lba + u64::from(sectors) {
             let held = on_disk.get(lba as usize).copied().flatten();
             if let Some(held) = held.filter(|held| *held != number)
-                && self.ended(held).is_some_and(|ended| ended <= submitted)
+                && self.ended(held).is_some_and(|ended| ended.precedes(submitted))
             {
                 let what = format!(
                     "holds version {held}, though version {number} came after it and is acknowledged"
@@ -184,8 +231,8 @@ impl Registers {
             };
             let versions = self.sectors.get(lba as usize).into_iter().flatten();
             let later = versions.map(|version| version.write).find(|other| {
-                let acknowledged = self.ended(*other).is_some_and(|at| at <= now);
-                acknowledged && ended <= self.writes[other].submitted
+                let acknowledged = self.ended(*other).is_some_and(|ended| ended.at < now);
+                acknowledged && ended.precedes(self.writes[other].submitted)
             });
             if let Some(later) = later {
                 let what = format!(
@@ -198,9 +245,9 @@ impl Registers {
     }
 
     /// When a write was acknowledged; the zeros of the start were always there.
-    fn ended(&self, write: u64) -> Option<Instant> {
+    fn ended(&self, write: u64) -> Option<Moment> {
         match self.writes.get(&write).map(|write| write.end) {
-            None => (write == 0).then(Instant::default),
+            None => (write == 0).then_some(Moment::START),
             Some(End::Acknowledged(at)) => Some(at),
             Some(End::Open | End::Refused) => None,
         }
@@ -213,7 +260,7 @@ impl Registers {
         }
     }
 
-    /// Judges what a read that was submitted at `submitted` and ended at `finished` returned.
+    /// Judges what a read returned that was submitted at `submitted` ([`Registers::moment`]) and ended at `finished`.
     ///
     /// # Errors
     /// The first sector that holds what it must not.
@@ -221,9 +268,15 @@ impl Registers {
         &mut self,
         lba: u64,
         data: &[u8],
-        submitted: Instant,
+        submitted: Moment,
         finished: Instant,
     ) -> Result<(), Complaint> {
+        self.turn += 1;
+        let finished = Moment {
+            at: finished,
+            turn: self.turn,
+            ..submitted
+        };
         for (lba, sector) in (lba..).zip(data.chunks(SECTOR_LEN)) {
             self.judge_sector(lba, sector, submitted, finished)
                 .map_err(|what| Complaint { lba, what })?;
@@ -235,8 +288,8 @@ impl Registers {
         &mut self,
         lba: u64,
         sector: &[u8],
-        submitted: Instant,
-        finished: Instant,
+        submitted: Moment,
+        finished: Moment,
     ) -> Result<(), String> {
         let found = if sector.iter().all(|byte| *byte == 0) {
             0
@@ -248,14 +301,14 @@ impl Registers {
             write
         };
         let acknowledged = match self.writes.get(&found) {
-            None if found == 0 => Some(Instant::from_micros(0)),
+            None if found == 0 => Some(Moment::START),
             None => return Err(format!("holds version {found}, which was never written")),
             Some(Write {
                 end: End::Refused, ..
             }) => {
                 return Err(format!("holds version {found}, which was refused"));
             }
-            Some(write) if write.submitted > finished => {
+            Some(write) if write.submitted.at > finished.at => {
                 return Err(format!("holds version {found} before it was written"));
             }
             Some(Write {
@@ -273,8 +326,8 @@ impl Registers {
                 End::Acknowledged(at) => Some(at),
                 End::Open | End::Refused => None,
             };
-            let there = [acknowledged, version.observed].into_iter().flatten().min();
-            version.write != found && there.is_some_and(|there| there < submitted)
+            let mut known = [acknowledged, version.observed].into_iter().flatten();
+            version.write != found && known.any(|known| known.precedes(submitted))
         };
         let versions = self
             .sectors
@@ -283,7 +336,7 @@ impl Registers {
             .unwrap_or_default();
         for newer in versions.iter().filter(there_before_read) {
             let begun = self.writes[&newer.write].submitted;
-            if acknowledged.is_some_and(|acknowledged| acknowledged <= begun) {
+            if acknowledged.is_some_and(|acknowledged| acknowledged.precedes(begun)) {
                 return Err(format!(
                     "holds version {found}, but version {} came after it and was there before the read",
                     newer.write
@@ -291,7 +344,7 @@ impl Registers {
             }
         }
         if let Some(version) = self.sector(lba).iter_mut().find(|version| version.write == found) {
-            version.observed = version.observed.min(Some(finished)).or(Some(finished));
+            version.observed.get_or_insert(finished);
         }
         Ok(())
     }
@@ -334,37 +387,57 @@ fn describe(sector: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const HOST: usize = 1;
+
     fn at(micros: u64) -> Instant {
         Instant::from_micros(micros)
+    }
+
+    /// A read that was asked for at `micros` and took one microsecond.
+    fn read(disk: &mut Registers, lba: u64, data: &[u8], micros: u64) -> Result<(), Complaint> {
+        let asked = disk.moment(HOST, at(micros));
+        disk.judge(lba, data, asked, at(micros + 1))
+    }
+
+    #[test]
+    fn what_two_hosts_do_at_the_same_moment_has_no_order() {
+        const OTHER: usize = 2;
+        for (host, begun, is_ordered) in [(HOST, 20, true), (OTHER, 20, false), (OTHER, 21, true)] {
+            let mut disk = Registers::new(7, 4).followed();
+            let (first, one) = disk.compose(HOST, 1, 1, at(10));
+            disk.applied(1, &one, at(15)).unwrap();
+            disk.acknowledged(first, at(20)).unwrap();
+            let (second, two) = disk.compose(host, 1, 1, at(begun));
+            disk.applied(1, &two, at(30)).unwrap();
+            disk.applied(1, &one, at(31)).unwrap();
+            let lost = disk.acknowledged(second, at(40)).is_err();
+            assert_eq!(lost, is_ordered, "{host} at {begun}");
+        }
     }
 
     #[test]
     fn concurrent_versions_may_be_seen_and_older_ones_not() {
         let mut disk = Registers::new(7, 4);
-        let (first, one) = disk.compose(1, 1, at(10));
+        let (first, one) = disk.compose(HOST, 1, 1, at(10));
         disk.acknowledged(first, at(20)).unwrap();
-        let (_, two) = disk.compose(1, 1, at(30));
+        let (_, two) = disk.compose(HOST, 1, 1, at(30));
         for data in [&one, &two] {
-            assert_eq!(
-                disk.judge(1, data, at(31), at(32)),
-                Ok(()),
-                "the second is under way"
-            );
+            assert_eq!(read(&mut disk, 1, data, 31), Ok(()), "the second is under way");
         }
         assert!(
-            disk.judge(1, &one, at(33), at(34)).is_err(),
+            read(&mut disk, 1, &one, 33).is_err(),
             "the second was seen: the first is gone"
         );
-        assert!(disk.judge(1, &[0; SECTOR_LEN], at(25), at(26)).is_err());
+        assert!(read(&mut disk, 1, &[0; SECTOR_LEN], 25).is_err());
     }
 
     #[test]
     fn a_lost_acknowledged_write_is_noticed() {
         let mut disk = Registers::new(7, 4);
-        let (first, _) = disk.compose(0, 1, at(10));
-        assert_eq!(disk.judge(0, &[0; SECTOR_LEN], at(11), at(12)), Ok(()));
+        let (first, _) = disk.compose(HOST, 0, 1, at(10));
+        assert_eq!(read(&mut disk, 0, &[0; SECTOR_LEN], 11), Ok(()));
         disk.acknowledged(first, at(20)).unwrap();
-        assert!(disk.judge(0, &[0; SECTOR_LEN], at(21), at(22)).is_err());
+        assert!(read(&mut disk, 0, &[0; SECTOR_LEN], 21).is_err());
     }
 
     #[test]
@@ -372,10 +445,10 @@ mod tests {
         // Version 1 is written, acknowledged, and followed by version 2.
         let start = || {
             let mut disk = Registers::new(7, 4).followed();
-            let (first, one) = disk.compose(1, 2, at(10));
+            let (first, one) = disk.compose(HOST, 1, 2, at(10));
             disk.applied(1, &one, at(15)).unwrap();
             disk.acknowledged(first, at(20)).unwrap();
-            let (second, two) = disk.compose(2, 1, at(30));
+            let (second, two) = disk.compose(HOST, 2, 1, at(30));
             (disk, one, second, two)
         };
         // All is well, and a copy of version 1 may arrive until version 2 is acknowledged.
@@ -383,7 +456,7 @@ mod tests {
         disk.applied(1, &one, at(31)).unwrap();
         disk.applied(2, &two, at(32)).unwrap();
         disk.acknowledged(second, at(40)).unwrap();
-        disk.judge(2, &two, at(41), at(42)).unwrap();
+        read(&mut disk, 2, &two, 41).unwrap();
 
         // A write applied at the target after a newer acknowledged one.
         let complaint = disk.applied(1, &one, at(43)).unwrap_err();
@@ -392,7 +465,7 @@ mod tests {
             "{complaint}"
         );
         // A read older than the newest acknowledged write.
-        let complaint = disk.judge(2, &one[SECTOR_LEN..], at(44), at(45)).unwrap_err();
+        let complaint = read(&mut disk, 2, &one[SECTOR_LEN..], 44).unwrap_err();
         assert!(
             complaint.what.contains("holds version 1, but version 2"),
             "{complaint}"
@@ -411,7 +484,7 @@ mod tests {
 
         // One that was overwritten by a write of the same time is not lost.
         let (mut disk, _, second, two) = start();
-        let (third, three) = disk.compose(2, 1, at(31));
+        let (third, three) = disk.compose(HOST, 2, 1, at(31));
         disk.applied(2, &two, at(32)).unwrap();
         disk.applied(2, &three, at(33)).unwrap();
         disk.acknowledged(second, at(40)).unwrap();
@@ -421,9 +494,9 @@ mod tests {
     #[test]
     fn foreign_misplaced_damaged_and_refused_bytes_are_noticed() {
         let (mut disk, mut other) = (Registers::new(7, 4), Registers::new(8, 4));
-        let (refused, mine) = disk.compose(1, 1, at(10));
-        let (_, theirs) = other.compose(1, 1, at(10));
-        let judge = |disk: &mut Registers, lba, data: &[u8]| disk.judge(lba, data, at(11), at(12));
+        let (refused, mine) = disk.compose(HOST, 1, 1, at(10));
+        let (_, theirs) = other.compose(HOST, 1, 1, at(10));
+        let judge = |disk: &mut Registers, lba, data: &[u8]| read(disk, lba, data, 11);
         assert_eq!(judge(&mut disk, 1, &mine), Ok(()));
         assert!(judge(&mut disk, 1, &theirs).is_err());
         assert!(judge(&mut disk, 2, &mine).is_err());

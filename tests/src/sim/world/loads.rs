@@ -67,7 +67,8 @@ impl World {
                 .backing()
                 .read(0, disk.len() * SECTOR_LEN, &mut bytes)
                 .expect("memory can be read");
-            if let Err(complaint) = disk.judge(0, &bytes, self.now, self.now) {
+            let asked = disk.moment(usize::MAX, self.now);
+            if let Err(complaint) = disk.judge(0, &bytes, asked, self.now) {
                 self.fail(&format!("in the end, on {address} of {host:?}: {complaint}"));
             }
         }
