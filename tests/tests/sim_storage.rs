@@ -6,68 +6,11 @@ use std::time::Duration;
 
 use aoe_common::drop_reason::DropReason;
 use aoe_common::telemetry::Count;
-use aoe_lab::initiator::driver::Habit::{NewTags, SameTag};
 use e2e::sim::plan::{Guard, REAL, SEEN};
 use e2e::sim::seeds::{first_failing_seed, for_each_seed};
-use e2e::sim::storm::{Order, Storm, Trouble};
+use e2e::sim::storm::Storm;
+use e2e::sim::storm::kinds::{BAD_PATH, GATEWAYS, KEPT_TAGS, NO_ORDER, SEVERAL, TARGETS};
 use e2e::sim::{Load, Plan, SiteId, Weather};
-
-/// A Linux initiator on a bad path to a target that works in order.
-const BAD_PATH: Storm = Storm {
-    initiators: &[NewTags],
-    target: Order::Kept,
-    troubles: &[Trouble::PathStalls, Trouble::PathDetours],
-    operations: 60,
-    guard: Guard::On,
-};
-/// One that keeps its tags, as iPXE, Plan 9 and WinAoE do.
-const KEPT_TAGS: Storm = Storm {
-    initiators: &[SameTag],
-    troubles: EVERYTHING,
-    ..BAD_PATH
-};
-/// Several initiators, of which each overwrites what the others wrote.
-const SEVERAL: Storm = Storm {
-    initiators: &[NewTags, NewTags, NewTags],
-    troubles: EVERYTHING,
-    operations: 30,
-    ..BAD_PATH
-};
-/// A target that has no order of its own, whatever happens.
-const NO_ORDER: Storm = Storm {
-    initiators: &[NewTags, NewTags],
-    target: Order::Any,
-    troubles: EVERYTHING,
-    operations: 40,
-    ..BAD_PATH
-};
-/// Gateways that do not run for a while, or are gone.
-const GATEWAYS: Storm = Storm {
-    troubles: &[
-        Trouble::GatewayPauses,
-        Trouble::GatewayRestarts,
-        Trouble::PathDetours,
-    ],
-    ..BAD_PATH
-};
-/// Targets that do not run for a while, or are gone.
-const TARGETS: Storm = Storm {
-    troubles: &[
-        Trouble::TargetPauses,
-        Trouble::TargetRestarts,
-        Trouble::PathDetours,
-    ],
-    ..BAD_PATH
-};
-
-const EVERYTHING: &[Trouble] = &[
-    Trouble::PathStalls,
-    Trouble::PathDetours,
-    Trouble::GatewayPauses,
-    Trouble::GatewayRestarts,
-    Trouble::TargetPauses,
-    Trouble::TargetRestarts,
-];
 
 fn holds(storm: Storm, seeds: u64) {
     for_each_seed(seeds, |seed| drop(storm.rage(seed)));

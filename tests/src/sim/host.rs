@@ -17,6 +17,10 @@ pub struct HostId(pub usize);
 pub(super) struct Host {
     pub(super) lan: LanId,
     pub(super) mac: MacAddr,
+    /// The address of an initiator's second card.
+    pub(super) second: Option<MacAddr>,
+    /// Whether the last ATA request left by that.
+    second_was_last: bool,
     pub(super) kind: Kind,
     pub(super) out: Frames,
     /// ATA requests that a target has not answered, per blade.
@@ -49,6 +53,8 @@ impl Host {
         Host {
             lan,
             mac,
+            second: None,
+            second_was_last: false,
             kind,
             out: Frames::new(padding),
             at_target: Vec::new(),
@@ -94,6 +100,15 @@ impl Host {
     }
 
     pub(super) fn handle_frame(&mut self, bytes: &[u8], now: Instant) {
+        let mut at_first_card;
+        let mut bytes = bytes;
+        if let (Some(second), Some((destination, rest))) = (self.second, bytes.split_first_chunk::<6>())
+            && *destination == second.0
+        {
+            at_first_card = self.mac.0.to_vec();
+            at_first_card.extend_from_slice(rest);
+            bytes = &at_first_card;
+        }
         if now < self.paused_until {
             if self.backlog.len() < BACKLOG {
                 self.backlog.push(bytes.to_vec());
@@ -108,6 +123,22 @@ impl Host {
             }
             Kind::Station(heard) => heard.push(bytes.to_vec()),
         }
+    }
+
+    /// Takes the next card for an ATA request, if there are two.
+    pub(super) fn rotate_cards(&mut self, frame: &mut [u8]) {
+        let (Some(second), Some(source)) = (self.second, frame.get_mut(6..12)) else {
+            return;
+        };
+        self.second_was_last = !self.second_was_last;
+        if self.second_was_last {
+            source.copy_from_slice(&second.0);
+        }
+    }
+
+    /// Whether one of its cards has this address.
+    pub(super) fn has_mac(&self, mac: MacAddr) -> bool {
+        self.mac == mac || self.second == Some(mac)
     }
 
     /// Counts an ATA request at a target: how many its blade has now.

@@ -22,11 +22,20 @@ pub(super) enum Port {
     Host(usize),
 }
 
+/// How frames fare on a LAN. Probabilities are from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LanWeather {
+    /// Frames that vanish.
+    pub loss: f64,
+    /// Frames of hosts that arrive twice. Frames of gateways do not: a write that a switch copies is another write, and
+    /// no gateway can know of it.
+    pub duplicate: f64,
+}
+
 #[derive(Debug)]
 pub(super) struct Lan {
     pub(super) mtu: u16,
-    /// Probability that a frame vanishes.
-    pub(super) loss: f64,
+    pub(super) weather: LanWeather,
     pub(super) ports: Vec<Port>,
 }
 

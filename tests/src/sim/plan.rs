@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Allow, ConfigString, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, PathMtu,
-    Protection, SegmentId, TunnelConfig,
+    Access, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, PathMtu, Protection, SegmentId,
+    TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_lab::initiator::driver::{Driver, Habit};
@@ -13,7 +13,7 @@ use aoe_lab::random::{Random, mix};
 use aoe_lab::target::{Backing, Blade, BladeSettings, Target};
 
 use super::host::{Host, HostId, Kind};
-use super::lan::{Lan, LanId, Port};
+use super::lan::{Lan, LanId, LanWeather, Port};
 use super::site::{Site, SiteId};
 use super::wire::Weather;
 use super::world::World;
@@ -148,11 +148,23 @@ impl Plan {
         (plan, [edge, exit], [left, right])
     }
 
+    /// One more edge, on a LAN of its own, that imports what [`Plan::gateways_on`] exports.
+    pub fn another_edge(&mut self, exit: SiteId) -> (SiteId, LanId) {
+        let left = self.lan(1500);
+        let edge = self.site(&[left]);
+        self.introduce(edge, exit);
+        let exit_plan = &mut self.sites[exit.0];
+        let allow = exit_plan.allow(edge, Access::ReadWrite);
+        exit_plan.exports[0].allow.push(allow);
+        self.import(edge, exit, "disk", left, SEEN);
+        (edge, left)
+    }
+
     /// A LAN.
     pub fn lan(&mut self, mtu: u16) -> LanId {
         self.lans.push(Lan {
             mtu,
-            loss: 0.0,
+            weather: LanWeather::default(),
             ports: Vec::new(),
         });
         LanId(self.lans.len() - 1)
@@ -243,12 +255,7 @@ impl Plan {
         access: Access,
     ) -> ExportId {
         let plan = &mut self.sites[site.0];
-        let allow = Allow {
-            peer: plan.peer_id(peer),
-            access,
-            initiators: None,
-            config_string: ConfigString::Read,
-        };
+        let allow = plan.allow(peer, access);
         plan.exports.push(ExportConfig {
             name: name.to_owned(),
             segment: segment(plan, lan),
@@ -294,6 +301,13 @@ impl Plan {
             driver.set_habit(habit);
         }
         host
+    }
+
+    /// Gives an initiator a second network card on its LAN: its ATA requests leave by each in turn (`ifrotate`).
+    pub fn second_card(&mut self, host: HostId) {
+        let host = &mut self.hosts[host.0];
+        let MacAddr([first, .., last]) = host.mac;
+        host.second = Some(MacAddr([first, 0, 0, 0, 2, last]));
     }
 
     /// A target without blades, which takes 50 µs for every request.

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aoe_common::config::{GatewayConfig, PeerConfig, PeerId, SegmentConfig, SegmentId};
+use aoe_common::config::{
+    Access, Allow, ConfigString, GatewayConfig, PeerConfig, PeerId, SegmentConfig, SegmentId,
+};
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
 use aoe_common::output::{Output, Path};
@@ -132,6 +134,11 @@ impl Process {
         Instant::from_micros(now.as_micros() - self.zero.as_micros())
     }
 
+    /// Its clock stood still for so long.
+    pub(super) fn lose_time(&mut self, stood: Duration) {
+        self.zero = self.zero + stood;
+    }
+
     /// Its deadline in world time, and what for.
     pub(super) fn deadline(&self) -> (Instant, &'static str) {
         let deadline = self.engine.deadline();
@@ -160,6 +167,16 @@ impl PeerPlan {
 }
 
 impl SitePlan {
+    /// What lets this peer use an export.
+    pub(super) fn allow(&self, peer: SiteId, access: Access) -> Allow {
+        Allow {
+            peer: self.peer_id(peer),
+            access,
+            initiators: None,
+            config_string: ConfigString::Read,
+        }
+    }
+
     /// The peer that is `site`.
     ///
     /// # Panics

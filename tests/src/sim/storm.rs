@@ -4,13 +4,17 @@
 //! anew. What must hold is what [`registers`](super::registers) say: no read older than the newest acknowledged write,
 //! no acknowledged write lost, none applied after a newer acknowledged one; and every request ends well.
 
+pub mod kinds;
+
 use std::time::Duration;
 
+use aoe_common::config::SegmentId;
 use aoe_lab::initiator::driver::Habit;
 use aoe_lab::random::{Random, mix};
-use aoe_lab::target::{BladeSettings, Service};
+use aoe_lab::target::{BladeSettings, Questions, Service, Tail, Target};
 
 use super::host::HostId;
+use super::lan::{LanId, LanWeather};
 use super::load::Load;
 use super::plan::{Guard, Plan, REAL, SEEN};
 use super::site::SiteId;
@@ -19,6 +23,10 @@ use super::world::{Watch, World};
 
 /// The longest that a datagram, or the whole path, is held up.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// The longest that a disk does nothing, or takes for one request.
+const LONGEST_STALL: Duration = Duration::from_secs(12);
+/// Carries one sector a frame, and not two.
+const ONE_SECTOR_MTU: u16 = 600;
 /// Sectors that all requests are about.
 const HOT: u64 = 8;
 /// Sectors of the largest request: two frames of a LAN of MTU 1500.
@@ -33,14 +41,29 @@ const LIMIT: Duration = Duration::from_secs(1200);
 pub struct Storm {
     /// Who writes, at least one.
     pub initiators: &'static [Habit],
+    /// Network cards of each of them.
+    pub cards: Cards,
+    /// Gateways by which they reach the disk, each on a LAN of its own with a part of them.
+    pub edges: usize,
     /// How the target works.
     pub target: Order,
+    /// The share of its requests that take from half a second to twelve seconds.
+    pub slow: f64,
     /// What happens besides a bad path.
     pub troubles: &'static [Trouble],
     /// Requests of every initiator.
     pub operations: u64,
     /// Whether the exit keeps writes in order.
     pub guard: Guard,
+}
+
+/// How many network cards an initiator has on its LAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cards {
+    /// One.
+    One,
+    /// Two, and its requests leave by each in turn.
+    Two,
 }
 
 /// In which order a target works.
@@ -68,6 +91,23 @@ pub enum Trouble {
     TargetPauses,
     /// The target's process is another one: what it had queued is lost.
     TargetRestarts,
+    /// The disk does nothing for up to twelve seconds, while the target answers questions about it; meanwhile the exit's
+    /// process is gone and another one comes.
+    ExitRestartsInStall,
+    /// A gateway's machine stands still for up to thirty seconds, its clock too.
+    GatewayFreezes,
+    /// A gateway's segment carries no more than one sector a frame for up to two seconds.
+    SegmentShrinks,
+}
+
+/// Who is on the stage.
+struct Cast {
+    edges: Vec<SiteId>,
+    exit: SiteId,
+    target: HostId,
+    /// The target's LAN.
+    right: LanId,
+    initiators: Vec<HostId>,
 }
 
 impl Storm {
@@ -77,37 +117,23 @@ impl Storm {
     /// If a sector holds what it must not, or a request does not end well.
     pub fn rage(&self, seed: u64) -> World {
         let mut random = Random::new(mix(seed ^ 0x5707));
-        let (mut plan, [edge, exit], [left, right]) = Plan::gateways_on(seed, [1500, 1500]);
-        let target = plan.target(right);
-        let settings = BladeSettings {
-            buffer_count: [2, 4, 16][random.below(3) as usize],
-            ..BladeSettings::default()
-        };
-        plan.blade(target, REAL, settings);
-        let initiators: Vec<HostId> = self
-            .initiators
-            .iter()
-            .map(|habit| plan.initiator_with(left, *habit))
-            .collect();
         let delay = Duration::from_micros(200 + random.below(15_000));
-        plan.weather = Weather::calm(delay);
-        plan.sites[exit.0].guard = self.guard;
+        let (plan, cast) = self.plan(seed, delay, &mut random);
         let mut world = plan.build();
         world.set_watch(Watch::Nothing);
-        if self.target == Order::Any {
-            let order = Service::AnyOrder(Random::new(random.next_u64()));
-            world.target_mut(target).set_service(order);
-        }
-        for initiator in &initiators {
+        self.slow_down(world.target_mut(cast.target), &mut random);
+        for initiator in &cast.initiators {
             world.open(*initiator, SEEN);
             world.drive(*initiator, |driver, _, _| driver.settle(SEEN, delay * 2, SETTLED));
         }
         world.set_weather(weather(delay, &mut random));
         if random.happens(0.5) {
-            world.set_lan_loss(right, random.below(30) as f64 / 1000.0);
+            let mut some = || random.below(30) as f64 / 1000.0;
+            let (loss, duplicate) = (some(), some());
+            world.set_lan_weather(cast.right, LanWeather { loss, duplicate });
         }
-        for initiator in &initiators {
-            let load = Load::new(*initiator, SEEN, (target, REAL))
+        for initiator in &cast.initiators {
+            let load = Load::new(*initiator, SEEN, (cast.target, REAL))
                 .operations(self.operations)
                 .depth(1 + random.below(4) as usize)
                 .range(HOT)
@@ -120,8 +146,7 @@ impl Storm {
             world.run_some(magnitude(Duration::from_secs(3), &mut random));
             if !self.troubles.is_empty() {
                 let trouble = self.troubles[random.below(self.troubles.len() as u64) as usize];
-                let who = if random.happens(0.5) { edge } else { exit };
-                happen(&mut world, trouble, who, target, &mut random);
+                happen(&mut world, trouble, &cast, &mut random);
             }
         }
         world.run_until("all requests have ended", LIMIT, World::loads_done);
@@ -129,6 +154,54 @@ impl Storm {
         world.run_for(LONGEST_DELAY + Duration::from_secs(1));
         world.verify_disks();
         world
+    }
+
+    fn plan(&self, seed: u64, delay: Duration, random: &mut Random) -> (Plan, Cast) {
+        let (mut plan, [edge, exit], [left, right]) = Plan::gateways_on(seed, [1500, 1500]);
+        let (mut edges, mut lefts) = (vec![edge], vec![left]);
+        while edges.len() < self.edges {
+            let (edge, left) = plan.another_edge(exit);
+            edges.push(edge);
+            lefts.push(left);
+        }
+        let target = plan.target(right);
+        let settings = BladeSettings {
+            buffer_count: [2, 4, 16][random.below(3) as usize],
+            ..BladeSettings::default()
+        };
+        plan.blade(target, REAL, settings);
+        let initiators = lefts.iter().cycle().zip(self.initiators);
+        let initiators: Vec<HostId> = initiators
+            .map(|(left, habit)| plan.initiator_with(*left, *habit))
+            .collect();
+        if self.cards == Cards::Two {
+            initiators.iter().for_each(|host| plan.second_card(*host));
+        }
+        plan.weather = Weather::calm(delay);
+        plan.sites[exit.0].guard = self.guard;
+        let cast = Cast {
+            edges,
+            exit,
+            target,
+            right,
+            initiators,
+        };
+        (plan, cast)
+    }
+
+    fn slow_down(&self, target: &mut Target, random: &mut Random) {
+        if self.target == Order::Any {
+            target.set_service(Service::AnyOrder(Random::new(random.next_u64())));
+        }
+        if self.slow > 0.0 {
+            target.set_questions(Questions::AtOnce);
+            target.set_tail(Tail {
+                share: self.slow,
+                least: Duration::from_millis(500),
+                most: LONGEST_STALL,
+                random: Random::new(random.next_u64()),
+            });
+        }
     }
 }
 
@@ -151,7 +224,12 @@ fn weather(delay: Duration, random: &mut Random) -> Weather {
     }
 }
 
-fn happen(world: &mut World, trouble: Trouble, who: SiteId, target: HostId, random: &mut Random) {
+fn happen(world: &mut World, trouble: Trouble, cast: &Cast, random: &mut Random) {
+    let who = if random.happens(0.5) {
+        cast.exit
+    } else {
+        cast.edges[random.below(cast.edges.len() as u64) as usize]
+    };
     let mut up_to = |seconds| magnitude(Duration::from_secs(seconds), &mut *random);
     match trouble {
         Trouble::PathStalls => world.stall_path(up_to(10)),
@@ -160,12 +238,26 @@ fn happen(world: &mut World, trouble: Trouble, who: SiteId, target: HostId, rand
             world.detour(time, magnitude(LONGEST_DELAY, random));
         }
         Trouble::GatewayPauses => world.pause(who, up_to(5)),
-        Trouble::GatewayRestarts => {
-            world.kill(who);
-            world.run_some(up_to(2));
-            world.start(who);
+        Trouble::GatewayFreezes => world.freeze(who, up_to(30)),
+        Trouble::GatewayRestarts => restart(world, who, up_to(2)),
+        Trouble::TargetPauses => world.pause_host(cast.target, up_to(20)),
+        Trouble::TargetRestarts => world.restart_host(cast.target),
+        Trouble::ExitRestartsInStall => {
+            let until = world.now() + magnitude(LONGEST_STALL, &mut *random);
+            world.target_mut(cast.target).stall(until);
+            world.run_some(magnitude(Duration::from_secs(1), &mut *random));
+            restart(world, cast.exit, magnitude(Duration::from_secs(2), random));
         }
-        Trouble::TargetPauses => world.pause_host(target, up_to(20)),
-        Trouble::TargetRestarts => world.restart_host(target),
+        Trouble::SegmentShrinks => {
+            world.set_segment_mtu(who, SegmentId(0), ONE_SECTOR_MTU);
+            world.run_some(up_to(2));
+            world.set_segment_mtu(who, SegmentId(0), 1500);
+        }
     }
+}
+
+fn restart(world: &mut World, who: SiteId, away: Duration) {
+    world.kill(who);
+    world.run_some(away);
+    world.start(who);
 }

@@ -26,6 +26,8 @@ use super::wire::{Datagram, Fate, Weather};
 
 /// How long the resolver takes at most, in microseconds: long enough for the peer to call first.
 const RESOLVE_MICROS: u64 = 30_000;
+/// When a resolver's answer is offered again to a process that does not run.
+const STILL_PAUSED: Duration = Duration::from_millis(100);
 /// Steps of one run without an end.
 const MAX_STEPS: u64 = 3_000_000;
 /// Steps at one moment of time: more is a spin.
@@ -86,6 +88,8 @@ enum What {
     Resumed {
         site: usize,
         boots: u64,
+        /// How long its clock stood still.
+        stood: Duration,
     },
 }
 
@@ -226,7 +230,9 @@ impl World {
         match what {
             What::Frame { lan, port, bytes } => self.deliver_frame(lan, port, &bytes),
             What::Datagram { from, to, bytes } => self.deliver_datagram(Datagram { from, to, bytes }),
-            What::Resumed { site, boots } => self.resume(site, boots),
+            What::Resumed { site, boots, stood } => self.resume(site, boots, stood),
+            // Nobody takes the answer now.
+            What::Resolved { site, .. } if self.is_paused(site) => self.later(STILL_PAUSED, what),
             What::Resolved { site, peer } => {
                 let plan = &self.sites[site].plan.peers[usize::from(peer)];
                 let names = &self.sites[plan.site.0].name;

@@ -11,7 +11,7 @@ use aoe_lab::target::{Answering, Target};
 
 use super::super::craft::Seen;
 use super::super::host::{Host, HostId, Kind};
-use super::super::lan::{LAN_DELAY, LanId, Port};
+use super::super::lan::{LAN_DELAY, LanId, LanWeather, Port};
 use super::super::plan::gateway_mac;
 use super::super::site::{Input, SiteId};
 
@@ -90,9 +90,9 @@ impl World {
         self.announce(host);
     }
 
-    /// Makes a LAN lose frames, with this probability each.
-    pub fn set_lan_loss(&mut self, lan: LanId, loss: f64) {
-        self.lans[lan.0].loss = loss;
+    /// Changes how frames fare on a LAN.
+    pub fn set_lan_weather(&mut self, lan: LanId, weather: LanWeather) {
+        self.lans[lan.0].weather = weather;
     }
 
     /// Changes what gateways are held to.
@@ -165,14 +165,13 @@ impl World {
     pub(super) fn deliver_frame(&mut self, lan: LanId, sender: usize, bytes: &[u8]) {
         let ports = &self.lans[lan.0].ports;
         let destination = MacAddr(bytes.first_chunk().copied().unwrap_or_default());
-        let mac_of = |port: &Port| match port {
-            Port::Gateway(site, segment) => gateway_mac(SiteId(*site), SegmentId(*segment)),
-            Port::Host(host) => self.hosts[*host].mac,
+        let is_at = |port: &Port| match port {
+            Port::Gateway(site, segment) => gateway_mac(SiteId(*site), SegmentId(*segment)) == destination,
+            Port::Host(host) => self.hosts[*host].has_mac(destination),
         };
         // A switch floods what it does not know.
-        let known = ports.iter().any(|port| mac_of(port) == destination);
-        let takes =
-            |(index, port): &(usize, &Port)| *index != sender && (!known || mac_of(port) == destination);
+        let known = ports.iter().any(is_at);
+        let takes = |(index, port): &(usize, &Port)| *index != sender && (!known || is_at(port));
         let receivers: Vec<Port> = ports
             .iter()
             .enumerate()
@@ -231,12 +230,12 @@ impl World {
         let frames: Vec<Vec<u8>> = self.hosts[host].out.iter().map(<[u8]>::to_vec).collect();
         self.hosts[host].out.clear();
         let lan = self.hosts[host].lan;
-        for bytes in frames {
-            if matches!(self.hosts[host].kind, Kind::Target(_)) {
-                let seen = Seen::parse(&bytes);
-                if seen.header.command == AoeCommand::Ata {
-                    self.hosts[host].note_answer(&seen);
-                }
+        for mut bytes in frames {
+            let is_ata = || Seen::parse(&bytes).header.command == AoeCommand::Ata;
+            match self.hosts[host].kind {
+                Kind::Target(_) if is_ata() => self.hosts[host].note_answer(&Seen::parse(&bytes)),
+                Kind::Initiator(_) if is_ata() => self.hosts[host].rotate_cards(&mut bytes),
+                _ => {}
             }
             self.emit_frame(lan, Port::Host(host), &bytes);
         }
@@ -248,16 +247,20 @@ impl World {
         if bytes.len() > usize::from(self.lans[lan.0].mtu) + 14 {
             return;
         }
-        let loss = self.lans[lan.0].loss;
+        let LanWeather { loss, duplicate } = self.lans[lan.0].weather;
         if loss > 0.0 && self.random.happens(loss) {
             return;
         }
+        let is_host = matches!(sender, Port::Host(_));
+        let twice = is_host && duplicate > 0.0 && self.random.happens(duplicate);
         let port = self.lans[lan.0].ports.iter().position(|port| *port == sender);
-        let what = What::Frame {
-            lan,
-            port: port.unwrap_or(usize::MAX),
-            bytes: bytes.to_vec(),
-        };
-        self.later(LAN_DELAY, what);
+        for copy in 0..=u32::from(twice) {
+            let what = What::Frame {
+                lan,
+                port: port.unwrap_or(usize::MAX),
+                bytes: bytes.to_vec(),
+            };
+            self.later(LAN_DELAY * (1 + copy), what);
+        }
     }
 }

@@ -74,19 +74,34 @@ impl World {
         self.kill(site);
     }
 
-    /// Stops a site's process for a while, as a hypervisor or SIGSTOP does: what comes meanwhile waits in its
-    /// sockets, and its clock goes on.
+    /// Stops a site's process for a while, as SIGSTOP does: what comes meanwhile waits in its sockets, and its clock goes
+    /// on.
     pub fn pause(&mut self, site: SiteId, time: Duration) {
+        self.stop(site, time, Duration::ZERO);
+    }
+
+    /// Stops a site's machine for a while, as a hypervisor does: like [`World::pause`], and its clock stands still.
+    pub fn freeze(&mut self, site: SiteId, time: Duration) {
+        self.stop(site, time, time);
+    }
+
+    fn stop(&mut self, site: SiteId, time: Duration, stood: Duration) {
         let boots = self.sites[site.0].boots;
         let Some(process) = &mut self.sites[site.0].process else {
             return;
         };
         if !std::mem::replace(&mut process.is_paused, true) {
-            self.later(time, What::Resumed { site: site.0, boots });
+            let site = site.0;
+            self.later(time, What::Resumed { site, boots, stood });
         }
     }
 
-    pub(super) fn resume(&mut self, site: usize, boots: u64) {
+    pub(super) fn is_paused(&self, site: usize) -> bool {
+        let process = self.sites[site].process.as_ref();
+        process.is_some_and(|process| process.is_paused)
+    }
+
+    pub(super) fn resume(&mut self, site: usize, boots: u64, stood: Duration) {
         if self.sites[site].boots != boots {
             return;
         }
@@ -94,6 +109,7 @@ impl World {
             return;
         };
         process.is_paused = false;
+        process.lose_time(stood);
         for input in std::mem::take(&mut process.backlog) {
             self.input(site, input);
         }
@@ -133,6 +149,18 @@ impl World {
             engine.handle_segment(segment, state, now, out);
         });
         self.pump();
+    }
+
+    /// Changes the MTU of one segment of a site, and of nothing else on that LAN.
+    pub fn set_segment_mtu(&mut self, site: SiteId, segment: SegmentId, mtu: u16) {
+        if let SegmentState::Up { mac, .. } = self.sites[site.0].segments[usize::from(segment.0)].1 {
+            let state = SegmentState::Up { mac, mtu };
+            self.sites[site.0].segments[usize::from(segment.0)].1 = state;
+            self.feed(site.0, |engine, now, out| {
+                engine.handle_segment(segment, state, now, out);
+            });
+            self.pump();
+        }
     }
 
     /// Changes the MTU of a LAN for all that are on it.
@@ -282,9 +310,13 @@ impl World {
             );
         }
         for (segment, bytes) in frames {
-            let (lan, _) = self.sites[site].segments[usize::from(segment.0)];
+            let (lan, state) = self.sites[site].segments[usize::from(segment.0)];
             let own = gateway_mac(SiteId(site), segment);
-            if let Err(fault) = inspect(&bytes, own, self.lans[lan.0].mtu) {
+            let mtu = match state {
+                SegmentState::Up { mtu, .. } => mtu,
+                SegmentState::Down => self.lans[lan.0].mtu,
+            };
+            if let Err(fault) = inspect(&bytes, own, mtu) {
                 self.fail(&format!(
                     "site {site} sent a frame it must not send: {fault}: {bytes:02x?}"
                 ));
