@@ -1,9 +1,8 @@
-//! Initiators as the exit tells them apart: order and queue of each.
+//! Initiators as the exit tells them apart: the queue of each.
 
 use std::ops::Range;
 use std::time::Duration;
 
-use super::guard::Guard;
 use super::list::List;
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::frame::MacAddr;
@@ -33,7 +32,6 @@ pub(crate) struct FlowKey {
 /// What is remembered of it.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    pub(crate) guard: Guard,
     /// Requests that could be sent if the target had room.
     pub(crate) queue: List,
     /// Whether it has a turn in its target's round.
@@ -68,7 +66,6 @@ impl Flows {
             }
         };
         let flow = Flow {
-            guard: Guard::default(),
             queue: List::default(),
             in_turn: false,
             requests: 0,
@@ -105,14 +102,6 @@ impl Flows {
             }
             keep
         });
-    }
-
-    /// Lets guards forget what is older than `keep`, and the memory for it.
-    pub(crate) fn expire(&mut self, now: Instant, keep: Duration) {
-        for flow in self.flows.iter_mut().flatten() {
-            flow.guard.expire(now, keep);
-            flow.guard.shrink();
-        }
     }
 
     /// Where in the index a peer's are.

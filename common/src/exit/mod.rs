@@ -11,7 +11,7 @@
 //! - `watching`: whether targets live, and whether they are who they were
 //!
 //! What they work with: `target` and `export`; `table`, the requests, with `pending`, `ranges` and `list`;
-//! `flow`, the initiators, with `guard`; `span`, `rto`, `watch`, `recognition` with `identity`.
+//! `flow`, the initiators; `ways`, by which writes come, with a `guard` for each; `span`, `rto`, `watch`, `recognition` with `identity`.
 
 mod answer;
 mod export;
@@ -31,6 +31,7 @@ pub(crate) mod table;
 pub(crate) mod target;
 mod watch;
 mod watching;
+mod ways;
 
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ use export::Export;
 use flow::Flows;
 use table::{PendingTable, SlotId};
 use target::{Target, TargetId};
+use ways::Ways;
 
 /// Entries of one update stay below this many bytes, if they can.
 const UPDATE_LEN: usize = 4096;
@@ -54,6 +56,7 @@ pub(crate) struct Exit {
     exports: Vec<Export>,
     targets: Vec<Target>,
     flows: Flows,
+    ways: Ways,
     pending: PendingTable,
     /// A request older than this is not sent to a target.
     max_age: Duration,
@@ -109,6 +112,7 @@ impl Exit {
             exports,
             targets,
             flows: Flows::default(),
+            ways: Ways::default(),
             pending: PendingTable::default(),
             max_age,
             order: OrderGuard::On,

@@ -64,7 +64,7 @@ impl Exit {
 
     fn sweep(&mut self, hands: &mut Hands<'_, '_>) {
         let now = hands.io.now;
-        self.flows.expire(now, self.max_age);
+        self.ways.expire(now, self.max_age);
         let ends = self
             .pending
             .iter()
@@ -87,7 +87,7 @@ impl Exit {
         for target in self.target_ids() {
             self.serve(target, hands);
         }
-        self.sweep_at = if self.pending.is_empty() {
+        self.sweep_at = if self.pending.is_empty() && self.ways.is_empty() {
             Instant::NEVER
         } else {
             now + SWEEP_EVERY
@@ -182,6 +182,7 @@ impl Exit {
             }
         }
         self.flows.forget(peer);
+        self.ways.restart(peer);
         let flows = &self.flows;
         for target in &mut self.targets {
             target.turns.retain(|flow| flows.get(*flow).is_some());

@@ -288,6 +288,7 @@ mod tests {
             asked: Asked::Query,
             span,
             captured: Instant::default(),
+            captured_since: Instant::default(),
             arrived: Instant::default(),
             pdu,
         }
