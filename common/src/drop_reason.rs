@@ -62,7 +62,7 @@ reasons! {
 
     /// Refused: a write on a read-only export.
     RefusedReadOnly => "refused_read_only",
-    /// Refused: an ATA command that is not on the list, or one that targets would read differently.
+    /// Refused: an ATA command that is not on the list.
     RefusedAtaCommand => "refused_ata_command",
     /// Refused: more sectors than the path carries.
     RefusedTooManySectors => "refused_too_many_sectors",
@@ -89,6 +89,8 @@ reasons! {
     TargetTimeout => "target_timeout",
     /// Too many requests unanswered.
     PendingFull => "pending_full",
+    /// Too many requests wait for writes of the same sectors.
+    OverlapFull => "overlap_full",
     /// A request of a peer process that is no more: it is not sent, or its answer goes nowhere.
     PeerRestarted => "peer_restarted",
     /// The target lives and did not answer this request, and its initiator did not repeat it.
@@ -154,8 +156,6 @@ reasons! {
     UpdateTooSoon => "update_too_soon",
     /// A reply to a request that nobody made, or that was answered before.
     ReplyUnknown => "reply_unknown",
-    /// A reply whose command, length or tag does not fit the request it claims to answer.
-    ReplyMismatch => "reply_mismatch",
     /// A reply older than `max_age` to a request that was sent again since: the newest copy is the one to answer.
     ReplyLate => "reply_late",
     /// There is no session with the peer.

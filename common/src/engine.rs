@@ -63,7 +63,8 @@ impl Engine {
         reason = "fixed key lengths and algorithms; nothing a user can configure"
     )]
     pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant, unix_time: Duration) -> Engine {
-        let random = Random::new(seed);
+        let mut random = Random::new(seed);
+        let (factor, peers) = (random.u64(), config.peers.len());
         let max_age = config.tunnel.max_age;
         let links = Links::new(config.secret, config.peers, config.tunnel, random, now, unix_time)
             .expect("keys of 32 bytes suit every algorithm in use");
@@ -75,7 +76,7 @@ impl Engine {
             segments: vec![SegmentState::Down; config.segments.len()],
             links,
             edge: Edge::new(config.imports, max_age),
-            exit: Exit::new(config.exports, max_age, now),
+            exit: Exit::new(config.exports, max_age, peers, factor, now),
             telemetry,
         }
     }

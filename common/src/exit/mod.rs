@@ -10,18 +10,19 @@
 //! - `patience`: how long anything may take
 //! - `watching`: whether targets live, and whether they are who they were
 //!
-//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `ranges` and `list`;
-//! `flow`, the initiators; `ways`, by which writes come, with a `guard` for each; `span`, `rto`, `watch`, `recognition` with `identity`.
+//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `overlap`, `chains` and `list`;
+//! `flow`, the initiators, with `guard` and `turns`; `span`, `rto`, `watch`, `recognition` with `identity`.
 
 mod answer;
+mod chains;
 mod export;
 pub(crate) mod flow;
 pub(crate) mod guard;
 mod identity;
 mod list;
+mod overlap;
 mod patience;
 pub(crate) mod pending;
-mod ranges;
 mod recognition;
 mod request;
 mod rto;
@@ -29,9 +30,9 @@ mod service;
 pub(crate) mod span;
 pub(crate) mod table;
 pub(crate) mod target;
+mod turns;
 mod watch;
 mod watching;
-mod ways;
 
 use std::time::Duration;
 
@@ -45,7 +46,6 @@ use export::Export;
 use flow::Flows;
 use table::{PendingTable, SlotId};
 use target::{Target, TargetId};
-use ways::Ways;
 
 /// Entries of one update stay below this many bytes, if they can.
 const UPDATE_LEN: usize = 4096;
@@ -56,7 +56,6 @@ pub(crate) struct Exit {
     exports: Vec<Export>,
     targets: Vec<Target>,
     flows: Flows,
-    ways: Ways,
     pending: PendingTable,
     /// A request older than this is not sent to a target.
     max_age: Duration,
@@ -64,6 +63,8 @@ pub(crate) struct Exit {
     /// Whether some peer has to be told something.
     news: bool,
     sweep_at: Instant,
+    /// The slot where it goes on.
+    sweep_from: usize,
     wake: Instant,
     /// Memory of `release`.
     freed: Vec<SlotId>,
@@ -93,7 +94,14 @@ pub(crate) struct Response<'a> {
 }
 
 impl Exit {
-    pub(crate) fn new(configs: Vec<ExportConfig>, max_age: Duration, now: Instant) -> Exit {
+    /// For so many peers; `factor` is drawn at random.
+    pub(crate) fn new(
+        configs: Vec<ExportConfig>,
+        max_age: Duration,
+        peers: usize,
+        factor: u64,
+        now: Instant,
+    ) -> Exit {
         let mut targets: Vec<Target> = Vec::new();
         let mut exports = Vec::new();
         for (id, config) in (0..).zip(configs) {
@@ -112,12 +120,12 @@ impl Exit {
             exports,
             targets,
             flows: Flows::default(),
-            ways: Ways::default(),
-            pending: PendingTable::default(),
+            pending: PendingTable::new(factor, peers),
             max_age,
             order: OrderGuard::On,
             news: false,
             sweep_at: Instant::NEVER,
+            sweep_from: 0,
             wake: now,
             freed: Vec::new(),
         }

@@ -3,7 +3,6 @@
 use super::flow::FlowId;
 use super::span::Span;
 use super::target::TargetId;
-use super::ways::{Numbered, Way};
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::frame::{AtaOpcode, HEADER_LEN, MacAddr, Tag};
 use crate::time::Instant;
@@ -16,6 +15,8 @@ const EARLIER: usize = 2;
 pub(crate) struct Pending {
     pub(crate) export: ExportId,
     pub(crate) target: TargetId,
+    /// Whose room it takes, whatever becomes of the answer.
+    pub(crate) peer: PeerId,
     /// Whom the answer is for; `None`: the process that asked is no more, or it was answered.
     pub(crate) origin: Option<Origin>,
     /// The copies before the newest. They may be requests of their own that happen to be the same, so they are
@@ -24,8 +25,6 @@ pub(crate) struct Pending {
     pub(crate) asked: Asked,
     pub(crate) span: Span,
     pub(crate) stage: Stage,
-    /// Place in the order of acceptance.
-    pub(crate) order: u64,
     /// When its newest copy was captured, by our own clock, or not later than it arrived.
     pub(crate) captured: Instant,
     /// When its newest copy arrived here.
@@ -38,8 +37,6 @@ pub(crate) struct Pending {
     pub(crate) copies: u8,
     /// How many answers came.
     pub(crate) answers: u8,
-    /// A write was accepted behind this read: its answer is too old for whoever asks now.
-    pub(crate) overtaken: bool,
     /// The PDU as it came.
     pub(crate) pdu: Vec<u8>,
 }
@@ -47,7 +44,6 @@ pub(crate) struct Pending {
 /// A request that another one has the place of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Copy {
-    pub(crate) initiator: MacAddr,
     pub(crate) number: u64,
     pub(crate) tag: Tag,
     pub(crate) captured: Instant,
@@ -71,7 +67,6 @@ pub(crate) enum Stage {
 /// Whom an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// In whose turn it is served: of the first copy's initiator.
     pub(crate) flow: FlowId,
     pub(crate) peer: PeerId,
     pub(crate) import: ImportId,
@@ -98,102 +93,57 @@ pub(crate) struct Arrival<'a> {
     pub(crate) asked: Asked,
     pub(crate) span: Span,
     pub(crate) captured: Instant,
-    /// Not captured before this: earlier than `captured` while the peer's clock is not known.
-    pub(crate) captured_since: Instant,
     pub(crate) arrived: Instant,
     pub(crate) pdu: &'a [u8],
 }
 
-impl Arrival<'_> {
-    /// The write that it is.
-    pub(super) fn numbered(&self) -> Numbered {
-        Numbered {
-            way: Way {
-                target: self.target,
-                peer: self.origin.peer,
-                export: self.export,
-                import: self.origin.import,
-            },
-            number: self.origin.number,
-            span: self.span,
-            captured: self.captured_since,
-        }
-    }
-}
-
 impl Pending {
     /// As it arrives, with its PDU in memory of its own.
-    pub(super) fn new(arrival: &Arrival<'_>, stage: Stage, order: u64, pdu: Vec<u8>) -> Pending {
+    pub(super) fn new(arrival: &Arrival<'_>, stage: Stage, pdu: Vec<u8>) -> Pending {
         Pending {
             export: arrival.export,
             target: arrival.target,
+            peer: arrival.origin.peer,
             origin: Some(arrival.origin),
             earlier: [None; EARLIER],
             asked: arrival.asked,
             span: arrival.span,
             stage,
-            order,
             captured: arrival.captured,
             arrived: arrival.arrived,
             sent: arrival.arrived,
             timer: arrival.arrived,
             copies: 0,
             answers: 0,
-            overtaken: false,
             pdu,
         }
     }
 
-    /// One more copy, perhaps from another network card of its initiator or from another initiator: the newest is the
-    /// one that is answered in any case. False if this very copy is here already.
-    pub(crate) fn renew(&mut self, arrival: &Arrival<'_>) -> bool {
-        let Some(origin) = self.origin else { return false };
-        let number = arrival.origin.number;
-        let mut known = self.earlier.iter().flatten().map(|copy| copy.number);
-        if number == origin.number || known.any(|known| known == number) {
-            return false;
-        }
-        let newer = number > origin.number;
-        let (newest, captured, earlier) = if newer {
-            (arrival.origin, self.captured, origin)
-        } else {
-            (origin, arrival.captured, arrival.origin)
-        };
-        if (newest.initiator, newest.tag) != (earlier.initiator, earlier.tag) {
+    /// A newer copy takes the place of the one that is here.
+    pub(crate) fn renew(&mut self, arrival: &Arrival<'_>) {
+        if let Some(origin) = self.origin.replace(arrival.origin)
+            && origin.tag != arrival.origin.tag
+        {
             self.earlier.rotate_right(1);
             self.earlier[0] = Some(Copy {
-                initiator: earlier.initiator,
-                number: earlier.number,
-                tag: earlier.tag,
-                captured,
+                number: origin.number,
+                tag: origin.tag,
+                captured: self.captured,
             });
         }
-        if newer {
-            self.origin = Some(Origin {
-                flow: origin.flow,
-                ..newest
-            });
-            self.captured = arrival.captured;
-        }
+        self.captured = arrival.captured;
         self.arrived = arrival.arrived;
-        true
-    }
-
-    /// Whether it touches sectors of this span of the target.
-    pub(super) fn overlaps(&self, target: TargetId, span: &Span) -> bool {
-        self.target == target && self.span.overlaps(span)
     }
 
     /// Whether the arrival is a copy of this request, and this one's answer answers it.
     pub(super) fn is_same(&self, arrival: &Arrival<'_>) -> bool {
         self.stage != Stage::Draining
-            && !self.overtaken
             && self.span == arrival.span
             && self.asked == arrival.asked
             && self.export == arrival.export
-            && self.origin.is_some_and(|origin| {
-                (origin.peer, origin.import) == (arrival.origin.peer, arrival.origin.import)
-            })
+            && self
+                .origin
+                .is_some_and(|origin| origin.flow == arrival.origin.flow)
             && self.pdu.get(HEADER_LEN..) == arrival.pdu.get(HEADER_LEN..)
     }
 }

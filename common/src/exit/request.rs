@@ -1,7 +1,5 @@
 //! A request from an edge: judged, collapsed, put in order, accepted.
 
-use std::time::Duration;
-
 use super::export::max_sectors;
 use super::flow::{FlowKey, MAX_REQUESTS};
 use super::guard::Order;
@@ -16,7 +14,6 @@ use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::frame::{Ata, Query, ata};
 use crate::policy::{Verdict, judge_ata, judge_query};
 use crate::telemetry::Count;
-use crate::time::Instant;
 use crate::tunnel::message::RequestHead;
 
 impl Exit {
@@ -39,15 +36,14 @@ impl Exit {
         if pdu.is_response() {
             return Err(DropReason::MessageMalformed);
         }
-        // Where the peer's clock is not known yet, a request is as old as it has been here, or as old as one may be:
-        // whatever is the more careful.
-        let (age, oldest) = match self.order {
-            OrderGuard::On => match hands.links.request_age(peer, head.captured, now) {
-                Some(age) => (age, age),
-                None => (Duration::ZERO, self.max_age),
-            },
+        // Where the peer's clock is not known yet, a request is as old as it has been here.
+        let age = match self.order {
+            OrderGuard::On => hands
+                .links
+                .request_age(peer, head.captured, now)
+                .unwrap_or_default(),
             #[cfg(feature = "fuzzing")]
-            OrderGuard::Off => (Duration::ZERO, Duration::ZERO),
+            OrderGuard::Off => std::time::Duration::ZERO,
         };
         if age > self.max_age {
             return Err(DropReason::RequestTooOld);
@@ -122,7 +118,6 @@ impl Exit {
             asked,
             span,
             captured: now.saturating_sub(age),
-            captured_since: now.saturating_sub(oldest),
             arrived: now,
             pdu: bytes.get(..len).ok_or(DropReason::MessageMalformed)?,
         };
@@ -143,38 +138,37 @@ impl Exit {
         let now = hands.io.now;
         let meeting = self.pending.meet(arrival);
         if let Some(same) = meeting.same {
-            self.take_over(same, arrival, now)?;
+            self.take_over(same, arrival, hands)?;
             hands.io.telemetry.count(Count::RequestsCollapsed);
             return Ok(same);
         }
-        let Arrival {
-            origin, span, target, ..
-        } = *arrival;
-        let write = span.writes().then(|| arrival.numbered());
-        if let Some(write) = &write
-            && self.order == OrderGuard::On
-        {
-            match self.ways.judge(write, now).ok_or(DropReason::QueueFull)? {
+        let Arrival { origin, span, .. } = *arrival;
+        let keep = self.max_age;
+        let flow = self.flows.get_mut(origin.flow).ok_or(DropReason::QueueFull)?;
+        if span.writes() && self.order == OrderGuard::On {
+            match flow.guard.judge(origin.number, &span) {
                 Order::Newest => {}
                 Order::Stale => return Err(DropReason::WriteStale),
                 Order::Repeated => return Err(DropReason::RequestRepeated),
             }
         }
-        let flow = self.flows.get_mut(origin.flow).ok_or(DropReason::QueueFull)?;
-        if flow.requests >= MAX_REQUESTS {
+        // Of what its peer may have, an initiator has no more than is left for the others.
+        let room = self.pending.room(origin.peer);
+        if flow.requests >= MAX_REQUESTS || (room > 0 && flow.requests as usize > room) {
             return Err(DropReason::QueueFull);
         }
-        let stage = if meeting.held { Stage::Held } else { Stage::Queued };
+        if meeting.overlaps.full {
+            return Err(DropReason::OverlapFull);
+        }
         let slot = self
             .pending
-            .insert(arrival, stage)
+            .insert(arrival, &meeting)
             .ok_or(DropReason::PendingFull)?;
         flow.requests += 1;
-        if let Some(write) = &write {
-            self.ways.record(write, now, self.max_age);
-            self.pending.overtake(target, &span);
+        if span.writes() {
+            flow.guard.record(origin.number, span, now, keep);
         }
-        if meeting.held {
+        if meeting.is_held() {
             hands.io.telemetry.count(Count::RequestsHeld);
         } else {
             self.enqueue(slot);
@@ -184,16 +178,27 @@ impl Exit {
         Ok(slot)
     }
 
-    /// A request was sent again that is here.
-    fn take_over(&mut self, slot: SlotId, arrival: &Arrival<'_>, now: Instant) -> Result<(), DropReason> {
+    /// The initiator sent a request again that is here: the newest copy is the one that is answered.
+    fn take_over(
+        &mut self,
+        slot: SlotId,
+        arrival: &Arrival<'_>,
+        hands: &mut Hands<'_, '_>,
+    ) -> Result<(), DropReason> {
         let pending = self.pending.get_mut(slot).ok_or(DropReason::RequestRepeated)?;
-        if !pending.renew(arrival) {
+        let newer = |origin: Origin| arrival.origin.number > origin.number;
+        if !pending.origin.is_some_and(newer) {
             return Err(DropReason::RequestRepeated);
         }
+        pending.renew(arrival);
         let dormant = pending.stage == Stage::Dormant;
-        if arrival.span.writes() {
+        if arrival.span.writes()
+            && let Some(flow) = self.flows.get_mut(arrival.origin.flow)
+        {
             // Older copies of it are late from now on, whoever writes there next.
-            self.ways.record(&arrival.numbered(), now, self.max_age);
+            let number = arrival.origin.number;
+            flow.guard
+                .record(number, arrival.span, hands.io.now, self.max_age);
         }
         if dormant {
             self.enqueue(slot);
