@@ -81,6 +81,8 @@ reasons! {
     QueueFull => "queue_full",
     /// A request is older than `max_age` by now; its initiator has asked again or will.
     RequestTooOld => "request_too_old",
+    /// The process was stopped, or kept from the processor, between a frame and its sending.
+    TurnTooLong => "turn_too_long",
     /// A copy of a request of which a newer copy is here already, or which was accepted before.
     RequestRepeated => "request_repeated",
     /// A late copy of a write: a newer write of the same sectors was accepted.
@@ -89,8 +91,6 @@ reasons! {
     TargetTimeout => "target_timeout",
     /// Too many requests unanswered.
     PendingFull => "pending_full",
-    /// Too many requests wait for writes of the same sectors.
-    OverlapFull => "overlap_full",
     /// A request of a peer process that is no more: it is not sent, or its answer goes nowhere.
     PeerRestarted => "peer_restarted",
     /// The target lives and did not answer this request, and its initiator did not repeat it.

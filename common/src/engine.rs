@@ -63,8 +63,7 @@ impl Engine {
         reason = "fixed key lengths and algorithms; nothing a user can configure"
     )]
     pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant, unix_time: Duration) -> Engine {
-        let mut random = Random::new(seed);
-        let (factor, peers) = (random.u64(), config.peers.len());
+        let random = Random::new(seed);
         let max_age = config.tunnel.max_age;
         let links = Links::new(config.secret, config.peers, config.tunnel, random, now, unix_time)
             .expect("keys of 32 bytes suit every algorithm in use");
@@ -76,7 +75,7 @@ impl Engine {
             segments: vec![SegmentState::Down; config.segments.len()],
             links,
             edge: Edge::new(config.imports, max_age),
-            exit: Exit::new(config.exports, max_age, peers, factor, now),
+            exit: Exit::new(config.exports, max_age, now),
             telemetry,
         }
     }
@@ -106,10 +105,18 @@ impl Engine {
         self.settle(now, out);
     }
 
-    /// One captured frame, without FCS.
-    pub fn handle_frame(&mut self, segment: SegmentId, frame: &[u8], now: Instant, out: &mut Output) {
+    /// One captured frame, without FCS. `captured` is when it came to this machine, or earlier: what is left of its
+    /// age is counted from then. It may have waited until `now`, because the process was stopped or the machine slept.
+    pub fn handle_frame(
+        &mut self,
+        segment: SegmentId,
+        frame: &[u8],
+        captured: Instant,
+        now: Instant,
+        out: &mut Output,
+    ) {
         self.telemetry.count(Count::FramesReceived);
-        if let Err(reason) = self.route_frame(segment, frame, now, out) {
+        if let Err(reason) = self.route_frame(segment, frame, captured, now, out) {
             self.telemetry.drop(reason);
         }
         self.settle(now, out);
@@ -214,6 +221,11 @@ impl Engine {
         first
     }
 
+    /// Requests that are older are not carried on.
+    pub fn max_age(&self) -> Duration {
+        self.edge.max_age()
+    }
+
     /// The oldest event not yet asked for.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.telemetry.poll_event()
@@ -249,6 +261,7 @@ impl Engine {
         &mut self,
         segment: SegmentId,
         frame: &[u8],
+        captured: Instant,
         now: Instant,
         out: &mut Output,
     ) -> Result<(), DropReason> {
@@ -278,6 +291,7 @@ impl Engine {
         if !pdu.is_response() {
             let captured = Captured {
                 segment,
+                at: captured,
                 initiator: source,
                 pdu,
             };

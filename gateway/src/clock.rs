@@ -3,25 +3,30 @@
 use std::time::{Duration, SystemTime};
 
 use aoe_common::time::Instant;
+use nix::time::{ClockId, clock_gettime};
 
-/// The process's own time: it starts at zero and never goes back.
+/// The process's own time: it starts at zero, never goes back, and goes on while the machine sleeps or the process is
+/// stopped (`CLOCK_BOOTTIME`). A hypervisor that pauses the machine stops it too.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    zero: std::time::Instant,
+    zero: Duration,
 }
 
 impl Clock {
     /// Starts at zero.
     pub fn start() -> Self {
-        Clock {
-            zero: std::time::Instant::now(),
-        }
+        Clock { zero: since_boot() }
     }
 
     /// The moment it is.
     pub fn now(self) -> Instant {
-        Instant::from_micros(u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX))
+        Instant::default() + since_boot().saturating_sub(self.zero)
     }
+}
+
+/// Every kernel since 2.6.39 has this clock, so it does not fail.
+fn since_boot() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Wall clock: time since 1970. Zero on a machine whose clock stands before that.
@@ -41,5 +46,19 @@ mod tests {
         let before = clock.now();
         std::thread::sleep(Duration::from_millis(2));
         assert!(clock.now().saturating_since(before) >= Duration::from_millis(2));
+    }
+
+    /// Nobody can let the test's machine sleep, but the kernel says how long it has slept since it was started.
+    #[test]
+    fn it_counts_what_the_machine_slept() {
+        let clock = Clock { zero: Duration::ZERO };
+        let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC)
+            .map(Duration::from)
+            .unwrap();
+        let boot = clock_gettime(ClockId::CLOCK_BOOTTIME)
+            .map(Duration::from)
+            .unwrap();
+        let now = clock.now().saturating_since(Instant::default());
+        assert!(now + Duration::from_micros(1) >= boot && now >= monotonic);
     }
 }

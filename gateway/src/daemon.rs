@@ -6,8 +6,6 @@
 //! 4. Segments whose devices exist are attached, and the log says `ready`.
 //! 5. SIGTERM or SIGINT: the peers are told, the counters are logged, and the process ends.
 //!
-//! A data plane that hangs is noticed by [`watchdog`], and ends the process.
-//!
 //! Threads talk by [`Command`] and [`Reports`]; none waits for another. With several workers there is one data plane for
 //! each, with an engine, sockets and sessions of its own; they share nothing.
 
@@ -31,7 +29,7 @@ use crate::resolver::Resolver;
 use crate::segment::{AttachError, Watch, WatchedSegment};
 use crate::sys::buffers::Buffers;
 use crate::wire::{Offload, UdpWire};
-use crate::{watchdog, workers};
+use crate::workers;
 
 /// Why the gateway could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +141,6 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
             resolvers.spawn(resolver.run(requests));
         }
         drop(tell);
-        watchdog::start(&commands)?;
         let outcome = watch.start().map_err(RunError::Attach);
         let copies = std::iter::repeat_n(Arc::new(()), commands.len());
         for (worker, copy) in commands.iter().zip(copies) {
@@ -226,12 +223,12 @@ impl Signals {
         loop {
             tokio::select! {
                 Some(()) = self.terminate.recv() => {
-                    tell(|| Command::Shutdown);
                     tracing::info!("ending: SIGTERM");
+                    tell(|| Command::Shutdown);
                 }
                 Some(()) = self.interrupt.recv() => {
-                    tell(|| Command::Shutdown);
                     tracing::info!("ending: SIGINT");
+                    tell(|| Command::Shutdown);
                 }
                 Some(()) = self.hangup.recv() => {
                     tracing::warn!("SIGHUP ignored: reload is not there yet; restart to use a changed configuration");

@@ -22,5 +22,3 @@ pub mod segment;
 pub mod sys;
 pub mod wire;
 pub mod workers;
-
-mod watchdog;

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use aoe_common::frame::Address;
+use aoe_gateway::clock::unix_time;
 use aoe_gateway::sys::batch::RecvBatch;
 use aoe_gateway::sys::link::{self, LinkState};
 use aoe_gateway::sys::packet::{Addresses, PacketOptions, PacketSocket, Promiscuous};
@@ -297,5 +298,34 @@ fn a_full_receive_buffer_is_counted_by_the_kernel() {
         let received = drain(&mut b).len();
         assert!(dropped > 0);
         assert_eq!(received + dropped, sent);
+    });
+}
+
+#[test]
+fn the_kernel_says_when_a_frame_came_however_late_it_is_read() {
+    in_namespace(|net| {
+        net.cable("a", "b");
+        let mut a = open("a", PacketOptions::ethertype(AOE));
+        let mut b = open("b", PacketOptions::ethertype(AOE));
+        let (to, from) = (mac("b"), mac("a"));
+        let before = unix_time();
+        send(
+            &mut a,
+            &[frame(to, from, AOE, 1, 60), frame(to, from, AOE, 2, 60)],
+        );
+        let mut set = PollSet::with_slots(1);
+        set.watch(0, &b.as_fd(), Interest::Readable);
+        set.wait(None).unwrap();
+        let after = unix_time();
+        std::thread::sleep(Duration::from_millis(300));
+        let mut batch = RecvBatch::default();
+        assert_eq!(b.recv_batch(&mut batch).unwrap(), 2);
+        for (_, stamp) in batch.stamped() {
+            let stamp = stamp.unwrap();
+            assert!(
+                before <= stamp && stamp <= after,
+                "{before:?} {stamp:?} {after:?}"
+            );
+        }
     });
 }

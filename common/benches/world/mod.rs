@@ -230,7 +230,7 @@ impl World {
                 Mail::Target(frame) if frames::lba(&frame).is_some_and(|lba| lba >= FAR) => {}
                 Mail::Target(frame) => {
                     let answer = frames::answer(&frame);
-                    self.at_exit(|engine, now, out| engine.handle_frame(SAN, &answer, now, out));
+                    self.at_exit(|engine, now, out| engine.handle_frame(SAN, &answer, now, now, out));
                 }
             }
         }
@@ -273,7 +273,7 @@ impl Station {
         let Station { engine, out } = self;
         frames
             .iter()
-            .for_each(|frame| engine.handle_frame(SAN, frame, now, out));
+            .for_each(|frame| engine.handle_frame(SAN, frame, now, now, out));
         engine.flush(now, out);
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Edge {
     imports: Vec<Import>,
     /// Segment and address of every import, sorted: who presents what.
     presented: Vec<(SegmentId, Address, ImportId)>,
+    /// A request that is older when it gets here is not carried on.
+    max_age: Duration,
     wake: Instant,
 }
 
@@ -45,6 +47,8 @@ pub(crate) struct Edge {
 #[derive(Clone, Copy)]
 pub(crate) struct Captured<'a> {
     pub(crate) segment: SegmentId,
+    /// When it came to this machine.
+    pub(crate) at: Instant,
     pub(crate) initiator: MacAddr,
     pub(crate) pdu: Pdu<'a>,
 }
@@ -61,6 +65,7 @@ impl Edge {
                 .map(|config| Import::new(config, max_age))
                 .collect(),
             presented,
+            max_age,
             wake: Instant::NEVER,
         }
     }
@@ -68,6 +73,11 @@ impl Edge {
     /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn deadline(&self) -> Instant {
         self.wake
+    }
+
+    /// A request that is older is not carried on.
+    pub(crate) fn max_age(&self) -> Duration {
+        self.max_age
     }
 
     /// A request from an initiator: find the import, judge, answer or carry on.
@@ -78,6 +88,10 @@ impl Edge {
         links: &mut Links,
         io: &mut Io<'_>,
     ) -> Result<(), DropReason> {
+        // The exit would not send it either. Here it is known even where the exit does not know our clock yet.
+        if io.now.saturating_since(captured.at) > self.max_age {
+            return Err(DropReason::RequestTooOld);
+        }
         let address = captured.pdu.address();
         if !address.is_broadcast() {
             let import = self
@@ -117,6 +131,7 @@ impl Edge {
     ) -> Result<(), DropReason> {
         let Captured {
             segment,
+            at,
             initiator,
             pdu,
         } = captured;
@@ -181,7 +196,7 @@ impl Edge {
             clippy::cast_possible_truncation,
             reason = "the wire carries microseconds modulo 2^32"
         )]
-        let captured_at = io.now.as_micros() as u32;
+        let captured_at = at.as_micros() as u32;
         let head = RequestHead {
             export,
             import: id,

@@ -36,18 +36,15 @@ impl Exit {
         if pdu.is_response() {
             return Err(DropReason::MessageMalformed);
         }
-        // Where the peer's clock is not known yet, a request is as old as it has been here.
         let age = match self.order {
-            OrderGuard::On => hands
-                .links
-                .request_age(peer, head.captured, now)
-                .unwrap_or_default(),
+            OrderGuard::On => hands.links.request_age(peer, head.captured, now),
             #[cfg(feature = "fuzzing")]
-            OrderGuard::Off => std::time::Duration::ZERO,
+            OrderGuard::Off => Some(std::time::Duration::ZERO),
         };
-        if age > self.max_age {
+        let Some(age) = age.filter(|age| *age <= self.max_age) else {
+            hands.links.doubt_clock(peer);
             return Err(DropReason::RequestTooOld);
-        }
+        };
         let target = self.target(export.target).ok_or(DropReason::TargetDown)?;
         if target.watch.mac().is_none() {
             return Err(DropReason::TargetDown);
@@ -142,7 +139,9 @@ impl Exit {
             hands.io.telemetry.count(Count::RequestsCollapsed);
             return Ok(same);
         }
-        let Arrival { origin, span, .. } = *arrival;
+        let Arrival {
+            origin, span, target, ..
+        } = *arrival;
         let keep = self.max_age;
         let flow = self.flows.get_mut(origin.flow).ok_or(DropReason::QueueFull)?;
         if span.writes() && self.order == OrderGuard::On {
@@ -152,23 +151,20 @@ impl Exit {
                 Order::Repeated => return Err(DropReason::RequestRepeated),
             }
         }
-        // Of what its peer may have, an initiator has no more than is left for the others.
-        let room = self.pending.room(origin.peer);
-        if flow.requests >= MAX_REQUESTS || (room > 0 && flow.requests as usize > room) {
+        if flow.requests >= MAX_REQUESTS {
             return Err(DropReason::QueueFull);
         }
-        if meeting.overlaps.full {
-            return Err(DropReason::OverlapFull);
-        }
+        let stage = if meeting.held { Stage::Held } else { Stage::Queued };
         let slot = self
             .pending
-            .insert(arrival, &meeting)
+            .insert(arrival, stage)
             .ok_or(DropReason::PendingFull)?;
         flow.requests += 1;
         if span.writes() {
             flow.guard.record(origin.number, span, now, keep);
+            self.pending.overtake(target, &span);
         }
-        if meeting.is_held() {
+        if meeting.held {
             hands.io.telemetry.count(Count::RequestsHeld);
         } else {
             self.enqueue(slot);

@@ -144,12 +144,25 @@ impl Links {
             .is_some_and(|link| link.is_up(now))
     }
 
-    /// How old what a peer captured then (microseconds of its clock, modulo 2^32) is at most; `None` if we do not know
-    /// its clock. See [`PeerClock::age`](super::peer_clock::PeerClock::age).
-    pub(crate) fn request_age(&self, peer: PeerId, captured: u32, now: Instant) -> Option<Duration> {
-        self.links
-            .get(usize::from(peer.0))
-            .and_then(|link| link.clock.age(captured, now))
+    /// How old what a peer captured then (microseconds of its clock, modulo 2^32) is at most; `None` if that is not
+    /// known. See [`peer_clock`](super::peer_clock).
+    ///
+    /// A peer whose clock was not read yet sealed it after its session began; how old it was then is the peer's
+    /// affair.
+    pub(crate) fn request_age(&mut self, peer: PeerId, captured: u32, now: Instant) -> Option<Duration> {
+        let link = self.links.get_mut(usize::from(peer.0))?;
+        link.clock.age(captured, now).or_else(|| {
+            let since = link.sessions.oldest_since()?;
+            link.clock.ran_since(since).then(|| now.saturating_since(since))
+        })
+    }
+
+    /// A request of this peer was too old, or of no known age: its clock is read again soon.
+    pub(crate) fn doubt_clock(&mut self, peer: PeerId) {
+        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+            link.clock.doubt();
+            self.wake = self.wake.min(link.ping_at(self.keepalive));
+        }
     }
 
     pub(crate) fn poll_change(&mut self) -> Option<(PeerId, Change)> {

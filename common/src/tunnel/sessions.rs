@@ -75,6 +75,12 @@ impl Sessions {
         })
     }
 
+    /// When the first of those began whose records are opened.
+    pub(crate) fn oldest_since(&self) -> Option<Instant> {
+        let sessions = self.previous.iter().chain(&self.current);
+        sessions.map(Session::since).min()
+    }
+
     /// Whether the current session stays although a record opened under `next`.
     ///
     /// Two calls at once make two sessions. If each side went over to the other's, both would for good send what

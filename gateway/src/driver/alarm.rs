@@ -12,6 +12,8 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 /// Deadlines are some milliseconds ahead and move with every frame. A timeout of `ppoll` would be set and taken back each
 /// time, which in a virtual machine is two exits to the hypervisor: a seventh of what a lone request waits. This one is
 /// set again only for an earlier deadline, and otherwise rings early: nothing is due then, and it is set anew.
+///
+/// It counts the time that the machine sleeps, as the [`Clock`](crate::clock::Clock) does.
 #[derive(Debug)]
 pub(super) struct Alarm {
     timer: TimerFd,
@@ -26,7 +28,7 @@ impl Alarm {
     /// A lack of descriptors.
     pub(super) fn new() -> io::Result<Self> {
         let timer = TimerFd::new(
-            ClockId::CLOCK_MONOTONIC,
+            ClockId::CLOCK_BOOTTIME,
             TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK,
         )?;
         Ok(Alarm {

@@ -5,6 +5,7 @@
 
 mod alarm;
 mod command;
+mod queue;
 mod spin;
 mod waiter;
 
@@ -20,10 +21,11 @@ use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
 use aoe_common::time::Instant;
 
+use self::command::CommandReceiver;
 pub use self::command::{Command, CommandSender, Lost, Reports};
-pub(crate) use self::command::{CommandReceiver, channel};
+use self::queue::Queue;
 use self::waiter::{Source, Waiter};
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_time};
 use crate::segment::SegmentPort;
 use crate::sys::batch::RecvBatch;
 use crate::wire::{RecvMemory, UdpWire};
@@ -57,6 +59,7 @@ struct Segment {
 struct Attached {
     port: SegmentPort,
     generation: u64,
+    queue: Queue,
 }
 
 struct Wire {
@@ -72,6 +75,9 @@ enum Flow {
     Continue,
     End,
 }
+
+/// A turn that takes longer was stopped: what it made for a segment is not sent any more.
+const LONGEST_TURN: Duration = Duration::from_millis(500);
 
 /// A socket's failures are logged at most this often; the counters have all of them.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -91,7 +97,7 @@ impl Driver {
         busy_poll: Duration,
         reports: Reports,
     ) -> io::Result<(Self, CommandSender)> {
-        let (sender, commands) = channel()?;
+        let (sender, commands) = command::channel()?;
         let mut waiter = Waiter::new(wires.len(), segments, busy_poll)?;
         waiter.watch(Source::Commands, &commands);
         // The configuration allows at most as many of either as their numbers in the engine can count.
@@ -140,7 +146,6 @@ impl Driver {
         self.deliver(now);
         loop {
             now = self.waiter.wait(self.wake_at(), now, self.clock)?;
-            self.commands.turned();
             if self.turn(now) == Flow::End {
                 return Ok(());
             }
@@ -152,7 +157,15 @@ impl Driver {
         if self.segments.iter().any(|segment| segment.to_report.is_some()) {
             return Instant::default();
         }
-        self.engine.deadline().at
+        let deadline = self.engine.deadline().at;
+        let has_tap = |segment: &Segment| {
+            let port = segment.attached.as_ref().map(|attached| &attached.port);
+            matches!(port, Some(SegmentPort::Tap(_)))
+        };
+        match self.segments.iter().any(has_tap) {
+            true => deadline.min(self.waiter.looked() + self.engine.max_age() / Queue::LOOKS),
+            false => deadline,
+        }
     }
 
     fn turn(&mut self, now: Instant) -> Flow {
@@ -189,7 +202,13 @@ impl Driver {
                     port,
                     state,
                 } => {
-                    self.attach(segment, Attached { port, generation });
+                    let queue = Queue::new(now);
+                    let attached = Attached {
+                        port,
+                        generation,
+                        queue,
+                    };
+                    self.attach(segment, attached);
                     self.engine.handle_segment(segment, state, now, &mut self.out);
                 }
                 Command::Announce { segment, state } => {
@@ -249,12 +268,21 @@ impl Driver {
         let id = slot.id;
         let mut lost = slot.to_report.take();
         if let Some(attached) = &mut slot.attached
-            && self.waiter.is_ready(Source::Segment(index))
+            && !self.waiter.is_ready(Source::Segment(index))
         {
+            attached.queue.was_empty(self.waiter.looked());
+        } else if let Some(attached) = &mut slot.attached {
+            let queue = &mut attached.queue;
             match attached.port.recv_batch(&mut self.frames) {
-                Ok(_) => {
-                    for frame in self.frames.iter() {
-                        self.engine.handle_frame(id, frame, now, &mut self.out);
+                Ok(count) => {
+                    queue.see_wall_clock(unix_time(), now);
+                    for (frame, stamp) in self.frames.stamped() {
+                        let captured = queue.came(stamp, now);
+                        self.engine.handle_frame(id, frame, captured, now, &mut self.out);
+                    }
+                    queue.was_read(count, now);
+                    if count < RecvBatch::SLOTS {
+                        queue.was_empty(now);
                     }
                     self.engine
                         .count_drop(DropReason::FrameTooLong, self.frames.truncated() as u64);
@@ -319,7 +347,10 @@ impl Driver {
                 wire.tell(now, "send", &error);
             }
         }
-        if !self.out.frames.is_empty() {
+        if self.clock.now().saturating_since(now) > LONGEST_TURN {
+            let late = self.out.frames.iter().count() as u64;
+            self.engine.count_drop(DropReason::TurnTooLong, late);
+        } else if !self.out.frames.is_empty() {
             for segment in &mut self.segments {
                 let failed = segment.send(&self.out);
                 self.engine

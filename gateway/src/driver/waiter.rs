@@ -18,6 +18,7 @@ pub(super) struct Waiter {
     wires: usize,
     spin: Spin,
     alarm: Alarm,
+    looked: Instant,
 }
 
 /// One thing to wait for.
@@ -36,6 +37,7 @@ impl Waiter {
             wires,
             spin: Spin::new(busy_poll),
             alarm: Alarm::new()?,
+            looked: Instant::default(),
         };
         let slot = waiter.slot(Source::Alarm);
         waiter.set.watch(slot, &waiter.alarm, Interest::Readable);
@@ -57,6 +59,7 @@ impl Waiter {
     pub(super) fn wait(&mut self, deadline: Instant, now: Instant, clock: Clock) -> io::Result<Instant> {
         let mut now = now;
         while self.spin.goes_on(now) && now < deadline {
+            self.looked = now;
             let found = self.look(Some(Duration::ZERO))?;
             now = clock.now();
             if found {
@@ -70,6 +73,7 @@ impl Waiter {
             now = back;
         }
         self.alarm.ring_by(deadline, now)?;
+        self.looked = now;
         let found = self.look((deadline <= now).then_some(Duration::ZERO))?;
         now = clock.now();
         if found {
@@ -91,6 +95,12 @@ impl Waiter {
     /// Whether the last wait found this source ready.
     pub(super) fn is_ready(&self, source: Source) -> bool {
         self.set.is_ready(self.slot(source))
+    }
+
+    /// A moment before the last wait found what is ready and what is not. (A process that is stopped is so on its way
+    /// back from the kernel, before it reads its clock.)
+    pub(super) fn looked(&self) -> Instant {
+        self.looked
     }
 
     fn slot(&self, source: Source) -> usize {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use aoe_common::frame::MAX_FRAME_LEN;
 
-use super::message::{Fit, Messages};
+use super::message::{Fit, Messages, Received};
 
 /// Frames received in one turn. The memory is allocated once and used again for every batch.
 pub struct RecvBatch {
@@ -14,6 +15,8 @@ pub struct RecvBatch {
     slot_len: usize,
     /// Length of the frame in each slot, `None` where it did not fit.
     lens: Vec<Option<usize>>,
+    /// Stamp of the frame in each slot; none where there are fewer.
+    stamps: Vec<Option<Duration>>,
     messages: Messages,
 }
 
@@ -32,16 +35,24 @@ impl RecvBatch {
             memory: vec![0; slots * slot_len].into_boxed_slice(),
             slot_len,
             lens: Vec::with_capacity(slots),
+            stamps: Vec::with_capacity(slots),
             messages: Messages::with_capacity(slots),
         }
     }
 
     /// The frames of the last batch that arrived whole, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.stamped().map(|(frame, _)| frame)
+    }
+
+    /// The same, each with the wall clock (time since 1970) at its arrival, if the kernel says so.
+    pub fn stamped(&self) -> impl Iterator<Item = (&[u8], Option<Duration>)> {
+        let stamps = self.stamps.iter().copied().chain(std::iter::repeat(None));
         self.memory
             .chunks_exact(self.slot_len)
             .zip(&self.lens)
-            .filter_map(|(slot, len)| slot.get(..(*len)?))
+            .zip(stamps)
+            .filter_map(|((slot, len), stamp)| Some((slot.get(..(*len)?)?, stamp)))
     }
 
     /// How many frames of the last batch were longer than a slot, and so are left out.
@@ -52,13 +63,13 @@ impl RecvBatch {
     /// Fills the batch by one `recvmmsg`.
     pub(super) fn fill_from_socket(&mut self, socket: &impl AsFd) -> io::Result<usize> {
         self.lens.clear();
+        self.stamps.clear();
         let slots = self.memory.chunks_exact_mut(self.slot_len);
         let count = self.messages.recv(socket, slots)?;
-        self.lens
-            .extend(self.messages.received(count).map(|(len, fit)| match fit {
-                Fit::Whole => Some(len),
-                Fit::Truncated => None,
-            }));
+        for Received { len, fit, stamp } in self.messages.received(count) {
+            self.lens.push((fit == Fit::Whole).then_some(len));
+            self.stamps.push(stamp);
+        }
         Ok(count)
     }
 
@@ -70,6 +81,7 @@ impl RecvBatch {
     /// What `read` returned, if it failed at once; a failure after the first frame will show on the next call.
     pub fn fill_by(&mut self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.lens.clear();
+        self.stamps.clear();
         for slot in self.memory.chunks_exact_mut(self.slot_len) {
             match read(slot) {
                 Ok(len) => self.lens.push((len < slot.len()).then_some(len)),

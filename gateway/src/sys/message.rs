@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 /// Message headers, kept between calls so that no call allocates.
 ///
@@ -9,7 +10,13 @@ use std::os::fd::{AsFd, AsRawFd};
 pub(super) struct Messages {
     iovecs: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
+    controls: Box<[Control]>,
 }
+
+/// Room for what the kernel says about a message: a `cmsghdr` and a `timespec`.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; 64]);
 
 // SAFETY: the pointers inside are written and used only within a call that borrows what they point to.
 unsafe impl Send for Messages {}
@@ -44,6 +51,7 @@ impl Messages {
         Messages {
             iovecs: vec![iovec; capacity].into_boxed_slice(),
             headers: vec![header; capacity].into_boxed_slice(),
+            controls: vec![Control([0; 64]); capacity].into_boxed_slice(),
         }
     }
 
@@ -55,18 +63,21 @@ impl Messages {
         slots: impl Iterator<Item = &'a mut [u8]>,
     ) -> io::Result<usize> {
         let mut count: u32 = 0;
-        for ((slot, iovec), header) in slots.zip(&mut self.iovecs).zip(&mut self.headers) {
+        let memory = self.iovecs.iter_mut().zip(&mut self.controls);
+        for ((slot, (iovec, control)), header) in slots.zip(memory).zip(&mut self.headers) {
             *iovec = libc::iovec {
                 iov_base: slot.as_mut_ptr().cast(),
                 iov_len: slot.len(),
             };
             header.msg_hdr.msg_iov = iovec;
             header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = control.0.len();
             count += 1;
         }
         // SAFETY: the first `count` headers point to an iovec each, which points to a slot that the caller
-        // lends mutably for `'a`, hence through this call; no two slots overlap. Names and control data are
-        // null with length zero.
+        // lends mutably for `'a`, hence through this call, and to a control buffer of our own; none of these
+        // overlap. Names are null with length zero.
         let result = unsafe {
             libc::recvmmsg(
                 socket.as_fd().as_raw_fd(),
@@ -79,15 +90,16 @@ impl Messages {
         usize::try_from(result).map_err(|_| io::Error::last_os_error())
     }
 
-    /// The first `count` messages of the last [`recv`](Self::recv): the length of each, and whether it was
-    /// longer than its slot.
-    pub(super) fn received(&self, count: usize) -> impl Iterator<Item = (usize, Fit)> {
-        self.headers.iter().take(count).map(|header| {
-            let cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            (
-                header.msg_len as usize,
-                if cut { Fit::Truncated } else { Fit::Whole },
-            )
+    /// The first `count` messages of the last [`recv`](Self::recv).
+    pub(super) fn received(&self, count: usize) -> impl Iterator<Item = Received> {
+        let headers = self.headers.iter().zip(&self.controls).take(count);
+        headers.map(|(header, control)| Received {
+            len: header.msg_len as usize,
+            fit: match header.msg_hdr.msg_flags & libc::MSG_TRUNC {
+                0 => Fit::Whole,
+                _ => Fit::Truncated,
+            },
+            stamp: control.0.get(..header.msg_hdr.msg_controllen).and_then(stamp),
         })
     }
 
@@ -114,6 +126,8 @@ impl Messages {
                 };
                 header.msg_hdr.msg_iov = iovec;
                 header.msg_hdr.msg_iovlen = 1;
+                header.msg_hdr.msg_control = std::ptr::null_mut();
+                header.msg_hdr.msg_controllen = 0;
                 loaded += 1;
             }
             let mut rest = self.headers.get_mut(..loaded).unwrap_or_default();
@@ -142,6 +156,35 @@ impl Messages {
         }
     }
 }
+
+/// A message that was received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received {
+    /// Its length, or that of its slot.
+    pub(super) len: usize,
+    pub(super) fit: Fit,
+    /// The wall clock at its arrival, of a socket with `SO_TIMESTAMPNS`.
+    pub(super) stamp: Option<Duration>,
+}
+
+/// The stamp in the control data of a message: nothing else is asked for, so it is the first there.
+fn stamp(control: &[u8]) -> Option<Duration> {
+    // SAFETY: `CMSG_LEN` only calculates.
+    let (whole, head) = unsafe { (libc::CMSG_LEN(TIMESPEC_LEN) as usize, libc::CMSG_LEN(0) as usize) };
+    let bytes = control.get(..whole)?;
+    // SAFETY: the slice is long enough, and any bytes are a value of this struct of integers.
+    let header: libc::cmsghdr = unsafe { std::ptr::read_unaligned(bytes.as_ptr().cast()) };
+    if (header.cmsg_level, header.cmsg_type) != (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) {
+        return None;
+    }
+    // SAFETY: as above; `bytes` is a header of `head` bytes and a `timespec`.
+    let at: libc::timespec = unsafe { std::ptr::read_unaligned(bytes.as_ptr().add(head).cast()) };
+    let (secs, nanos) = (u64::try_from(at.tv_sec).ok()?, u32::try_from(at.tv_nsec).ok()?);
+    Some(Duration::new(secs, nanos))
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the struct is 16 bytes long")]
+const TIMESPEC_LEN: u32 = size_of::<libc::timespec>() as u32;
 
 /// Whether a message was as long as it seems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -87,6 +87,8 @@ impl PacketSocket {
                 socket.attach_filter(&program(ethertype, options.promiscuous, &options.addresses))?;
                 // Kernels before 4.20 do not know the option; the filter does the same, a little later.
                 let _ = option::set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
+                // A frame may wait long before it is read: how long is counted from here.
+                option::set(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
                 // Frames go straight to the driver: a queueing discipline would only add its own loss and cost.
                 option::set(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)?;
                 match options.promiscuous {

@@ -65,7 +65,8 @@ pub(super) struct Process {
 /// What comes to a gateway from outside.
 #[derive(Debug)]
 pub(super) enum Input {
-    Frame(SegmentId, Vec<u8>),
+    /// With the moment at which it arrived, and which the kernel stamps on it.
+    Frame(SegmentId, Vec<u8>, Instant),
     Datagram(Path, Vec<u8>),
 }
 

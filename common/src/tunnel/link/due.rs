@@ -10,7 +10,7 @@ use crate::tunnel::sessions::CONFIRM_WITHIN;
 /// First wait between two calls; doubles up to [`DIAL_LONGEST`].
 const DIAL_FIRST: Duration = Duration::from_secs(1);
 const DIAL_LONGEST: Duration = Duration::from_secs(5);
-/// How often a peer whose clock we do not know yet is asked.
+/// How often a peer is asked whose clock we do not know yet, or whose requests look too old.
 const FIRST_READING_EVERY: Duration = Duration::from_millis(250);
 /// How often a peer that requests or replies go to is asked for its clock.
 const READING_EVERY: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ impl Link {
         if let Some(since) = self.owes_since {
             at = at.min(since.max(self.last_ping) + ASK_AFTER);
         }
-        if self.clock.round_trip().is_none() {
+        if self.clock.wants_reading() {
             at = at.min(self.last_ping + FIRST_READING_EVERY);
         } else if self.busy {
             at = at.min(self.last_ping + READING_EVERY);

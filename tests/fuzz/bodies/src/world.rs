@@ -103,7 +103,7 @@ impl Gateway {
     }
 
     pub(crate) fn frame(&mut self, segment: SegmentId, bytes: &[u8]) -> Emitted {
-        self.act(|engine, now, out| engine.handle_frame(segment, bytes, now, out))
+        self.act(|engine, now, out| engine.handle_frame(segment, bytes, now, now, out))
     }
 
     /// Calls the peer at its address.

@@ -184,7 +184,7 @@ impl World {
                 Port::Gateway(site, segment) => {
                     let (_, state) = self.sites[site].segments[usize::from(segment)];
                     if state != SegmentState::Down {
-                        self.input(site, Input::Frame(SegmentId(segment), bytes.to_vec()));
+                        self.input(site, Input::Frame(SegmentId(segment), bytes.to_vec(), self.now));
                     }
                 }
                 Port::Host(host) => {

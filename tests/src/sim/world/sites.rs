@@ -110,7 +110,11 @@ impl World {
         };
         process.is_paused = false;
         process.lose_time(stood);
-        for input in std::mem::take(&mut process.backlog) {
+        for mut input in std::mem::take(&mut process.backlog) {
+            // What waited in the network card of a machine that stood still arrives when it goes on.
+            if let (Input::Frame(_, _, arrived), false) = (&mut input, stood.is_zero()) {
+                *arrived = self.now;
+            }
             self.input(site, input);
         }
     }
@@ -122,10 +126,20 @@ impl World {
                     process.backlog.push(input);
                 }
             }
-            _ => self.feed(site, |engine, now, out| match input {
-                Input::Frame(segment, bytes) => engine.handle_frame(segment, &bytes, now, out),
-                Input::Datagram(path, mut bytes) => engine.handle_datagram(path, &mut bytes, now, out),
-            }),
+            Some(process) => {
+                let own = |moment| process.own(moment);
+                let captured = match &input {
+                    Input::Frame(_, _, arrived) => own(*arrived),
+                    Input::Datagram(..) => own(self.now),
+                };
+                self.feed(site, |engine, now, out| match input {
+                    Input::Frame(segment, bytes, _) => {
+                        engine.handle_frame(segment, &bytes, captured, now, out)
+                    }
+                    Input::Datagram(path, mut bytes) => engine.handle_datagram(path, &mut bytes, now, out),
+                });
+            }
+            None => {}
         }
     }
 
