@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{Access, Cipher, ConfigString, ExportId, ImportId, PeerId, Protection};
 use crate::exit::flow::{FlowId, FlowKey, Flows};
 use crate::exit::guard::{Guard, Order};
-use crate::exit::pending::{Arrival, Asked, Origin};
+use crate::exit::pending::{Arrival, Asked, Origin, Stage};
 use crate::exit::span::{Span, Touch};
 use crate::exit::table::{PendingTable, SlotId};
 use crate::exit::target::TargetId;
@@ -135,7 +135,7 @@ impl Pendings {
         #[allow(clippy::expect_used, reason = "the first flow has room")]
         let flow = Flows::default().enter(key, Instant::default()).expect("room");
         let mut all = Pendings {
-            table: PendingTable::new(1, 1),
+            table: PendingTable::default(),
             flow,
             next: 0,
         };
@@ -153,10 +153,7 @@ impl Pendings {
             pending.copies = 1;
         }
         let found = self.table.find(tag);
-        if let Some(slot) = found {
-            self.table.release(slot, &mut Vec::new());
-        }
-        found.is_some()
+        found.and_then(|slot| self.table.release(slot)).is_some()
     }
 
     fn accept(&mut self) -> Option<SlotId> {
@@ -182,10 +179,10 @@ impl Pendings {
             pdu: &[0; 22],
         };
         let meeting = self.table.meet(&arrival);
-        if meeting.is_held() {
+        if meeting.held {
             return None;
         }
-        self.table.insert(&arrival, &meeting)
+        self.table.insert(&arrival, Stage::AtTarget)
     }
 }
 

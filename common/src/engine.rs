@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use crate::config::{GatewayConfig, PeerId, SegmentId};
+use crate::disk::Disk;
 use crate::drop_reason::DropReason;
 use crate::edge::{Captured, Edge};
 use crate::event::Event;
@@ -145,6 +146,23 @@ impl Engine {
             Ok(None) => {}
             Err(reason) => self.telemetry.drop(reason),
         }
+        self.settle(now, out);
+    }
+
+    /// The disk behind this export is known from an earlier process. Call it right after [`Engine::new`].
+    pub fn remember_disk(&mut self, export: &str, disk: Disk) {
+        self.exit.remember_disk(export, disk);
+    }
+
+    /// The disk behind this export is the right one although it was another, or the next one that answers will be.
+    pub fn accept_disk(&mut self, export: &str, now: Instant, out: &mut Output) {
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
+        self.exit.accept_disk(export, hands);
         self.settle(now, out);
     }
 

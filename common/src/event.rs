@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::{Cipher, OnConflict, PeerId, Protection};
+use crate::disk::Disk;
 use crate::frame::{Address, MacAddr};
 
 /// How loud an event is.
@@ -113,14 +114,30 @@ pub enum Event {
         export: String,
         /// The target's address on its segment.
         target: Address,
-        /// Sectors of the disk that was there at first.
-        was: u64,
-        /// Sectors of the one that is there now.
-        is: u64,
+        /// What it has that the one at first had not.
+        difference: String,
         /// What happens to writes.
         on_conflict: OnConflict,
     },
-    /// Only one disk answers for an export's address, and it is the one that was there at first.
+    /// The disk behind an export has more sectors than before.
+    DiskGrown {
+        /// The export.
+        export: String,
+        /// The target's address on its segment.
+        target: Address,
+        /// How many it had.
+        was: u64,
+        /// How many it has.
+        is: u64,
+    },
+    /// To be remembered over a restart: the disk behind an export is this one, and any other is a conflict.
+    DiskKnown {
+        /// The export.
+        export: String,
+        /// The disk.
+        disk: Disk,
+    },
+    /// Only one disk answers for an export's address, and it is the right one.
     ConflictOver {
         /// The export.
         export: String,
@@ -187,11 +204,12 @@ impl Event {
             | Event::PeerMoved { .. }
             | Event::PathMtu { .. }
             | Event::TargetUp { .. }
+            | Event::DiskGrown { .. }
             | Event::ConflictOver { .. }
             | Event::ForeignGone { .. }
             | Event::ImportUp { .. }
             | Event::ImportDown { .. } => Level::Info,
-            Event::EndpointNeeded(_) | Event::SessionRekeyed { .. } => Level::Debug,
+            Event::EndpointNeeded(_) | Event::SessionRekeyed { .. } | Event::DiskKnown { .. } => Level::Debug,
         }
     }
 }
@@ -261,19 +279,28 @@ impl fmt::Display for Event {
             Event::TargetChanged {
                 export,
                 target,
-                was,
-                is,
+                difference,
                 on_conflict,
             } => write!(
                 f,
-                "export {export}: another disk answers for {target} than at first ({is} sectors, not {was}){}; if it is the \
-                 right one, restart this gateway",
+                "export {export}: another disk answers for {target} than before ({difference}){}; if it is the right \
+                 one: aoe-gateway accept-disk --config FILE --export {export}",
                 consequence(*on_conflict)
             ),
+            Event::DiskGrown {
+                export,
+                target,
+                was,
+                is,
+            } => write!(
+                f,
+                "export {export}: the disk at {target} grew from {was} to {is} sectors"
+            ),
+            Event::DiskKnown { export, disk } => write!(f, "export {export}: its disk is {disk}"),
             Event::ConflictOver { export, target } => {
                 write!(
                     f,
-                    "export {export}: {target} is the disk that was there at first, and the only one"
+                    "export {export}: {target} is the right disk again, and the only one"
                 )
             }
             Event::ImportChanged {

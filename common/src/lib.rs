@@ -10,7 +10,7 @@
 //! - `policy`: who may do what
 //! - `tunnel`: handshakes, sessions, records, packing
 //! - [`worker`]: several engines in one gateway
-//! - [`config`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`time`]: what goes in and
+//! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`time`]: what goes in and
 //!   comes out
 
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod config;
+pub mod disk;
 pub mod drop_reason;
 pub mod engine;
 pub mod event;
@@ -31,7 +32,6 @@ pub mod worker;
 mod edge;
 mod exit;
 mod policy;
-mod quota;
 mod random;
 mod seldom;
 mod spread;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use aoe_common::config::{OnConflict, SegmentId};
 use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
-
+use aoe_common::frame::SECTOR_LEN;
 use aoe_common::telemetry::Count;
-use aoe_lab::target::{Answering, Backing, Blade, BladeSettings};
+use aoe_lab::target::{Answering, Backing, BladeSettings};
 use e2e::sim::load::Errors;
 use e2e::sim::plan::{DISK_SECTORS, REAL, SEEN};
 use e2e::sim::world::Link;
@@ -73,38 +73,111 @@ fn another_disk_behind_the_address_gets_no_write_until_the_first_is_back() {
     }
 }
 
+/// The target's disk becomes another one, with the same data, while it is switched off.
+fn swap(world: &mut World, pair: Pair, sectors: usize, serial: Option<&str>) {
+    world.set_answering(pair.target, Answering::Never);
+    world.run_for(Duration::from_secs(15));
+    let blade = world.target_mut(pair.target).blade_mut(REAL).unwrap();
+    if let Backing::Ram(bytes) = blade.backing_mut() {
+        bytes.resize(sectors * SECTOR_LEN, 0);
+    }
+    if let Some(serial) = serial {
+        serial.clone_into(&mut blade.settings_mut().serial);
+    }
+    world.set_answering(pair.target, Answering::Normally);
+    world.run_for(Duration::from_secs(5));
+}
+
+/// Whether writes reach the target.
+fn takes_writes(world: &mut World, pair: Pair) -> bool {
+    let before = world.target(pair.target).counters().sectors_written;
+    world.start_load(a_few(pair).writes(1.0).errors(Errors::Expected));
+    world.finish_loads(LONG);
+    world.target(pair.target).counters().sectors_written > before
+}
+
 #[test]
-fn a_disk_of_another_size_is_another_disk_and_a_restart_of_the_gateway_takes_it() {
+fn a_disk_that_grew_goes_on_and_one_that_shrank_is_another() {
     let (plan, pair) = Plan::pair(1);
     let mut world = plan.build();
     world.open(pair.initiator, SEEN);
-    world.set_answering(pair.target, Answering::Never);
-    world.run_for(Duration::from_secs(15));
-    let settings = BladeSettings::default();
-    let grown = Blade::new(REAL, Backing::ram(2 * DISK_SECTORS), settings);
-    *world.target_mut(pair.target).blade_mut(REAL).unwrap() = grown;
-    world.set_answering(pair.target, Answering::Normally);
-    let changed = |event: &Event| {
+    swap(&mut world, pair, 2 * DISK_SECTORS, None);
+    assert!(takes_writes(&mut world, pair));
+    world.run_for(Duration::from_secs(300));
+    let grown = |event: &Event| {
         matches!(
             event,
-            Event::TargetChanged {
+            Event::DiskGrown {
                 was: 512,
                 is: 1024,
                 ..
             }
         )
     };
-    world.run_until("it is noticed", Duration::from_secs(10), |world| {
-        world.events_like(pair.exit, changed) == 1
-    });
-    let before = world.target(pair.target).counters().sectors_written;
-    world.start_load(a_few(pair).writes(1.0).errors(Errors::WritesRefused));
-    world.finish_loads(LONG);
-    assert_eq!(world.target(pair.target).counters().sectors_written, before);
-    world.restart(pair.exit);
-    world.start_load(a_few(pair).writes(1.0).errors(Errors::Expected));
-    world.finish_loads(LONG);
-    assert!(world.target(pair.target).counters().sectors_written > before);
+    assert_eq!(told(&world, pair.exit, grown), 1, "{}", world.story());
+    let imported = |event: &Event| matches!(event, Event::ImportChanged { .. });
+    assert_eq!(told(&world, pair.edge, imported), 0, "{}", world.story());
+    assert_eq!(world.count(pair.exit, Count::Conflicts), 0);
+    swap(&mut world, pair, DISK_SECTORS, None);
+    assert!(!takes_writes(&mut world, pair));
+    let changed = |event: &Event| matches!(event, Event::TargetChanged { difference, .. } if difference == "512 sectors, not 1024");
+    assert_eq!(told(&world, pair.exit, changed), 1, "{}", world.story());
+}
+
+#[test]
+fn a_replaced_disk_is_taken_when_the_operator_says_so_and_no_other() {
+    let (plan, pair) = Plan::pair(1);
+    let mut world = plan.build();
+    world.open(pair.initiator, SEEN);
+    swap(&mut world, pair, DISK_SECTORS, Some("another"));
+    assert!(!takes_writes(&mut world, pair));
+    world.accept_disk(pair.exit, "disk");
+    let known = |world: &World| {
+        let known = world.events(pair.exit).filter_map(|event| match event {
+            Event::DiskKnown { disk, .. } => Some(disk.serial.clone()),
+            _ => None,
+        });
+        known.collect::<Vec<_>>()
+    };
+    assert_eq!(known(&world)[1..], ["another"]);
+    assert!(takes_writes(&mut world, pair));
+    // Once more: the one that is there is it already.
+    world.accept_disk(pair.exit, "disk");
+    world.run_for(Duration::from_millis(50));
+    assert_eq!(known(&world)[2..], ["another"]);
+    swap(&mut world, pair, DISK_SECTORS, Some("a third"));
+    assert!(!takes_writes(&mut world, pair));
+    // Before the next one is there: that one, and none after it.
+    world.set_answering(pair.target, Answering::Never);
+    world.run_for(Duration::from_secs(15));
+    world.accept_disk(pair.exit, "disk");
+    assert_eq!(known(&world)[3..], ["a third"], "it was seen, so it is that");
+    world.accept_disk(pair.exit, "disk");
+    swap(&mut world, pair, DISK_SECTORS, Some("a fourth"));
+    assert!(takes_writes(&mut world, pair));
+    swap(&mut world, pair, DISK_SECTORS, Some("a third"));
+    assert!(!takes_writes(&mut world, pair));
+}
+
+#[test]
+fn the_disk_of_before_a_restart_is_remembered_if_somebody_does() {
+    for remembers in [false, true] {
+        let (plan, pair) = Plan::pair(1);
+        let mut world = plan.build();
+        world.open(pair.initiator, SEEN);
+        let known = world.events(pair.exit).find_map(|event| match event {
+            Event::DiskKnown { disk, .. } => Some(disk.clone()),
+            _ => None,
+        });
+        swap(&mut world, pair, DISK_SECTORS, Some("another"));
+        assert!(!takes_writes(&mut world, pair));
+        world.restart(pair.exit);
+        if remembers {
+            world.remember_disk(pair.exit, "disk", known.unwrap());
+        }
+        world.run_for(Duration::from_secs(5));
+        assert_eq!(takes_writes(&mut world, pair), !remembers, "{}", world.story());
+    }
 }
 
 /// A station that answers for the target as well.
@@ -145,6 +218,110 @@ fn a_second_disk_at_the_address_stops_writes_and_a_second_port_of_the_same_does_
         let counters = world.target(twin).counters();
         assert_eq!((counters.sectors_read, counters.sectors_written), (0, 0));
     }
+}
+
+/// However long the target has been idle, it is asked before anybody else is believed.
+#[test]
+fn a_second_disk_that_appears_while_the_target_is_idle_is_not_read() {
+    for idle in (500..6000).step_by(500) {
+        let (mut plan, pair) = Plan::pair(1);
+        let twin = twin(&mut plan, pair, Some("another"));
+        let mut world = plan.build();
+        world.set_answering(twin, Answering::Never);
+        world.open(pair.initiator, SEEN);
+        works(&mut world, pair, true);
+        world.run_for(Duration::from_millis(idle));
+        world.set_answering(twin, Answering::Normally);
+        world.announce(twin);
+        world.run_for(Duration::from_millis(20));
+        works(&mut world, pair, true);
+        world.run_for(Duration::from_secs(10));
+        works(&mut world, pair, false);
+        let counters = world.target(twin).counters();
+        assert_eq!((counters.sectors_read, counters.sectors_written), (0, 0));
+    }
+}
+
+/// What a fail-over brings is the same disk at another MAC.
+#[test]
+fn a_target_that_moves_to_another_station_is_followed_within_seconds() {
+    for (serial, writes) in [(None, true), (Some("another"), false)] {
+        let (mut plan, pair) = Plan::pair(1);
+        let twin = twin(&mut plan, pair, serial);
+        let mut world = plan.build();
+        world.set_answering(twin, Answering::Never);
+        world.open(pair.initiator, SEEN);
+        works(&mut world, pair, true);
+        world.run_for(Duration::from_secs(3));
+        world.set_answering(pair.target, Answering::Never);
+        world.set_answering(twin, Answering::Normally);
+        world.announce(twin);
+        let mac = world.mac(twin);
+        let moved = |event: &Event| matches!(event, Event::TargetUp { mac: at, .. } if *at == mac);
+        let took = world.run_until("it is followed", Duration::from_secs(3), |world| {
+            world.events_like(pair.exit, moved) == 1
+        });
+        println!("followed after {took:?}");
+        world.run_for(Duration::from_millis(100));
+        // The twin's disk is empty, so what is read says nothing; whether writes pass does.
+        let load = Load::new(pair.initiator, SEEN, (twin, REAL))
+            .operations(30)
+            .writes(1.0);
+        world.start_load(if writes {
+            load
+        } else {
+            load.errors(Errors::WritesRefused)
+        });
+        world.finish_loads(LONG);
+        assert_eq!(world.target(twin).counters().sectors_written > 0, writes);
+    }
+}
+
+#[test]
+fn a_segment_that_was_away_brings_nobody_else_in_the_place_of_the_target() {
+    let (mut plan, pair) = Plan::pair(1);
+    let twin = twin(&mut plan, pair, Some("another"));
+    let mut world = plan.build();
+    world.set_answering(twin, Answering::Never);
+    world.open(pair.initiator, SEEN);
+    works(&mut world, pair, true);
+    world.set_link(pair.exit, SegmentId(0), Link::Down);
+    world.run_for(Duration::from_secs(20));
+    // The other is the first to answer.
+    world.set_answering(twin, Answering::Normally);
+    world.set_answering(pair.target, Answering::Never);
+    world.set_link(pair.exit, SegmentId(0), Link::Up);
+    world.run_for(Duration::from_millis(300));
+    world.set_answering(pair.target, Answering::Normally);
+    world.start_load(a_few(pair).writes(0.0));
+    world.finish_loads(LONG);
+    assert_eq!(world.target(twin).counters().sectors_read, 0, "{}", world.story());
+}
+
+#[test]
+fn the_right_disk_takes_its_place_again_when_another_had_it() {
+    let (mut plan, pair) = Plan::pair(1);
+    let twin = twin(&mut plan, pair, Some("another"));
+    let mut world = plan.build();
+    world.set_answering(twin, Answering::Never);
+    world.open(pair.initiator, SEEN);
+    works(&mut world, pair, true);
+    world.set_answering(pair.target, Answering::Never);
+    world.set_answering(twin, Answering::Normally);
+    world.run_for(Duration::from_secs(20));
+    let changed = |event: &Event| matches!(event, Event::TargetChanged { .. });
+    assert_eq!(told(&world, pair.exit, changed), 1, "{}", world.story());
+    world.set_answering(pair.target, Answering::Normally);
+    world.run_for(Duration::from_secs(7));
+    let read = world.target(twin).counters().sectors_read;
+    world.start_load(a_few(pair).writes(0.0));
+    world.finish_loads(LONG);
+    assert_eq!(
+        world.target(twin).counters().sectors_read,
+        read,
+        "{}",
+        world.story()
+    );
 }
 
 #[test]

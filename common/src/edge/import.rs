@@ -61,12 +61,13 @@ impl Import {
         self.remote.as_ref().filter(known)
     }
 
-    /// Takes what the peer says; whether it is another disk than the peer said before.
+    /// Takes what the peer says; whether it is another disk than the peer said before. One that only grew is not.
     pub(crate) fn learn(&mut self, remote: ExportState) -> bool {
         let told = Some(remote.identity).filter(|identity| *identity != Identity::default());
         self.remote = Some(remote);
         let Some(told) = told else { return false };
-        self.identity.replace(told).is_some_and(|known| known != told)
+        let is_other = |known: Identity| known.digest != told.digest || known.size > told.size;
+        self.identity.replace(told).is_some_and(is_other)
     }
 
     /// Whether writes are refused, because somebody else answers for the address.

@@ -106,7 +106,7 @@ impl Export {
             name: self.name.clone(),
             state,
             rights: grant.rights.clone(),
-            identity: target.recognition.identity().unwrap_or_default(),
+            identity: target.recognition.disk().map(Into::into).unwrap_or_default(),
             target: TargetInfo {
                 sectors: max_sectors(target, segment),
                 ..watch.info.clone()

@@ -13,8 +13,6 @@ use crate::time::Instant;
 
 /// How often requests are looked through.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(100);
-/// Most slots looked through in one turn: the rest is for the next, after what has come in between.
-const SLOTS_AT_ONCE: usize = 4096;
 /// How long a request may wait here, since its newest copy arrived, and still be sent. (How old it may be when it
 /// arrives is `max_age`: that is about the path.)
 ///
@@ -69,7 +67,7 @@ impl Exit {
         self.flows.expire(now, self.max_age);
         let ends = self
             .pending
-            .part(self.sweep_from, SLOTS_AT_ONCE)
+            .iter()
             .filter_map(|(slot, pending)| Some((slot, self.end(pending, now)?)));
         let ends: Vec<(SlotId, End)> = ends.collect();
         for (slot, end) in ends {
@@ -89,16 +87,10 @@ impl Exit {
         for target in self.target_ids() {
             self.serve(target, hands);
         }
-        self.sweep_from += SLOTS_AT_ONCE;
-        self.sweep_at = if self.sweep_from < self.pending.slots() {
-            now
+        self.sweep_at = if self.pending.is_empty() {
+            Instant::NEVER
         } else {
-            self.sweep_from = 0;
-            if self.pending.is_empty() {
-                Instant::NEVER
-            } else {
-                now + SWEEP_EVERY
-            }
+            now + SWEEP_EVERY
         };
     }
 
@@ -157,7 +149,7 @@ impl Exit {
             .pending
             .iter()
             .filter(|(_, pending)| wanted(pending))
-            .map(|(slot, _)| (self.pending.order(slot), slot))
+            .map(|(slot, pending)| (pending.order, slot))
             .collect();
         again.sort_unstable();
         for (_, slot) in again {
@@ -190,8 +182,9 @@ impl Exit {
             }
         }
         self.flows.forget(peer);
+        let flows = &self.flows;
         for target in &mut self.targets {
-            target.turns.forget(peer);
+            target.turns.retain(|flow| flows.get(*flow).is_some());
         }
         for target in self.target_ids() {
             self.serve(target, hands);

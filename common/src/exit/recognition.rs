@@ -1,16 +1,17 @@
 //! Whether a target is the disk it was, and the only one that says it is.
 //!
 //! A target that comes up, or announces itself, may be another disk than before: nothing is sent to it until its
-//! IDENTIFY was compared. The first identity is the one that counts, for as long as the process lives. One that never
-//! answers IDENTIFY cannot be compared, and is used all the same.
+//! IDENTIFY was compared. The disk that is remembered from before the start counts, else the first that answers. One
+//! that never answers IDENTIFY cannot be compared, and is used all the same. A disk that only grew is the same disk.
 //!
-//! A second station that answers for it is asked too: another port of the same disk is no danger.
+//! A second station that answers for it is asked too: another port of the same disk is no danger, and if the first is
+//! another disk than at first, the second may be the right one.
 
 use std::time::Duration;
 
+use crate::disk::Disk;
 use crate::frame::MacAddr;
 use crate::time::Instant;
-use crate::tunnel::update::Identity;
 
 /// How long an answer to IDENTIFY is waited for, at least.
 const ANSWER: Duration = Duration::from_millis(250);
@@ -28,9 +29,9 @@ const GONE: Duration = Duration::from_secs(20);
 /// What is known of a target's identity.
 #[derive(Debug)]
 pub(crate) struct Recognition {
-    known: Option<Identity>,
+    known: Option<Disk>,
     /// What it said last, if that is something else.
-    found: Option<Identity>,
+    found: Option<Disk>,
     trust: Trust,
     /// Until when the answer to a question is waited for.
     asked: Option<Instant>,
@@ -58,12 +59,25 @@ struct Second {
 }
 
 /// Why writes may hit the wrong disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {
     /// Another disk answers for the target.
-    Changed { known: Identity, found: Identity },
+    Changed { known: Disk, found: Disk },
     /// Two do.
     Second(MacAddr),
+}
+
+/// What an answer to IDENTIFY told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Nobody asked.
+    Unasked,
+    /// Whether it is the one it was; nothing that has to be remembered.
+    Compared,
+    /// This disk is the one from now on.
+    First,
+    /// The disk has more sectors than before.
+    Grown { was: u64 },
 }
 
 impl Recognition {
@@ -79,9 +93,24 @@ impl Recognition {
         }
     }
 
-    /// The identity to tell of.
-    pub(crate) fn identity(&self) -> Option<Identity> {
-        self.found.or(self.known)
+    /// The disk that is there, if it has said so.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.found.as_ref().or(self.known.as_ref())
+    }
+
+    /// The disk is this one, and no other is taken for it.
+    pub(crate) fn remember(&mut self, disk: Disk) {
+        self.known = Some(disk);
+    }
+
+    /// The disk that is there is the right one; if it has not said which it is, the next one that does so is. Returns
+    /// the one it is.
+    pub(crate) fn accept(&mut self, now: Instant) -> Option<&Disk> {
+        self.known = self.found.take();
+        if self.known.is_none() {
+            self.doubt(now);
+        }
+        self.known.as_ref()
     }
 
     /// Whether requests may be sent.
@@ -121,7 +150,7 @@ impl Recognition {
         if late {
             self.asked = None;
             self.unanswered = self.unanswered.saturating_add(1);
-            let (wait, settled) = match (self.unanswered < TRIES, self.known) {
+            let (wait, settled) = match (self.unanswered < TRIES, &self.known) {
                 (true, _) => (Duration::ZERO, false),
                 (false, Some(_)) => (AGAIN, false),
                 (false, None) => (EVERY, true),
@@ -139,19 +168,28 @@ impl Recognition {
         self.asked.take().is_some()
     }
 
-    /// It said who it is; false if it was not asked.
-    pub(crate) fn answered(&mut self, identity: Option<Identity>, now: Instant) -> bool {
+    /// It said who it is.
+    pub(crate) fn answered(&mut self, disk: Option<Disk>, now: Instant) -> Answer {
         if self.asked.take().is_none() {
-            return false;
+            return Answer::Unasked;
         }
         self.unanswered = 0;
         self.ask_at = now + EVERY;
         self.trust = Trust::Settled;
-        if let Some(identity) = identity {
-            let known = *self.known.get_or_insert(identity);
-            self.found = Some(identity).filter(|found| *found != known);
-        }
-        true
+        let Some(disk) = disk else {
+            return Answer::Compared;
+        };
+        let answer = match &self.known {
+            None => Answer::First,
+            Some(known) if disk.is_grown(known) => Answer::Grown { was: known.size },
+            Some(known) => {
+                self.found = Some(disk).filter(|found| found != known);
+                return Answer::Compared;
+            }
+        };
+        self.found = None;
+        self.known = Some(disk);
+        answer
     }
 
     /// When there is something to do.
@@ -162,10 +200,12 @@ impl Recognition {
         }
     }
 
-    /// A second station answers; whether to ask it who it is.
+    /// A second station answers; whether to ask it who it is. Of several, the first that has not shown that it is the
+    /// same disk is watched until it is gone: they must not hide each other.
     pub(crate) fn second(&mut self, mac: MacAddr, now: Instant) -> bool {
         let second = match &mut self.second {
             Some(second) if second.mac == mac => second,
+            Some(second) if !second.same && now.saturating_since(second.heard) < GONE => return false,
             other => other.insert(Second {
                 mac,
                 since: now,
@@ -185,20 +225,30 @@ impl Recognition {
     }
 
     /// The second station said who it is; false if it was not asked.
-    pub(crate) fn second_answered(&mut self, mac: MacAddr, identity: Option<Identity>) -> bool {
-        let known = self.known;
+    pub(crate) fn second_answered(&mut self, mac: MacAddr, disk: Option<&Disk>) -> bool {
+        let known = self.known.as_ref();
         match self.second.as_mut().filter(|second| second.mac == mac) {
             Some(second) => {
-                second.same = identity.is_some() && identity == known;
+                second.same = disk.is_some() && disk == known;
                 true
             }
             None => false,
         }
     }
 
+    /// Whether the second station is the disk that is meant, and the first is another one.
+    pub(crate) fn second_is_right(&self) -> bool {
+        self.found.is_some() && self.second.as_ref().is_some_and(|second| second.same)
+    }
+
+    /// This station is the target from now on.
+    pub(crate) fn moved(&mut self, mac: MacAddr) {
+        self.second.take_if(|second| second.mac == mac);
+    }
+
     /// What is wrong, if anything is.
     pub(crate) fn conflict(&self, now: Instant) -> Option<Conflict> {
-        if let (Some(known), Some(found)) = (self.known, self.found) {
+        if let (Some(known), Some(found)) = (self.known.clone(), self.found.clone()) {
             return Some(Conflict::Changed { known, found });
         }
         let second = self.second.as_ref()?;
@@ -214,15 +264,20 @@ mod tests {
 
     const MAC: MacAddr = MacAddr([4; 6]);
 
-    fn identity(size: u64) -> Option<Identity> {
-        Some(Identity { size, digest: [1; 8] })
+    fn disk(serial: &str, size: u64) -> Option<Disk> {
+        Some(Disk {
+            size,
+            serial: serial.to_owned(),
+            model: String::new(),
+        })
     }
 
     fn known(now: Instant) -> Recognition {
         let mut recognition = Recognition::new(now);
         assert!(recognition.wants_answer(now) && !recognition.is_settled());
         recognition.asked(now, Duration::ZERO);
-        assert!(recognition.answered(identity(8), now) && recognition.is_settled());
+        assert_eq!(recognition.answered(disk("a", 8), now), Answer::First);
+        assert!(recognition.is_settled());
         recognition
     }
 
@@ -231,15 +286,56 @@ mod tests {
         let now = Instant::default();
         let mut target = known(now);
         assert!(!target.wants_answer(now) && target.wants_answer(now + EVERY));
-        for (size, conflict) in [(8, false), (9, true), (9, true), (8, false)] {
-            target.doubt(now);
-            assert!(!target.is_settled() && target.wants_answer(now));
-            target.asked(now, Duration::ZERO);
-            assert!(target.answered(identity(size), now));
-            assert_eq!(target.conflict(now).is_some(), conflict, "{size}");
+        for (serial, size, conflict) in [
+            ("a", 8, false),
+            ("b", 8, true),
+            ("b", 9, true),
+            ("a", 8, false),
+            ("a", 7, true),
+            ("a", 8, false),
+        ] {
+            assert_eq!(ask(&mut target, serial, size), Answer::Compared);
+            assert_eq!(target.conflict(now).is_some(), conflict, "{serial} {size}");
         }
-        assert!(!target.answered(identity(9), now), "nobody asked");
+        assert_eq!(target.answered(disk("b", 8), now), Answer::Unasked);
         assert_eq!(target.conflict(now), None);
+    }
+
+    fn ask(target: &mut Recognition, serial: &str, size: u64) -> Answer {
+        let now = Instant::default();
+        target.doubt(now);
+        assert!(!target.is_settled() && target.wants_answer(now));
+        target.asked(now, Duration::ZERO);
+        target.answered(disk(serial, size), now)
+    }
+
+    #[test]
+    fn a_disk_that_grew_is_the_same_and_one_that_is_accepted_becomes_it() {
+        let now = Instant::default();
+        let mut target = known(now);
+        assert_eq!(ask(&mut target, "a", 9), Answer::Grown { was: 8 });
+        assert_eq!(ask(&mut target, "a", 9), Answer::Compared);
+        assert_eq!(target.conflict(now), None);
+        ask(&mut target, "b", 9);
+        assert!(target.conflict(now).is_some());
+        assert_eq!(target.accept(now), disk("b", 9).as_ref());
+        assert_eq!(target.conflict(now), None);
+        // Nothing else is there: the next one is taken, and only that.
+        assert_eq!(target.accept(now), None);
+        assert_eq!(ask(&mut target, "c", 1), Answer::First);
+        assert_eq!(ask(&mut target, "b", 9), Answer::Compared);
+        assert!(target.conflict(now).is_some());
+    }
+
+    #[test]
+    fn a_disk_that_is_remembered_counts_before_the_first_answer() {
+        let now = Instant::default();
+        for (remembered, conflict) in [(disk("a", 8), false), (Some(Disk::unlike_any()), true)] {
+            let mut target = Recognition::new(now);
+            target.remember(remembered.unwrap());
+            assert_eq!(ask(&mut target, "a", 8), Answer::Compared);
+            assert_eq!(target.conflict(now).is_some(), conflict);
+        }
     }
 
     #[test]
@@ -272,11 +368,33 @@ mod tests {
         assert!(target.second(MAC, now) && !target.second(MAC, now));
         assert_eq!(target.conflict(now), None, "it may yet");
         assert_eq!(target.conflict(now + PROOF), Some(Conflict::Second(MAC)));
-        assert!(target.second_answered(MAC, identity(8)));
+        assert!(target.second_answered(MAC, disk("a", 8).as_ref()));
         assert_eq!(target.conflict(now + PROOF), None);
-        assert!(target.second_answered(MAC, identity(9)));
+        assert!(target.second_answered(MAC, disk("b", 8).as_ref()));
         assert_eq!(target.conflict(now + PROOF), Some(Conflict::Second(MAC)));
         assert_eq!(target.conflict(now + GONE), None, "it is gone");
-        assert!(!target.second_answered(MacAddr([6; 6]), identity(8)));
+        assert!(!target.second_answered(MacAddr([6; 6]), disk("a", 8).as_ref()));
+    }
+
+    #[test]
+    fn several_stations_do_not_hide_each_other() {
+        let now = Instant::default();
+        let mut target = known(now);
+        for at in 0..4 {
+            let now = now + Duration::from_secs(at);
+            target.second(MAC, now);
+            target.second(MacAddr([6; 6]), now);
+        }
+        assert_eq!(target.conflict(now + PROOF), Some(Conflict::Second(MAC)));
+    }
+
+    #[test]
+    fn the_right_disk_is_known_though_another_was_there_first() {
+        let mut target = known(Instant::default());
+        ask(&mut target, "b", 8);
+        assert!(!target.second_is_right() && target.second(MAC, Instant::default()));
+        assert!(target.second_answered(MAC, disk("a", 8).as_ref()) && target.second_is_right());
+        target.moved(MAC);
+        assert!(!target.second_is_right());
     }
 }

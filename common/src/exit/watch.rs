@@ -1,4 +1,7 @@
 //! What is known of one target, and when it was last heard.
+//!
+//! Requests go to one MAC. Another one takes its place only after the first was asked [`PATIENCE`] times and answered
+//! nothing, whoever speaks meanwhile: an idle target is silent, and so is one whose segment was away.
 
 use std::time::Duration;
 
@@ -15,8 +18,10 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: u8 = 3;
 /// Questions in vain after which a target that never answered is told of.
 const NEVER_THERE: u8 = 10;
-/// Another MAC is believed once the known one has been silent this long.
-const SUCCESSION: Duration = Duration::from_secs(2);
+/// A target is asked this often while somebody else answers for it and it has been silent for [`IDLE`].
+const CHALLENGE_EVERY: Duration = Duration::from_millis(500);
+/// A target that was heard so lately need not be asked whether it is still there.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// What is known of a target.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub(crate) struct Watch {
     last_heard: Instant,
     up_since: Instant,
     ask_at: Instant,
+    asked_at: Instant,
     unanswered: u8,
 }
 
@@ -53,6 +59,8 @@ pub(crate) enum Heard {
     Up,
     /// It is somebody else.
     Imposter,
+    /// It is somebody else, and the target itself has been silent: it is asked first.
+    Candidate,
 }
 
 impl Watch {
@@ -67,6 +75,7 @@ impl Watch {
             last_heard: now,
             up_since: now,
             ask_at: now,
+            asked_at: now,
             unanswered: 0,
         }
     }
@@ -109,16 +118,19 @@ impl Watch {
         self.mac == Some(mac)
     }
 
-    /// Takes a Config response.
+    /// Takes a Config response. After one of an imposter it may have to be asked sooner.
     pub(crate) fn hear(&mut self, mac: MacAddr, info: TargetInfo, now: Instant) -> Heard {
-        let known_lives = self.liveness == Liveness::Up && now.saturating_since(self.last_heard) < SUCCESSION;
         let believed = match (self.pin, self.mac) {
             (Some(pin), _) => pin == mac,
-            (None, Some(known)) => known == mac || !known_lives,
+            (None, Some(known)) => known == mac || self.is_silent(),
             (None, None) => true,
         };
         if !believed {
-            return Heard::Imposter;
+            if self.pin.is_some() || now.saturating_since(self.last_heard) < IDLE {
+                return Heard::Imposter;
+            }
+            self.ask_at = self.ask_at.min(self.asked_at + CHALLENGE_EVERY);
+            return Heard::Candidate;
         }
         self.alive(now);
         let changed = self.info != info || self.mac != Some(mac);
@@ -133,6 +145,21 @@ impl Watch {
             Liveness::Up if changed => Heard::Changed,
             Liveness::Up => Heard::Same,
         }
+    }
+
+    /// Requests go to this MAC from now on, which has shown that it is the same disk.
+    pub(crate) fn follow(&mut self, mac: MacAddr) {
+        self.mac = Some(mac);
+    }
+
+    /// Whether it was asked often enough and did not answer, and so counts as gone.
+    fn is_silent(&self) -> bool {
+        self.liveness == Liveness::Down && self.unanswered >= PATIENCE
+    }
+
+    /// The segment is away or back: what was asked before says nothing.
+    pub(crate) fn segment_changed(&mut self) {
+        self.unanswered = 0;
     }
 
     /// It answered something.
@@ -163,6 +190,7 @@ impl Watch {
             return Liveness::Down;
         }
         self.unanswered = self.unanswered.saturating_add(1);
+        self.asked_at = now;
         self.ask_at = now + ASK_EVERY;
         Liveness::Up
     }
@@ -199,15 +227,57 @@ mod tests {
         assert_eq!(target.hear(MAC, info(8), now), Heard::Up);
     }
 
+    /// Asks until the target counts as gone; returns when that is.
+    fn ask_in_vain(target: &mut Watch) -> Instant {
+        loop {
+            let now = target.ask_at();
+            assert!(target.hear(OTHER, info(16), now) != Heard::Up && target.is(MAC));
+            if target.asked(now) == Liveness::Down {
+                target.down(now);
+                return now;
+            }
+        }
+    }
+
     #[test]
-    fn a_second_station_is_believed_only_when_the_first_is_silent_and_never_against_a_pin() {
-        let now = Instant::default();
+    fn a_second_station_is_believed_only_when_the_first_was_asked_and_is_silent() {
+        let mut now = Instant::default();
         let mut target = Watch::new(None, now);
         target.hear(MAC, info(16), now);
         assert_eq!(target.hear(OTHER, info(16), now), Heard::Imposter);
-        assert!(target.is(MAC));
-        assert_eq!(target.hear(OTHER, info(16), now + SUCCESSION), Heard::Changed);
+        // However long it was idle, it is asked first, and soon.
+        now = now + WATCH_EVERY / 2;
+        assert_eq!(target.hear(OTHER, info(16), now), Heard::Candidate);
+        assert_eq!(target.ask_at(), Instant::default() + CHALLENGE_EVERY);
+        assert_eq!(target.asked(now), Liveness::Up);
+        target.hear(MAC, info(16), now);
+        assert_eq!(target.hear(OTHER, info(16), now), Heard::Imposter);
+        // One that is gone has a successor after some questions.
+        now = now + WATCH_EVERY / 2;
+        assert_eq!(target.hear(OTHER, info(16), now), Heard::Candidate);
+        assert!(ask_in_vain(&mut target) <= now + CHALLENGE_EVERY * (u32::from(PATIENCE) + 1));
+        assert_eq!(target.hear(OTHER, info(16), now), Heard::Up);
         assert!(target.is(OTHER));
+    }
+
+    #[test]
+    fn a_segment_that_returns_brings_nobody_else_before_the_target_was_asked() {
+        let now = Instant::default();
+        let mut target = Watch::new(None, now);
+        target.hear(MAC, info(16), now);
+        ask_in_vain(&mut target);
+        target.segment_changed();
+        for _ in 0..PATIENCE {
+            let now = target.ask_at();
+            assert!(target.hear(OTHER, info(16), now) != Heard::Up && target.is(MAC));
+            target.asked(now);
+        }
+        assert_eq!(target.hear(OTHER, info(16), target.ask_at()), Heard::Up);
+    }
+
+    #[test]
+    fn nobody_is_believed_against_a_pin() {
+        let now = Instant::default();
         let mut pinned = Watch::new(Some(MAC), now);
         assert_eq!(pinned.hear(OTHER, info(16), now), Heard::Imposter);
         assert_eq!(pinned.hear(MAC, info(16), now), Heard::Up);

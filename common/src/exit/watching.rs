@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::pending::Pending;
-use super::recognition::Conflict;
+use super::recognition::{Answer, Conflict};
 use super::table::SlotId;
 use super::target::{Target, TargetId};
 use super::watch::{Heard, Liveness};
 use super::{Exit, Hands, Response, state_of};
 use crate::config::{OnConflict, SegmentId};
+use crate::disk::Disk;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::frame::aoe::{self, AoeCommand, Flags, Pdu};
@@ -18,7 +19,7 @@ use crate::frame::{Ata, Header, MacAddr, Tag};
 use crate::segment::{self, SegmentState};
 use crate::telemetry::Count;
 use crate::tunnel::links::Io;
-use crate::tunnel::update::{Identity, TargetInfo};
+use crate::tunnel::update::TargetInfo;
 
 /// Tags of our own questions: bits that no request has, and the target.
 const WATCH_TAG: u32 = 0xc000_0000;
@@ -44,8 +45,10 @@ impl Exit {
                 continue;
             };
             if state == SegmentState::Down {
+                target.watch.segment_changed();
                 self.take_down(id, hands.io);
             } else {
+                target.watch.asked(hands.io.now);
                 ask(id, target, state, hands.io);
             }
             self.changed(id);
@@ -99,27 +102,35 @@ impl Exit {
             let Some(target) = self.target_mut(id).filter(here) else {
                 continue;
             };
-            let heard = target.watch.hear(source, info.clone(), hands.io.now);
             let now = hands.io.now;
+            let was = target.watch.mac();
+            let heard = target.watch.hear(source, info.clone(), now);
+            let ask_at = target.watch.ask_at();
+            if target.watch.mac() != was {
+                target.recognition.moved(source);
+            }
             match heard {
                 // Who announces itself has just started, and may be another disk.
                 Heard::Same | Heard::Changed if pdu.tag() == Tag(0) => {
                     target.recognition.doubt(now);
                     self.arm(now);
                 }
-                Heard::Imposter if target.watch.pin().is_none() && target.recognition.second(source, now) => {
+                Heard::Imposter | Heard::Candidate
+                    if target.watch.pin().is_none() && target.recognition.second(source, now) =>
+                {
                     let state = state_of(hands.segments, segment);
                     identify(id, target, source, WATCH_TAG | SECOND_TAG, state, hands.io);
                 }
                 _ => {}
             }
             outcome = match heard {
-                Heard::Imposter => Err(DropReason::SecondResponder),
+                Heard::Imposter | Heard::Candidate => Err(DropReason::SecondResponder),
                 Heard::Same | Heard::Changed | Heard::Up => Ok(()),
             };
             if matches!(heard, Heard::Changed | Heard::Up) {
                 self.changed(id);
             }
+            self.arm(ask_at);
             self.tell(id, heard, source, hands.io);
             if heard == Heard::Up {
                 self.resume(id, hands);
@@ -172,29 +183,88 @@ impl Exit {
             return Err(DropReason::ResponseMismatch);
         }
         let ata = Ata::parse(pdu.argument())?;
-        let identity = Some(&ata).filter(|ata| ata.is_success() && !pdu.is_error());
-        let identity = identity.and_then(|ata| Identity::of(ata.data()));
+        let disk = Some(&ata).filter(|ata| ata.is_success() && !pdu.is_error());
+        let disk = disk.and_then(|ata| Disk::of(ata.data()));
         if pdu.tag().0 & SECOND_TAG != 0 {
-            if !target.recognition.second_answered(source, identity) {
+            if !target.recognition.second_answered(source, disk.as_ref()) {
                 return Err(DropReason::ResponseUnmatched);
+            }
+            if target.recognition.second_is_right() {
+                target.recognition.moved(source);
+                target.watch.follow(source);
+                self.suspend(id);
+                self.resume(id, hands);
             }
         } else {
             if !target.watch.is(source) {
                 return Err(DropReason::ResponseWrongSource);
             }
-            let before = target.recognition.identity();
-            if !target.recognition.answered(identity, now) {
+            let before = target.recognition.disk().cloned();
+            let answer = target.recognition.answered(disk, now);
+            if answer == Answer::Unasked {
                 return Err(DropReason::ResponseUnmatched);
             }
             target.watch.alive(now);
             target.occupied = target.occupied.saturating_sub(1);
-            if target.recognition.identity() != before {
+            if target.recognition.disk() != before.as_ref() {
                 self.changed(id);
             }
+            self.tell_disk(id, answer, hands.io);
         }
         self.judge_conflict(id, hands);
         self.serve(id, hands);
         Ok(())
+    }
+
+    /// The disk of this target is that one, whatever was there when the export was used last.
+    pub(crate) fn remember_disk(&mut self, export: &str, disk: Disk) {
+        if let Some(target) = self.target_named(export).and_then(|id| self.target_mut(id)) {
+            target.recognition.remember(disk);
+        }
+    }
+
+    /// The operator says that the disk behind an export is the right one, or the next one will be.
+    pub(crate) fn accept_disk(&mut self, export: &str, hands: &mut Hands<'_, '_>) {
+        let now = hands.io.now;
+        let Some(id) = self.target_named(export) else {
+            return;
+        };
+        let Some(target) = self.target_mut(id) else { return };
+        if target.recognition.accept(now).is_some() {
+            self.tell_disk(id, Answer::First, hands.io);
+        }
+        self.judge_conflict(id, hands);
+        self.arm(now);
+    }
+
+    fn target_named(&self, export: &str) -> Option<TargetId> {
+        let named = self.exports.iter().find(|known| known.name == export);
+        named.map(|export| export.target)
+    }
+
+    /// Tells which disk a target is, where that is news.
+    fn tell_disk(&mut self, id: TargetId, answer: Answer, io: &mut Io<'_>) {
+        let Some(target) = self.targets.get(usize::from(id.0)) else {
+            return;
+        };
+        let Some(disk) = target.recognition.disk().filter(|_| answer != Answer::Compared) else {
+            return;
+        };
+        for export in self.exports.iter().filter(|export| export.target == id) {
+            let (export, target) = (export.name.clone(), target.address);
+            if let Answer::Grown { was } = answer {
+                io.telemetry.event(Event::DiskGrown {
+                    export: export.clone(),
+                    target,
+                    was,
+                    is: disk.size,
+                });
+            }
+            io.telemetry.event(Event::DiskKnown {
+                export,
+                disk: disk.clone(),
+            });
+        }
     }
 
     /// Tells of a conflict that begins or ends, and refuses the writes that wait where that is configured.
@@ -208,17 +278,16 @@ impl Exit {
         let mut stopped = Vec::new();
         for export in self.exports.iter().filter(|export| export.target == id) {
             let (name, on_conflict) = (export.name.clone(), export.safety.on_conflict);
-            hands.io.telemetry.event(match conflict {
+            hands.io.telemetry.event(match &conflict {
                 Some(Conflict::Changed { known, found }) => Event::TargetChanged {
                     export: name,
                     target: address,
-                    was: known.size,
-                    is: found.size,
+                    difference: found.difference(known),
                     on_conflict,
                 },
                 Some(Conflict::Second(mac)) => Event::SecondResponder {
                     export: name,
-                    mac,
+                    mac: *mac,
                     on_conflict: Some(on_conflict),
                 },
                 None => Event::ConflictOver {
@@ -253,7 +322,7 @@ impl Exit {
         let Some(target) = self.target_mut(id) else { return };
         let told = &mut target.watch;
         let due = match heard {
-            Heard::Same => false,
+            Heard::Same | Heard::Candidate => false,
             Heard::Imposter => told.imposter_told.tell(io.now, IMPOSTER_EVENT_EVERY),
             Heard::Changed | Heard::Up => told.change_told.tell(io.now, CHANGE_EVENT_EVERY),
         };
@@ -269,7 +338,7 @@ impl Exit {
                     mac,
                     on_conflict: None,
                 },
-                Heard::Same | Heard::Changed | Heard::Up => Event::TargetUp {
+                _ => Event::TargetUp {
                     export,
                     target: address,
                     mac,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{Endpoint, PeerId, SegmentId};
+use aoe_common::disk::Disk;
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
@@ -120,32 +121,42 @@ impl World {
     }
 
     pub(super) fn input(&mut self, site: usize, input: Input) {
-        match &mut self.sites[site].process {
-            Some(process) if process.is_paused => {
-                if process.backlog.len() < BACKLOG {
-                    process.backlog.push(input);
-                }
+        let Some(process) = &mut self.sites[site].process else {
+            return;
+        };
+        if process.is_paused {
+            if process.backlog.len() < BACKLOG {
+                process.backlog.push(input);
             }
-            Some(process) => {
-                let own = |moment| process.own(moment);
-                let captured = match &input {
-                    Input::Frame(_, _, arrived) => own(*arrived),
-                    Input::Datagram(..) => own(self.now),
-                };
-                self.feed(site, |engine, now, out| match input {
-                    Input::Frame(segment, bytes, _) => {
-                        engine.handle_frame(segment, &bytes, captured, now, out)
-                    }
-                    Input::Datagram(path, mut bytes) => engine.handle_datagram(path, &mut bytes, now, out),
+            return;
+        }
+        match input {
+            Input::Frame(segment, bytes, arrived) => {
+                let captured = process.own(arrived);
+                self.feed(site, |engine, now, out| {
+                    engine.handle_frame(segment, &bytes, captured, now, out);
                 });
             }
-            None => {}
+            Input::Datagram(path, mut bytes) => self.feed(site, |engine, now, out| {
+                engine.handle_datagram(path, &mut bytes, now, out);
+            }),
         }
     }
 
     /// Sets a site's wall clock; it counts from the next start.
     pub fn set_clock(&mut self, site: SiteId, skew: Skew) {
         self.sites[site.0].skew = skew;
+    }
+
+    /// Accepts the disk behind an export of a site, as its operator does.
+    pub fn accept_disk(&mut self, site: SiteId, export: &str) {
+        self.feed(site.0, |engine, now, out| engine.accept_disk(export, now, out));
+        self.pump();
+    }
+
+    /// Tells a site that has just started which disk is behind an export of it.
+    pub fn remember_disk(&mut self, site: SiteId, export: &str, disk: Disk) {
+        self.feed(site.0, |engine, _, _| engine.remember_disk(export, disk));
     }
 
     /// Takes the cable out of a site's segment, or puts it back.
