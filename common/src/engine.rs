@@ -17,7 +17,7 @@ use crate::exit::{Exit, Hands, Response};
 use crate::frame::aoe::AoeCommand;
 use crate::frame::{Frame, Pdu};
 use crate::output::{Output, Path};
-use crate::random::Random;
+use crate::random::Secrets;
 use crate::segment::SegmentState;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
@@ -64,10 +64,17 @@ impl Engine {
         reason = "fixed key lengths and algorithms; nothing a user can configure"
     )]
     pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant, unix_time: Duration) -> Engine {
-        let random = Random::new(seed);
+        let secrets = Secrets::new(seed);
         let max_age = config.tunnel.max_age;
-        let links = Links::new(config.secret, config.peers, config.tunnel, random, now, unix_time)
-            .expect("keys of 32 bytes suit every algorithm in use");
+        let links = Links::new(
+            config.secret,
+            config.peers,
+            config.tunnel,
+            secrets,
+            now,
+            unix_time,
+        )
+        .expect("keys of 32 bytes suit every algorithm in use");
         let mut telemetry = Telemetry::default();
         links
             .callable()

@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::exit::Exit;
 use self::paint::Paint;
 use crate::config::{Examined, Faults, Kind, examine};
+use crate::hardening::harden;
 use crate::{daemon, logging};
 
 /// Carries ATA over Ethernet between gateways, encrypted.
@@ -87,6 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run_gateway(config: &Path, log_filter: &str) -> Exit {
+    let hardening = harden();
     let Examined { loaded, faults } = examine(config);
     let Some(loaded) = loaded else {
         let paint = Paint::for_stream(io::stderr().is_terminal());
@@ -94,6 +96,7 @@ fn run_gateway(config: &Path, log_filter: &str) -> Exit {
         return exit_code(&faults);
     };
     let _log = logging::start(log_filter);
+    hardening.log();
     for warning in faults.iter() {
         tracing::warn!("{warning}");
     }

@@ -9,6 +9,7 @@
 //! - [`wire`]: the UDP side; [`resolver`] finds where peers live.
 //! - [`sys`]: safe functions over system calls; the only home of `unsafe`.
 //! - [`workers`]: what each of several data planes has for itself.
+//! - [`hardening`]: keeps keys inside the process.
 //! - [`clock`]: the only place that asks what time it is.
 
 pub mod cli;
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod driver;
+pub mod hardening;
 pub mod logging;
 pub mod resolver;
 pub mod segment;

@@ -9,6 +9,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use aoe_gateway::sys::packet::{PacketOptions, PacketSocket};
 use aoe_keys::store::{Existing, write_secret};
 use aoe_keys::{PublicKey, SecretKey};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid, chown};
 use tempfile::TempDir;
 
 use support::{Net, frame, in_namespace, state};
@@ -30,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A gateway's files.
 struct Site {
     dir: TempDir,
+    /// The program that runs it, if it is not run by itself.
+    through: Vec<&'static str>,
 }
 
 impl Site {
@@ -43,7 +46,10 @@ impl Site {
              exports = \"exports.d\"\n{segments}\n[[peer]]\nname = \"peer\"\nkey = \"{peer}\"\n{calls}\n"
         );
         std::fs::write(dir.path().join("gateway.toml"), text).unwrap();
-        Site { dir }
+        Site {
+            dir,
+            through: Vec::new(),
+        }
     }
 
     /// A gateway with a network card and a TAP device, and a peer that never calls.
@@ -74,7 +80,7 @@ impl Site {
     }
 
     fn start(self) -> Daemon {
-        let mut child = self.command(&[]).spawn().unwrap();
+        let mut child = self.command(&self.through).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -303,5 +309,51 @@ fn two_gateways_find_each_other_by_name_and_one_that_ends_says_so() {
         assert_eq!(status.code(), Some(0), "{log}");
         called.expect("session with peer is lost");
         assert_eq!(called.end(Signal::SIGTERM).0.code(), Some(0));
+    });
+}
+
+#[test]
+fn nobody_of_the_same_user_can_read_a_gateways_memory_and_it_leaves_no_core() {
+    in_namespace(|_| {
+        // Root may look into everything, so it runs as somebody else where there is somebody.
+        let nobody = [
+            "setpriv",
+            "--reuid=65534",
+            "--inh-caps=+net_raw",
+            "--ambient-caps=+net_raw",
+        ];
+        let mut site = Site::lonely("[[segment]]\nname = \"san\"\nnic = \"eth1\"\n");
+        let is_possible = Command::new(nobody[0]).args(&nobody[1..]).arg("true").status();
+        if is_possible.is_ok_and(|status| status.success()) {
+            for path in [site.dir.path(), &site.dir.path().join("own.key")] {
+                chown(path, Some(Uid::from_raw(65534)), None).unwrap();
+            }
+            site.through = nobody.to_vec();
+        }
+        let mut daemon = site.start();
+        daemon.expect("ready");
+        let of_process = |file: &str| format!("/proc/{}/{file}", daemon.child.id());
+        // The kernel gives the files of a process that must not be read to root.
+        let owner = std::fs::metadata(of_process("mem")).unwrap().uid();
+        assert_eq!(owner, 0, "/proc/PID/mem belongs to the user");
+        let limits = std::fs::read_to_string(of_process("limits")).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+        let words: Vec<_> = core.unwrap().split_whitespace().collect();
+        assert_eq!(words[4..6], ["0", "0"], "{limits}");
+        assert_eq!(daemon.end(Signal::SIGTERM).0.code(), Some(0));
+    });
+}
+
+#[test]
+fn memory_is_locked_where_that_is_permitted() {
+    in_namespace(|_| {
+        let mut daemon = Site::lonely(CARD_AND_TAP).start();
+        daemon.expect("ready");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
+        let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+        let locked = !locked.unwrap().trim().starts_with("0 ");
+        let (_, log) = daemon.end(Signal::SIGTERM);
+        // Either it is so, or the log says that it is not.
+        assert_ne!(locked, log.contains("memory is not locked"), "{log}");
     });
 }

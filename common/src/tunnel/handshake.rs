@@ -16,7 +16,7 @@ use super::macs::MACS_LEN;
 use super::record::{TYPE_INIT, TYPE_RESPONSE};
 use super::session::{Agreed, Role};
 use crate::config::{Cipher, Protection};
-use crate::random::Random;
+use crate::random::Secret;
 use crate::worker::Worker;
 use codes::{
     STATUS_AGREED, STATUS_NO_CIPHER, STATUS_NO_PROTECTION, STATUS_NO_VERSION, STATUS_OTHER_WORKERS,
@@ -62,7 +62,8 @@ pub(crate) enum Failure {
 
 /// A handshake we started.
 pub(crate) struct Dial {
-    noise: HandshakeState,
+    /// On the heap: memory that is given back is erased (by the program's allocator), moved values are not.
+    noise: Box<HandshakeState>,
     /// Our index of the session to be.
     pub(crate) local_index: u32,
     /// Answers computed in vain.
@@ -71,7 +72,7 @@ pub(crate) struct Dial {
 
 /// A first message, decrypted: the caller is known, but nothing is agreed yet.
 pub(crate) struct Call {
-    noise: HandshakeState,
+    noise: Box<HandshakeState>,
     remote_index: u32,
     /// Who calls.
     pub(crate) caller: PublicKey,
@@ -89,15 +90,16 @@ impl Dial {
         protection: &[Protection],
         stamp: u64,
         local_index: u32,
-        random: &mut Random,
+        ephemeral: Secret,
     ) -> Option<(Dial, Vec<u8>)> {
         let none = [0; 32];
-        let mut noise = noise::builder(identity, random)?
+        let mut noise = noise::builder(identity, ephemeral)?
             .remote_public_key(peer.as_bytes())
             .ok()?
             .psk(2, psk.map_or(&none, |psk| psk.expose()))
             .ok()?
             .build_initiator()
+            .map(Box::new)
             .ok()?;
         let mut payload = Vec::with_capacity(INIT_PAYLOAD_LEN);
         payload.push(VERSION);
@@ -153,9 +155,10 @@ impl Dial {
 
 impl Call {
     /// Decrypts a first message, macs already checked and cut off.
-    pub(crate) fn read(identity: &Identity<'_>, body: &[u8], random: &mut Random) -> Result<Call, Failure> {
-        let mut noise = noise::builder(identity, random)
+    pub(crate) fn read(identity: &Identity<'_>, body: &[u8], ephemeral: Secret) -> Result<Call, Failure> {
+        let mut noise = noise::builder(identity, ephemeral)
             .and_then(|builder| builder.build_responder().ok())
+            .map(Box::new)
             .ok_or(Failure::Undecryptable)?;
         let message = body.get(INIT_HEAD_LEN..).ok_or(Failure::Undecryptable)?;
         let mut offer = [0; INIT_PAYLOAD_LEN];
@@ -290,8 +293,12 @@ mod tests {
 
     const BOTH: [Cipher; 2] = [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305];
 
+    fn secret(bytes: [u8; 32]) -> Secret {
+        Secret::new(bytes.into())
+    }
+
     fn dial(us: &Identity<'_>, them: PublicKey, psk: Option<&Psk>, modes: &[Protection]) -> (Dial, Vec<u8>) {
-        let (dial, message) = Dial::start(us, them, psk, modes, 7, 1, &mut Random::new([3; 32])).unwrap();
+        let (dial, message) = Dial::start(us, them, psk, modes, 7, 1, secret([3; 32])).unwrap();
         assert_eq!(message.len() + MACS_LEN, INIT_LEN);
         (dial, message)
     }
@@ -315,7 +322,7 @@ mod tests {
         psk: Option<&Psk>,
         modes: &[Protection],
     ) -> ((PublicKey, u64), Vec<u8>, Result<Agreed, Failure>) {
-        let call = Call::read(them, message, &mut Random::new([4; 32])).unwrap();
+        let call = Call::read(them, message, secret([4; 32])).unwrap();
         let seen = (call.caller, call.stamp);
         let (answer, outcome) = call.answer(them, psk, modes, 2).unwrap();
         assert_eq!(answer.len() + MACS_LEN, RESPONSE_LEN);
@@ -412,14 +419,11 @@ mod tests {
         for at in INIT_HEAD_LEN..message.len() {
             let mut damaged = message.clone();
             damaged[at] ^= 1;
-            assert!(
-                Call::read(&them, &damaged, &mut Random::new([0; 32])).is_err(),
-                "byte {at}"
-            );
+            assert!(Call::read(&them, &damaged, secret([0; 32])).is_err(), "byte {at}");
         }
         for len in 0..message.len() {
             assert!(
-                Call::read(&them, &message[..len], &mut Random::new([0; 32])).is_err(),
+                Call::read(&them, &message[..len], secret([0; 32])).is_err(),
                 "length {len}"
             );
         }

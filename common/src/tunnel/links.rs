@@ -25,7 +25,7 @@ use super::record::{TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE};
 use crate::config::{Cipher, Endpoint, PeerConfig, PeerId, TunnelConfig};
 use crate::drop_reason::DropReason;
 use crate::output::{Output, Path};
-use crate::random::Random;
+use crate::random::{Random, Secrets};
 use crate::seldom::Seldom;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
@@ -44,6 +44,7 @@ pub(crate) struct Links {
     rekey_after: Duration,
     keepalive: Duration,
     gate: Gate,
+    secrets: Secrets,
     random: Random,
     /// Wall clock at zero of our own clock, and the newest stamp made from it.
     unix_zero: Duration,
@@ -91,11 +92,12 @@ impl Links {
         secret: SecretKey,
         peers: Vec<PeerConfig>,
         tunnel: TunnelConfig,
-        mut random: Random,
+        mut secrets: Secrets,
         now: Instant,
         unix_time: Duration,
     ) -> Option<Links> {
         let our_key = secret.public();
+        let mut random = Random::drawn_from(&mut secrets);
         let gate = Gate::new(our_key, now, &mut random)?;
         Some(Links {
             gate,
@@ -106,6 +108,7 @@ impl Links {
             index_mask: random.u32(),
             rekey_after: tunnel.rekey_after,
             keepalive: tunnel.keepalive,
+            secrets,
             random,
             unix_zero: unix_time.saturating_sub(now.saturating_since(Instant::default())),
             last_stamp: 0,

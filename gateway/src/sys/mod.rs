@@ -4,6 +4,7 @@
 //! - [`link`]: what the kernel knows about a network device; [`link_changes`]: a sign that it changed
 //! - [`poll`]: waiting for several descriptors
 //! - [`buffers`]: socket buffers as large as the kernel lets us have
+//! - [`wiping`]: an allocator that erases what is given back
 //!
 //! Every block says why it is sound. Nothing in here knows what AoE is.
 
@@ -21,3 +22,4 @@ mod message;
 mod option;
 pub mod packet;
 pub mod poll;
+pub mod wiping;

@@ -51,7 +51,7 @@ impl Links {
             &link.protection,
             stamp,
             local_index,
-            &mut self.random,
+            self.secrets.draw(),
         );
         let again_at = io.now + self.random.jitter(Link::dial_wait(attempt));
         self.wake = self.wake.min(again_at);
@@ -94,7 +94,7 @@ impl Links {
             ciphers: &self.ciphers,
             worker: self.worker,
         };
-        let Ok(call) = Call::read(&identity, macs::body(datagram), &mut self.random) else {
+        let Ok(call) = Call::read(&identity, macs::body(datagram), self.secrets.draw()) else {
             self.refused(
                 None,
                 "a caller that knows our public key could not be understood",
@@ -287,7 +287,7 @@ mod tests {
 
     use super::*;
     use crate::config::{PathMtu, PeerConfig, Protection, TunnelConfig};
-    use crate::random::Random;
+    use crate::random::Secrets;
     use crate::tunnel::session::tests::pair;
 
     #[test]
@@ -302,9 +302,9 @@ mod tests {
             path_mtu: PathMtu::Fixed(1280),
         };
         let secret = SecretKey::from_bytes([2; 32]);
-        let random = Random::new([3; 32]);
+        let secrets = Secrets::new([3; 32]);
         let tunnel = TunnelConfig::default();
-        let mut links = Links::new(secret, vec![peer], tunnel, random, now, Duration::ZERO).unwrap();
+        let mut links = Links::new(secret, vec![peer], tunnel, secrets, now, Duration::ZERO).unwrap();
         // The session gets an index that this peer can have; 20 bits of it are random.
         let (mut session, _) = pair(now);
         session.local_index = links.new_index(PeerId(0));

@@ -4,7 +4,7 @@ use aoe_keys::{Psk, SecretKey};
 
 use super::{Vector, bytes, hex, number};
 use crate::config::{Cipher, Protection};
-use crate::random::Random;
+use crate::random::{Random, Secret};
 use crate::time::Instant;
 use crate::tunnel::admission::{Admission, Gate, Stamp};
 use crate::tunnel::cipher::RecordKey;
@@ -22,7 +22,7 @@ struct First {
     dialer: SecretKey,
     listener: SecretKey,
     psk: Option<Psk>,
-    seed: [u8; 32],
+    ephemeral: [u8; 32],
     index: u32,
     version: u64,
     stamp: u64,
@@ -52,7 +52,7 @@ impl First {
             dialer: SecretKey::from_bytes(vector.key("dialer")),
             listener: SecretKey::from_bytes(vector.key("listener")),
             psk: vector.find("psk").map(|_| Psk::from_bytes(vector.key("psk"))),
-            seed: vector.key("seed"),
+            ephemeral: vector.key("ephemeral"),
             index: u32::try_from(number(index)).unwrap(),
             version: number(version),
             stamp: number(stamp),
@@ -88,7 +88,7 @@ impl First {
             &self.modes,
             self.stamp,
             self.index,
-            &mut Random::new(self.seed),
+            Secret::new(self.ephemeral.into()),
         )
         .unwrap()
     }
@@ -136,7 +136,7 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
             worker: Worker::default(),
         };
         let body = macs::body(&first.bytes);
-        let call = Call::read(&listener, body, &mut Random::new(vector.key("seed"))).unwrap();
+        let call = Call::read(&listener, body, Secret::new(vector.key("ephemeral").into())).unwrap();
         assert_eq!(
             (call.caller, call.stamp),
             (first.dialer.public(), first.stamp),

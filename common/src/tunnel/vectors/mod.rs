@@ -3,9 +3,6 @@
 //!
 //! A file under `tests/vectors/wire` has lines of four kinds: `#` where it is from, `=` what it was made with, `>`
 //! what the datagram below means, and its bytes in hexadecimal. An empty line stands between two datagrams.
-//!
-//! A seed makes an ephemeral key as our generator does (the ChaCha20 keystream under the first 32 bytes of the
-//! keystream under the seed); how a key is drawn is our own affair and not part of the protocol.
 
 mod handshakes;
 mod records;
