@@ -104,6 +104,7 @@ impl Packing {
             path: self.path,
             datagram_len: self.datagram_len,
             trains,
+            now: Instant::default(),
             sealed: 0,
         };
         for _ in 0..messages {

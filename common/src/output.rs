@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use crate::config::{PeerId, SegmentId};
+use crate::time::Instant;
 
 /// Most datagrams in one train: the kernel's `UDP_MAX_SEGMENTS`.
 pub const TRAIN_MAX_DATAGRAMS: usize = 64;
@@ -112,6 +113,7 @@ pub(crate) struct Records {
     pub(crate) receiver: u32,
     /// The counter of the first; the others follow it.
     pub(crate) first: u64,
+    pub(crate) sealed_at: Instant,
 }
 
 /// A train of records that was sent.
@@ -310,6 +312,7 @@ mod tests {
                     peer: PeerId(0),
                     receiver: 1,
                     first,
+                    sealed_at: Instant::default(),
                 };
                 batch.push_records(path, 1, bytes, records);
             }

@@ -78,7 +78,7 @@ counts! {
     PathMtuRaised => "path_mtu_raised",
     /// Times long datagrams did not pass any more.
     PathMtuLowered => "path_mtu_lowered",
-    /// Pings, or old records, sent because nothing was heard of the last record.
+    /// Last records sent again, or pings after them, because nothing was heard of them.
     TailProbes => "tail_probes",
     /// Reports of what arrived and what did not.
     ReportsSent => "reports_sent",

@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::peer_clock::RoundTrip;
 use super::replay::WINDOW;
 use super::report::{MAX_RANGES, Report};
+use super::round_trip::RoundTrip;
 use crate::time::Instant;
 
 /// How long a missing record is worth asking for: the sender keeps none longer.
@@ -20,6 +20,9 @@ const LEAST_TOLERANCE: Duration = Duration::from_micros(500);
 const MOST_TOLERANCE: Duration = Duration::from_millis(50);
 /// The same as long as the round trip is not known.
 const FIRST_TOLERANCE: Duration = Duration::from_millis(5);
+/// A question is repeated after this part of the time its answer may take: question and repair are lost as easily as
+/// anything else, and a frame that is repaired at the second attempt only is often too late.
+const INSIST: u32 = 8;
 /// How long an answer takes as long as the round trip is not known.
 const FIRST_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -40,7 +43,7 @@ struct Missing {
     end: u64,
     noticed: Instant,
     asked: u32,
-    asked_at: Instant,
+    first_asked: Instant,
     ask_at: Instant,
 }
 
@@ -60,7 +63,7 @@ pub(crate) enum Arrival {
 pub(crate) struct Late {
     /// Since when.
     by: Duration,
-    /// How long ago it was asked for, if it was.
+    /// How long ago it was first asked for, if it was.
     asked: Option<Duration>,
 }
 
@@ -84,7 +87,7 @@ impl Gaps {
             end: counter,
             noticed: now,
             asked: 0,
-            asked_at: now,
+            first_asked: now,
             ask_at,
         });
         self.next = counter + 1;
@@ -136,10 +139,13 @@ impl Gaps {
             report.add(missing.first, missing.end);
             if missing.asked == 0 {
                 new += missing.end - missing.first;
+                missing.first_asked = now;
             }
-            missing.ask_at = now + patience * (1 << missing.asked.saturating_sub(1).min(8));
             missing.asked += 1;
-            missing.asked_at = now;
+            missing.ask_at = match missing.asked {
+                1 => now + patience / INSIST,
+                asked => missing.first_asked + patience * ((1 << (asked - 2).min(10)) * 2 - 1),
+            };
         }
         self.news = false;
         (report, new)
@@ -181,7 +187,7 @@ impl Gaps {
         }
         let late = Late {
             by: now.saturating_since(found.noticed),
-            asked: (found.asked > 0).then(|| now.saturating_since(found.asked_at)),
+            asked: (found.asked > 0).then(|| now.saturating_since(found.first_asked)),
         };
         let news = self.news;
         self.abandon(counter, counter + 1);
@@ -193,20 +199,33 @@ impl Gaps {
 impl Tolerance {
     /// How long to wait for what was overtaken.
     pub(crate) fn get(self, round_trip: Option<&RoundTrip>) -> Duration {
-        let least = round_trip.map_or(FIRST_TOLERANCE, |round_trip| {
-            (round_trip.shortest() / 4).clamp(LEAST_TOLERANCE, MOST_TOLERANCE)
-        });
-        self.0.max(least)
+        let Some(round_trip) = round_trip else {
+            return self.0.max(FIRST_TOLERANCE);
+        };
+        let shortest = round_trip.shortest();
+        let most = shortest.clamp(FIRST_TOLERANCE, MOST_TOLERANCE);
+        self.0
+            .min(most)
+            .max(shortest / 4)
+            .clamp(LEAST_TOLERANCE, MOST_TOLERANCE)
     }
 
-    /// Learns from a record that had been missed: one that came by itself was only late.
+    /// Learns from a record that had been missed. One that came sooner after the first question than half the shortest
+    /// round trip came by itself, and was only late; any other may have been sent again for the question.
     pub(crate) fn learn(&mut self, late: Late, round_trip: Option<&RoundTrip>) {
-        let answer = round_trip.map_or(FIRST_PATIENCE, RoundTrip::shortest);
+        let answer = round_trip.map_or(Duration::ZERO, |round_trip| round_trip.shortest() / 2);
         if late.asked.is_none_or(|ago| ago < answer) {
             self.0 = self.0.max((late.by + late.by / 4).min(MOST_TOLERANCE));
         } else {
             self.0 -= self.0 / 16;
         }
+    }
+}
+
+impl Late {
+    /// Whether it may have been sent again.
+    pub(crate) fn was_asked_for(self) -> bool {
+        self.asked.is_some()
     }
 }
 
@@ -253,7 +272,7 @@ mod tests {
             );
             asked.push(now.as_micros() / 1000);
         }
-        assert_eq!(asked, [1, 11, 21, 41, 81, 161, 321, 641]);
+        assert_eq!(asked, [1, 2, 11, 31, 71, 151, 311, 631]);
         assert_eq!((gaps.expire(at(999)), gaps.expire(at(1000))), (0, 2));
         assert_eq!(gaps.report(7, RTT, at(1000)).0.floor, 4);
     }
@@ -314,21 +333,33 @@ mod tests {
     }
 
     #[test]
-    fn the_tolerance_follows_what_came_by_itself_and_forgets() {
-        let mut tolerance = Tolerance::default();
-        assert_eq!(tolerance.get(None), FIRST_TOLERANCE);
+    fn the_tolerance_follows_what_came_by_itself_and_not_what_was_repaired() {
+        let millis = Duration::from_millis;
+        let round_trip = RoundTrip::first(millis(40), at(0));
+        let known = Some(&round_trip);
         let late = |by, asked: Option<u64>| Late {
-            by: Duration::from_millis(by),
-            asked: asked.map(Duration::from_millis),
+            by: millis(by),
+            asked: asked.map(millis),
         };
-        tolerance.learn(late(8, None), None);
-        assert_eq!(tolerance.get(None), Duration::from_millis(10));
-        tolerance.learn(late(30, Some(20)), None);
-        assert_eq!(tolerance.get(None), Duration::from_micros(37_500));
-        tolerance.learn(late(300, Some(20)), None);
-        assert_eq!(tolerance.get(None), MOST_TOLERANCE);
-        (0..200).for_each(|_| tolerance.learn(late(120, Some(110)), None));
-        assert_eq!(tolerance.get(None), FIRST_TOLERANCE);
+        let mut tolerance = Tolerance::default();
+        assert_eq!(
+            (tolerance.get(None), tolerance.get(known)),
+            (FIRST_TOLERANCE, millis(10))
+        );
+        // A repair may take less than any ping of late, and is not there before half the way is done.
+        (0..100).for_each(|_| tolerance.learn(late(45, Some(20)), known));
+        tolerance.learn(late(20, Some(10)), None);
+        assert_eq!(tolerance.get(known), millis(10));
+        tolerance.learn(late(8, None), known);
+        assert_eq!(tolerance.get(known), millis(10));
+        tolerance.learn(late(20, Some(10)), known);
+        assert_eq!(tolerance.get(known), millis(25));
+        tolerance.learn(late(300, Some(19)), known);
+        assert_eq!(tolerance.get(known), millis(40), "no more than a round trip");
+        let near = RoundTrip::first(millis(1), at(0));
+        assert_eq!(tolerance.get(Some(&near)), FIRST_TOLERANCE);
+        (0..200).for_each(|_| tolerance.learn(late(120, Some(110)), known));
+        assert_eq!(tolerance.get(known), millis(10));
     }
 
     proptest! {

@@ -25,9 +25,8 @@ struct KeptTrain {
     stride: usize,
     bytes: Vec<u8>,
     sent_at: Instant,
-    /// Records sent again, one bit each, and when the newest of them was.
-    again: u64,
-    again_at: Instant,
+    /// Records sent again, by their place in the train, and when each of them last was.
+    again: Vec<(u64, Instant)>,
     /// Records that are not sent again as they are, one bit each.
     abandoned: u64,
 }
@@ -39,14 +38,14 @@ pub(crate) enum Wanted<'a> {
     Record(&'a [u8]),
     /// The path does not carry it any more.
     TooLong(&'a [u8]),
-    /// It was sent less than a round trip ago.
+    /// It was sent too short a time ago.
     UnderWay,
     /// It is not kept any more.
     Gone,
 }
 
 impl Kept {
-    /// Keeps a train that was sent just now.
+    /// Keeps a train that was sent.
     pub(crate) fn keep(&mut self, sent: SentTrain, now: Instant, pool: &mut TrainBatch) {
         let bytes = pool.compact(sent.bytes);
         self.bytes += bytes.capacity();
@@ -55,9 +54,8 @@ impl Kept {
             count: bytes.len().div_ceil(sent.stride.max(1)) as u64,
             stride: sent.stride,
             bytes,
-            sent_at: now,
-            again: 0,
-            again_at: now,
+            sent_at: sent.records.sealed_at,
+            again: Vec::new(),
             abandoned: 0,
         });
         while self.bytes > MAX_BYTES {
@@ -102,13 +100,13 @@ impl Kept {
         (first.max(low), end.min(high))
     }
 
-    /// A record, unless it was sent less than `round_trip` ago. Who gets it sends it, or, if it is longer than
-    /// `longest`, packs anew what is in it: then it is gone.
+    /// A record, unless it was first sent less than `least_age` ago, or sent again less than `pause` ago. Who gets it
+    /// sends it, or, if it is longer than `longest`, packs anew what is in it: then it is gone.
     pub(crate) fn take_record(
         &mut self,
         counter: u64,
         longest: usize,
-        round_trip: Duration,
+        [least_age, pause]: [Duration; 2],
         now: Instant,
     ) -> Wanted<'_> {
         let at = self
@@ -118,24 +116,23 @@ impl Kept {
             return Wanted::Gone;
         };
         let index = counter - train.first;
-        if train.again_at + round_trip <= now {
-            train.again = 0;
-        }
         let bit = 1u64.checked_shl(u32::try_from(index).unwrap_or(u32::MAX));
-        if bit.is_none_or(|bit| train.abandoned & bit != 0) {
+        let Some(bit) = bit.filter(|bit| train.abandoned & bit == 0) else {
             return Wanted::Gone;
-        }
-        let is_under_way = bit.is_none_or(|bit| train.again & bit != 0);
-        if is_under_way || train.sent_at + round_trip > now {
+        };
+        let again = train.again.iter_mut().find(|(known, _)| *known == index);
+        if train.sent_at + least_age > now || again.as_ref().is_some_and(|(_, sent)| *sent + pause > now) {
             return Wanted::UnderWay;
         }
-        train.again |= bit.unwrap_or_default();
-        train.again_at = now;
+        match again {
+            Some((_, sent)) => *sent = now,
+            None => train.again.push((index, now)),
+        }
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         let record = train.bytes.chunks(train.stride.max(1)).nth(index);
         match record {
             Some(record) if record.len() > longest => {
-                train.abandoned |= bit.unwrap_or_default();
+                train.abandoned |= bit;
                 Wanted::TooLong(record)
             }
             Some(record) => Wanted::Record(record),
@@ -157,7 +154,7 @@ mod tests {
     use crate::config::PeerId;
     use crate::output::Records;
 
-    const RTT: Duration = Duration::from_millis(10);
+    const TIMES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(4)];
 
     fn at(millis: u64) -> Instant {
         Instant::from_micros(millis * 1000)
@@ -169,6 +166,7 @@ mod tests {
                 peer: PeerId(0),
                 receiver: 1,
                 first,
+                sealed_at: at(0),
             },
             stride,
             bytes,
@@ -180,7 +178,7 @@ mod tests {
         let (mut kept, mut pool) = (Kept::default(), TrainBatch::default());
         kept.keep(sent(5, 3, b"aaabbbcc".to_vec()), at(0), &mut pool);
         kept.keep(sent(8, 4, b"dddd".to_vec()), at(0), &mut pool);
-        let take = |kept: &mut Kept, counter| match kept.take_record(counter, 100, RTT, at(20)) {
+        let take = |kept: &mut Kept, counter| match kept.take_record(counter, 100, TIMES, at(20)) {
             Wanted::Record(record) => Some(String::from_utf8(record.to_vec()).unwrap()),
             _ => None,
         };
@@ -197,21 +195,28 @@ mod tests {
             "its train has not arrived whole"
         );
         kept.arrived(8, &mut pool);
-        assert_eq!(kept.take_record(6, 100, RTT, at(40)), Wanted::Gone);
+        assert_eq!(kept.take_record(6, 100, TIMES, at(40)), Wanted::Gone);
         kept.arrived(9, &mut pool);
         assert!(kept.trains.is_empty() && kept.bytes == 0);
     }
 
     #[test]
-    fn a_record_goes_again_once_in_a_round_trip_and_not_after_its_age() {
+    fn a_record_goes_again_after_a_pause_whatever_others_of_its_train_do_and_not_after_its_age() {
         let (mut kept, mut pool) = (Kept::default(), TrainBatch::default());
-        kept.keep(sent(0, 3, b"aaabbb".to_vec()), at(0), &mut pool);
+        kept.keep(sent(0, 3, b"aaabbb".to_vec()), at(9), &mut pool);
         let goes = |kept: &mut Kept, counter, millis| {
-            matches!(kept.take_record(counter, 100, RTT, at(millis)), Wanted::Record(_))
+            matches!(
+                kept.take_record(counter, 100, TIMES, at(millis)),
+                Wanted::Record(_)
+            )
         };
         assert!(!goes(&mut kept, 0, 9), "nobody can miss it yet");
-        assert!(goes(&mut kept, 0, 10) && !goes(&mut kept, 0, 19));
-        assert!(goes(&mut kept, 1, 19) && goes(&mut kept, 0, 30));
+        assert!(
+            goes(&mut kept, 0, 10),
+            "it was sealed long before it was handed over to be kept"
+        );
+        assert!(!goes(&mut kept, 0, 13) && goes(&mut kept, 1, 13));
+        assert!(goes(&mut kept, 0, 14) && !goes(&mut kept, 1, 16) && goes(&mut kept, 1, 17));
         kept.expire(at(999), &mut pool);
         assert!(!kept.trains.is_empty());
         kept.expire(at(1000), &mut pool);
@@ -222,9 +227,9 @@ mod tests {
     fn what_is_too_long_for_the_path_is_handed_out_once() {
         let (mut kept, mut pool) = (Kept::default(), TrainBatch::default());
         kept.keep(sent(0, 3, b"aaabb".to_vec()), at(0), &mut pool);
-        assert_eq!(kept.take_record(0, 2, RTT, at(20)), Wanted::TooLong(b"aaa"));
-        assert_eq!(kept.take_record(0, 2, RTT, at(90)), Wanted::Gone);
-        assert_eq!(kept.take_record(1, 2, RTT, at(90)), Wanted::Record(b"bb"));
+        assert_eq!(kept.take_record(0, 2, TIMES, at(20)), Wanted::TooLong(b"aaa"));
+        assert_eq!(kept.take_record(0, 2, TIMES, at(90)), Wanted::Gone);
+        assert_eq!(kept.take_record(1, 2, TIMES, at(90)), Wanted::Record(b"bb"));
     }
 
     #[test]

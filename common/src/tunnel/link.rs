@@ -15,7 +15,7 @@ use super::handshake::Dial;
 use super::links::Io;
 use super::pack::Packer;
 use super::path_mtu::{PathMtu, Refused, Verdict};
-use super::peer_clock::PeerClock;
+use super::peer_clock::{Came, PeerClock};
 use super::reassembly::Reassembly;
 use super::repair::Repair;
 use super::sessions::{Precedence, Sessions};
@@ -74,6 +74,8 @@ pub(crate) struct Link {
     pub(crate) last_received: Instant,
     pub(crate) last_ping: Instant,
     pub(crate) clock: PeerClock,
+    /// How the record that is being read came.
+    pub(crate) came: Came,
     /// Whether requests or replies went to it since the last ping.
     pub(crate) busy: bool,
     /// Since when it owes us an answer.
@@ -135,6 +137,7 @@ impl Link {
             last_received: now,
             last_ping: now,
             clock: PeerClock::default(),
+            came: Came::AtOnce,
             busy: false,
             owes_since: None,
             outgoing: None,
@@ -187,7 +190,8 @@ impl Link {
 
     /// Takes a pong.
     pub(crate) fn answered(&mut self, ping: u64, clock: u64, io: &mut Io<'_>) {
-        if self.clock.answered(ping, clock, io.now) && self.path_mtu.answered(ping, io.now) == Verdict::Raised
+        if self.clock.answered(ping, clock, self.came, io.now)
+            && self.path_mtu.answered(ping, io.now) == Verdict::Raised
         {
             io.telemetry.count(Count::PathMtuRaised);
         }

@@ -5,7 +5,7 @@
 //! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys
 //! - [`repair`]: what is lost on the way is sent again; [`gaps`], [`report`] at the receiver, [`kept`] at the sender
 //! - [`path_mtu`]: how long a datagram the path carries
-//! - [`peer_clock`]: how far away a peer is, and what its clock says
+//! - [`peer_clock`], [`round_trip`]: what a peer's clock says, and how far away it is
 //! - [`pack`], [`reassembly`], [`message`], [`update`]: messages in records
 
 pub(crate) mod admission;
@@ -25,6 +25,7 @@ pub(crate) mod record;
 pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod report;
+pub(crate) mod round_trip;
 pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod update;

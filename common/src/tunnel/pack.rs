@@ -12,6 +12,7 @@ use super::session::Session;
 use crate::config::PeerId;
 use crate::drop_reason::DropReason;
 use crate::output::{Path, Records, TRAIN_MAX_DATAGRAMS, TRAIN_MAX_LEN, TrainBatch};
+use crate::time::Instant;
 
 /// Smallest part of a message worth a fragment of its own.
 const MIN_PART_LEN: usize = 64;
@@ -39,6 +40,7 @@ pub(crate) struct Outlet<'a> {
     /// Longest datagram for this path.
     pub(crate) datagram_len: usize,
     pub(crate) trains: &'a mut TrainBatch,
+    pub(crate) now: Instant,
     /// Records sealed, for the counters.
     pub(crate) sealed: u64,
 }
@@ -213,6 +215,7 @@ impl Packer {
                 peer: to.peer,
                 receiver: to.session.remote_index,
                 first: self.first,
+                sealed_at: to.now,
             };
             let train = std::mem::take(&mut self.train);
             to.trains.push_records(to.path, self.stride, train, records);
@@ -259,7 +262,6 @@ mod tests {
     use super::super::reassembly::{Reassembly, Step};
     use super::super::record::RecordHeader;
     use super::*;
-    use crate::time::Instant;
     use crate::tunnel::session::tests::pair;
 
     /// Packs messages into trains and takes them apart again.
@@ -279,6 +281,7 @@ mod tests {
                 path,
                 datagram_len,
                 trains: &mut trains,
+                now,
                 sealed: 0,
             };
             for message in batch {

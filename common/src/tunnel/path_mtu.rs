@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::gaps::patience;
-use super::peer_clock::RoundTrip;
+use super::round_trip::RoundTrip;
 use crate::config::PathMtu as Setting;
 use crate::time::Instant;
 

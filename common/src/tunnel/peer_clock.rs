@@ -24,6 +24,7 @@
 
 use std::time::Duration;
 
+use super::round_trip::RoundTrip;
 use crate::time::Instant;
 
 /// Pings whose answers are waited for; an older one is forgotten.
@@ -38,14 +39,11 @@ const READING_LASTS: Duration = Duration::from_secs(600);
 const OF_INTEREST: Duration = Duration::from_secs(15);
 /// Readings kept. Without one of them an age is found to be larger, never smaller.
 const READINGS: usize = 8;
-/// How long the shortest round trip counts as the shortest: paths change.
-const SHORTEST_LASTS: Duration = Duration::from_secs(10);
-
 /// Pings of one peer and what their answers told.
 #[derive(Debug, Default)]
 pub(crate) struct PeerClock {
     next_ping: u64,
-    asked: [Option<(u64, Instant)>; ASKED],
+    asked: [Option<Asked>; ASKED],
     /// The oldest first. Each puts the peer's clock lower than the one before it.
     readings: Vec<Reading>,
     round_trip: Option<RoundTrip>,
@@ -53,6 +51,26 @@ pub(crate) struct PeerClock {
     is_doubted: bool,
     /// When our own clock was found to have stood still.
     stood_still: Instant,
+}
+
+/// A ping under way.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    ping: u64,
+    at: Instant,
+    /// The record it went in: the receiver's index of the session, and the counter.
+    record: Option<(u32, u64)>,
+    /// Whether that record was sent again.
+    is_repaired: bool,
+}
+
+/// How a pong arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// As it was sent at first.
+    AtOnce,
+    /// Perhaps only when it was asked for: it says nothing of the way.
+    Repaired,
 }
 
 /// One reading of the peer's clock.
@@ -63,15 +81,6 @@ struct Reading {
     clock: u64,
 }
 
-/// How long pongs take: RFC 6298's smoothing, and the shortest of late.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RoundTrip {
-    smoothed: Duration,
-    variation: Duration,
-    shortest: Duration,
-    shortest_at: Instant,
-}
-
 impl PeerClock {
     /// The number of a ping that goes out now.
     pub(crate) fn ask(&mut self, now: Instant) -> u64 {
@@ -79,21 +88,49 @@ impl PeerClock {
         self.next_ping += 1;
         self.is_doubted = false;
         if let Some(slot) = self.asked.get_mut(slot(ping)) {
-            *slot = Some((ping, now));
+            *slot = Some(Asked {
+                ping,
+                at: now,
+                record: None,
+                is_repaired: false,
+            });
         }
         ping
     }
 
+    /// The ping travels in this record.
+    pub(crate) fn asked_in(&mut self, ping: u64, receiver: u32, counter: u64) {
+        let asked = self.asked.iter_mut().flatten().find(|asked| asked.ping == ping);
+        if let Some(asked) = asked {
+            asked.record = Some((receiver, counter));
+        }
+    }
+
+    /// A record was sent again: how long the answer to a ping in it takes says nothing (Karn's algorithm, RFC 6298
+    /// section 3).
+    pub(crate) fn resent(&mut self, receiver: u32, counter: u64) {
+        let mut asked = self.asked.iter_mut().flatten();
+        if let Some(asked) = asked.find(|asked| asked.record == Some((receiver, counter))) {
+            asked.is_repaired = true;
+        }
+    }
+
     /// A pong came: the ping it answers, and the peer's clock in microseconds. False if we wait for no such pong;
     /// then it tells nothing.
-    pub(crate) fn answered(&mut self, ping: u64, clock: u64, now: Instant) -> bool {
+    pub(crate) fn answered(&mut self, ping: u64, clock: u64, came: Came, now: Instant) -> bool {
         let waiting = self.asked.get_mut(slot(ping));
-        let Some((_, asked)) = waiting.and_then(|waiting| waiting.take_if(|(asked, _)| *asked == ping))
-        else {
+        let Some(asked) = waiting.and_then(|waiting| waiting.take_if(|asked| asked.ping == ping)) else {
             return false;
         };
-        let took = now.saturating_since(asked);
-        self.learn(Reading { asked, clock }, now);
+        let took = now.saturating_since(asked.at);
+        let reading = Reading {
+            asked: asked.at,
+            clock,
+        };
+        self.learn(reading, now);
+        if asked.is_repaired || came == Came::Repaired {
+            return true;
+        }
         match &mut self.round_trip {
             None => self.round_trip = Some(RoundTrip::first(took, now)),
             Some(round_trip) => round_trip.add(took, now),
@@ -200,35 +237,6 @@ impl Reading {
     }
 }
 
-impl RoundTrip {
-    fn first(took: Duration, now: Instant) -> RoundTrip {
-        RoundTrip {
-            smoothed: took,
-            variation: took / 2,
-            shortest: took,
-            shortest_at: now,
-        }
-    }
-
-    fn add(&mut self, took: Duration, now: Instant) {
-        self.variation = (self.variation * 3 + self.smoothed.abs_diff(took)) / 4;
-        self.smoothed = (self.smoothed * 7 + took) / 8;
-        if took <= self.shortest || now.saturating_since(self.shortest_at) >= SHORTEST_LASTS {
-            (self.shortest, self.shortest_at) = (took, now);
-        }
-    }
-
-    /// The shortest time of late.
-    pub(crate) fn shortest(&self) -> Duration {
-        self.shortest
-    }
-
-    /// A time that an answer rarely exceeds: the usual one and four times its variation.
-    pub(crate) fn patience(&self) -> Duration {
-        self.smoothed + self.variation * 4
-    }
-}
-
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
@@ -254,13 +262,13 @@ mod tests {
         assert_eq!(clock.age(0, at(5)), None);
         let ping = clock.ask(at(5));
         assert_eq!(clock.age(0, at(6)), None);
-        assert!(clock.answered(ping, 77, at(7)));
+        assert!(clock.answered(ping, 77, Came::AtOnce, at(7)));
         assert!(clock.age(78, at(8)).is_some() && clock.round_trip().is_some());
         let ping = clock.ask(at(9));
         clock.forget();
         assert!(clock.age(0, at(10)).is_none() && clock.round_trip().is_none());
         assert!(
-            !clock.answered(ping, 77, at(11)),
+            !clock.answered(ping, 77, Came::AtOnce, at(11)),
             "that pong is of the old process"
         );
     }
@@ -269,18 +277,24 @@ mod tests {
     fn a_pong_counts_once_and_only_for_a_ping_of_ours() {
         let mut clock = PeerClock::default();
         let ping = clock.ask(at(0));
-        assert!(!clock.answered(ping + 1, 5, at(1)) && !clock.answered(u64::MAX, 5, at(1)));
-        assert!(clock.answered(ping, 5, at(1)));
-        assert!(!clock.answered(ping, 5, at(1)));
+        assert!(
+            !clock.answered(ping + 1, 5, Came::AtOnce, at(1))
+                && !clock.answered(u64::MAX, 5, Came::AtOnce, at(1))
+        );
+        assert!(clock.answered(ping, 5, Came::AtOnce, at(1)));
+        assert!(!clock.answered(ping, 5, Came::AtOnce, at(1)));
         let first = clock.ask(at(2));
         (0..ASKED).for_each(|_| _ = clock.ask(at(3)));
-        assert!(!clock.answered(first, 5, at(4)), "only so many are remembered");
+        assert!(
+            !clock.answered(first, 5, Came::AtOnce, at(4)),
+            "only so many are remembered"
+        );
     }
 
     /// Asks at `asked`, and hears after `took` that the peer's clock says `says`.
     fn read(clock: &mut PeerClock, asked: u64, took: u64, says: u64) {
         let ping = clock.ask(at(asked));
-        assert!(clock.answered(ping, says, at(asked + took)));
+        assert!(clock.answered(ping, says, Came::AtOnce, at(asked + took)));
     }
 
     fn age(clock: &mut PeerClock, captured: u64, now: u64) -> Option<u64> {
@@ -363,18 +377,21 @@ mod tests {
     }
 
     #[test]
-    fn round_trips_are_smoothed_and_the_shortest_fades() {
+    fn what_was_repaired_says_nothing_of_the_way() {
         let mut clock = PeerClock::default();
-        for n in 0..200u64 {
-            let took = if n == 0 { 4000 } else { 10_000 };
-            let ping = clock.ask(at(n * 100_000));
-            assert!(clock.answered(ping, 0, at(n * 100_000 + took)));
-            let shortest = clock.round_trip().unwrap().shortest().as_micros();
-            assert_eq!(shortest, if n < 100 { 4000 } else { 10_000 }, "{n}");
-        }
-        let round_trip = clock.round_trip().unwrap();
-        assert!((9990..=10_000).contains(&round_trip.smoothed.as_micros()));
-        assert!((10_000..10_100).contains(&round_trip.patience().as_micros()));
+        let read = |clock: &mut PeerClock, asked, resent, came, took| {
+            let ping = clock.ask(at(asked));
+            clock.asked_in(ping, 7, asked);
+            clock.resent(7, resent);
+            assert!(clock.answered(ping, 0, came, at(asked + took)));
+        };
+        read(&mut clock, 0, 99, Came::AtOnce, 1000);
+        let known = clock.round_trip().unwrap().patience();
+        read(&mut clock, 10_000, 10_000, Came::AtOnce, 3000);
+        read(&mut clock, 20_000, 20_001, Came::Repaired, 3000);
+        assert_eq!(clock.round_trip().unwrap().patience(), known);
+        read(&mut clock, 30_000, 30_001, Came::AtOnce, 3000);
+        assert!(clock.round_trip().unwrap().patience() > known);
     }
 
     proptest! {
@@ -407,7 +424,7 @@ mod tests {
                 let ping = clock.ask(at(now));
                 let (asked, read) = (now, now + out);
                 now += out + back;
-                prop_assert!(clock.answered(ping, theirs(read, &stops), at(now)));
+                prop_assert!(clock.answered(ping, theirs(read, &stops), Came::AtOnce, at(now)));
                 readings.push((asked, read));
             }
             now += later;

@@ -7,14 +7,16 @@
 //!        ── record 2, the very same bytes ──▶       the window lets it in once
 //!        ◀── report: next 4, floor 4 ──             by what goes out anyway
 //! ```
-//! A lost last record has no later one to make its loss known: if nothing is heard of it, a ping follows it.
+//! A lost last record has no later one to make its loss known: if nothing is heard of it, it is sent again, and then a
+//! ping follows it.
 
 use std::time::Duration;
 
 use super::gaps::{MAX_AGE, Tolerance};
 use super::kept::{Kept, Wanted};
-use super::peer_clock::RoundTrip;
+use super::peer_clock::PeerClock;
 use super::report::Report;
+use super::round_trip::RoundTrip;
 use crate::output::{Path, SentTrain, TRAIN_MAX_DATAGRAMS, TRAIN_MAX_LEN, TrainBatch};
 use crate::time::Instant;
 
@@ -33,6 +35,12 @@ const REPORT_CREDIT: usize = 16 << 10;
 /// As many bytes are sent again as were sent before, at most; so many are granted in advance, and can be saved up.
 const FIRST_CREDIT: usize = 64 << 10;
 const MOST_CREDIT: usize = super::kept::MAX_BYTES;
+/// A record is not sent again before this part of the shortest round trip has passed since it was sent at first: nobody
+/// can miss it yet, and how long the shortest takes is not known exactly.
+const SOONEST: u32 = 2;
+/// Nor before this part of it since it was last sent again: less than what lies between two questions, which are
+/// answered each.
+const PAUSE: u32 = 16;
 /// What the answer to a ping or record may take besides the round trip: the peer's news, and slow clocks.
 const PROBE_SLACK: Duration = Duration::from_millis(3);
 /// How long to wait for news of the last record as long as the round trip is not known.
@@ -57,8 +65,8 @@ pub(crate) struct Repair {
 struct Sending {
     receiver: u32,
     kept: Kept,
-    /// The newest counter that the peer told of.
-    heard: u64,
+    /// Below this the peer misses nothing.
+    floor: u64,
     /// The newest record that the peer has to speak of, and when it was sent.
     tail: Option<(u64, Instant)>,
     probes: u32,
@@ -84,7 +92,7 @@ pub(crate) struct Resent {
 pub(crate) enum Probe {
     /// Send a ping.
     Ping,
-    /// It is of the session before: send that record again.
+    /// Send that record again.
     Record {
         /// The session, by the receiver's index.
         receiver: u32,
@@ -148,7 +156,7 @@ impl Repair {
     pub(crate) fn handle_report(
         &mut self,
         report: &Report,
-        round_trip: Option<&RoundTrip>,
+        clock: &mut PeerClock,
         way: Option<(Path, usize)>,
         now: Instant,
         trains: &mut TrainBatch,
@@ -167,21 +175,23 @@ impl Repair {
         else {
             return resent;
         };
-        sending.kept.arrived(report.floor, trains);
-        // Overtaken, or sent again itself: what it misses may have arrived since.
-        if report.next < sending.heard {
-            return resent;
-        }
-        sending.heard = report.next;
+        sending.floor = sending.floor.max(report.floor);
+        sending.kept.arrived(sending.floor, trains);
         if sending.tail.is_some_and(|(counter, _)| counter < report.next) {
             sending.tail = None;
         }
-        let shortest = round_trip.map_or(Duration::ZERO, RoundTrip::shortest);
+        let shortest = clock.round_trip().map_or(Duration::ZERO, RoundTrip::shortest);
+        let times = [shortest / SOONEST, shortest / PAUSE];
         let Some((path, datagram_len)) = way else {
             return resent;
         };
         let mut again = Again::default();
         for (first, end) in report.missing() {
+            // A report that was overtaken may miss what has arrived since.
+            let first = first.max(sending.floor);
+            if first >= end {
+                continue;
+            }
             let (from, to) = sending.kept.clamp(first, end);
             if from >= to {
                 resent.refused += end - first;
@@ -191,7 +201,7 @@ impl Repair {
             resent.refused += (end - first) - (to - from);
             resent.abandoned.add(first, from);
             for counter in from..to {
-                match sending.kept.take_record(counter, datagram_len, shortest, now) {
+                match sending.kept.take_record(counter, datagram_len, times, now) {
                     Wanted::UnderWay => {}
                     Wanted::Gone => {
                         resent.refused += 1;
@@ -204,6 +214,7 @@ impl Repair {
                     Wanted::Record(record) if record.len() > self.credit => resent.refused += 1,
                     Wanted::Record(record) => {
                         self.credit -= record.len();
+                        clock.resent(report.session, counter);
                         resent.records += 1;
                         resent.longest = resent.longest.max(record.len());
                         again.push(path, record, trains);
@@ -215,7 +226,7 @@ impl Repair {
         resent
     }
 
-    /// Sends one record again.
+    /// Sends one record again, and returns its length; a record that the path does not carry any more is handed out.
     pub(crate) fn send_again(
         &mut self,
         receiver: u32,
@@ -223,18 +234,27 @@ impl Repair {
         way: (Path, usize),
         now: Instant,
         trains: &mut TrainBatch,
-    ) -> bool {
+    ) -> Result<usize, Vec<u8>> {
         let (path, datagram_len) = way;
+        let credit = self.credit;
         let mut again = Again::default();
-        if let Some(sending) = self.sending(receiver)
-            && let Wanted::Record(record) =
-                sending
-                    .kept
-                    .take_record(counter, datagram_len, Duration::ZERO, now)
+        let Some(sending) = self.sending(receiver) else {
+            return Ok(0);
+        };
+        let len = match sending
+            .kept
+            .take_record(counter, datagram_len, [Duration::ZERO; 2], now)
         {
-            again.push(path, record, trains);
-        }
-        again.end(path, trains)
+            Wanted::Record(record) if record.len() <= credit => {
+                again.push(path, record, trains);
+                record.len()
+            }
+            Wanted::TooLong(record) => return Err(record.to_vec()),
+            Wanted::Record(_) | Wanted::UnderWay | Wanted::Gone => 0,
+        };
+        again.end(path, trains);
+        self.credit -= len;
+        Ok(len)
     }
 
     /// When a last record has to be asked about.
@@ -266,7 +286,9 @@ impl Repair {
                 continue;
             }
             sending.probes += 1;
-            return Some(match is_current {
+            // The record first: it is what the peer waits for, if it is lost. If only the news of it is, it takes
+            // another one to hear of it.
+            return Some(match is_current && sending.probes > 1 {
                 true => Probe::Ping,
                 false => Probe::Record {
                     receiver: sending.receiver,
@@ -360,13 +382,11 @@ impl Again {
         self.is_full = record.len() < self.stride;
     }
 
-    /// Sends what there is; false if there is nothing.
-    fn end(&mut self, path: Path, trains: &mut TrainBatch) -> bool {
-        if self.count == 0 {
-            return false;
+    /// Sends what there is.
+    fn end(&mut self, path: Path, trains: &mut TrainBatch) {
+        if self.count > 0 {
+            trains.push(path, self.stride, std::mem::take(&mut self.bytes));
+            self.count = 0;
         }
-        trains.push(path, self.stride, std::mem::take(&mut self.bytes));
-        self.count = 0;
-        true
     }
 }

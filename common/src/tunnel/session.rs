@@ -113,6 +113,11 @@ impl Session {
         self.since + self.rekey_after + GRACE
     }
 
+    /// The counter of the record that is sealed next.
+    pub(crate) fn next_counter(&self) -> u64 {
+        self.next_counter
+    }
+
     /// The counter of the last record sealed.
     pub(crate) fn newest_sealed(&self) -> Option<u64> {
         self.next_counter.checked_sub(1)

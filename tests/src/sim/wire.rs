@@ -86,7 +86,7 @@ impl Datagram {
 
 /// The copies of a datagram that arrive, each after its time.
 pub(super) fn weathered(
-    datagram: Datagram,
+    datagram: &Datagram,
     weather: &Weather,
     random: &mut Random,
 ) -> Vec<(Duration, Datagram)> {

@@ -2,6 +2,7 @@
 
 mod hosts;
 mod loads;
+mod repairs;
 mod sites;
 mod underlay;
 
@@ -57,6 +58,7 @@ pub struct World {
     disks: BTreeMap<(HostId, Address), Registers>,
     filter: Option<Filter>,
     record: Option<Vec<Datagram>>,
+    repairs: Option<repairs::Repairs>,
     datagrams: u64,
     digest: Digest,
     steps_at_once: u64,
@@ -118,6 +120,7 @@ impl World {
             disks: BTreeMap::new(),
             filter: None,
             record: None,
+            repairs: None,
             datagrams: 0,
             digest: Digest::default(),
             steps_at_once: 0,

@@ -46,6 +46,7 @@ impl Link {
             path,
             datagram_len,
             trains: &mut io.out.trains,
+            now: io.now,
             sealed: 0,
         };
         let result = work(&mut self.packer, &mut outlet);
@@ -116,14 +117,12 @@ impl Link {
     /// anew.
     pub(crate) fn handle_report(&mut self, report: &Report, io: &mut Io<'_>) {
         let way = self.path.map(|path| (path, self.datagram_len()));
-        let resent =
-            self.repair
-                .handle_report(report, self.clock.round_trip(), way, io.now, &mut io.out.trains);
+        let resent = self
+            .repair
+            .handle_report(report, &mut self.clock, way, io.now, &mut io.out.trains);
         io.telemetry.add(Count::RecordsResent, resent.records);
         io.telemetry.add(Count::ResendsRefused, resent.refused);
-        if resent.longest + self.overhead() > usize::from(path_mtu::BASE) {
-            self.path_mtu.doubt(io.now);
-        }
+        self.doubt_path(resent.longest, io);
         for mut record in resent.too_long {
             self.pack_anew(report.session, &mut record, io);
         }
@@ -135,6 +134,21 @@ impl Link {
                 io.telemetry.drop(reason);
             }
             self.report = message;
+        }
+    }
+
+    /// A record of this length was lost.
+    fn doubt_path(&mut self, len: usize, io: &Io<'_>) {
+        if len + self.overhead() > usize::from(path_mtu::BASE) {
+            self.path_mtu.doubt(io.now);
+        }
+    }
+
+    /// A ping was packed just now. It is whole, so it is in the record that is sealed next.
+    pub(crate) fn note_ping(&mut self, ping: u64) {
+        if let Some(session) = &self.sessions.current {
+            self.clock
+                .asked_in(ping, session.remote_index, session.next_counter());
         }
     }
 
@@ -192,9 +206,10 @@ impl Link {
             let ping = self.clock.ask(io.now);
             self.path_mtu.probed(ping);
             let sent = self.with_outlet_of(len, io, |packer, outlet| {
-                packer.push(Kind::Ping, &ping.to_be_bytes(), padding, outlet)?;
-                packer.flush(outlet)
+                packer.push(Kind::Ping, &ping.to_be_bytes(), padding, outlet)
             });
+            self.note_ping(ping);
+            self.flush(io);
             match sent {
                 Ok(()) => io.telemetry.count(Count::PathProbes),
                 Err(reason) => io.telemetry.drop(reason),
@@ -206,20 +221,27 @@ impl Link {
         }
     }
 
-    /// Asks about a last record of which nothing was heard; true if that takes a ping.
+    /// Sees to a last record of which nothing was heard; true if that takes a ping.
     pub(crate) fn probe(&mut self, io: &mut Io<'_>) -> bool {
+        let mut pings = false;
         while let Some(probe) = self.repair.probe(self.clock.round_trip(), io.now) {
             io.telemetry.count(Count::TailProbes);
             match (probe, self.path) {
-                (Probe::Ping, _) => return true,
+                (Probe::Ping, _) => pings = true,
                 (Probe::Record { receiver, counter }, Some(path)) => {
                     let way = (path, self.datagram_len());
-                    self.repair
+                    self.clock.resent(receiver, counter);
+                    let sent = self
+                        .repair
                         .send_again(receiver, counter, way, io.now, &mut io.out.trains);
+                    match sent {
+                        Ok(len) => self.doubt_path(len, io),
+                        Err(mut record) => self.pack_anew(receiver, &mut record, io),
+                    }
                 }
                 (Probe::Record { .. }, None) => {}
             }
         }
-        false
+        pings
     }
 }

@@ -52,7 +52,11 @@ impl Links {
             link.probe_path(io);
         }
         let reports = up && now >= link.repair.report_at(link.ask_at());
-        let ping = now >= link.ping_at(self.keepalive) || up && link.probe(io);
+        let ping = up && link.probe(io) || now >= link.ping_at(self.keepalive);
+        if !link.packer.is_empty() && !link.is_packed {
+            link.is_packed = true;
+            self.packed.push(peer);
+        }
         let update = link.outgoing.as_mut().filter(|update| now >= update.again_at);
         let update = update.map(|update| {
             update.again_at = now + UPDATE_RETRY;
@@ -99,5 +103,8 @@ impl Links {
         (link.last_ping, link.busy) = (io.now, false);
         let number = link.clock.ask(io.now);
         self.send_or_count(peer, Kind::Ping, &number.to_be_bytes(), io);
+        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+            link.note_ping(number);
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::output::Path;
 use crate::telemetry::Count;
 use crate::tunnel::gaps::Arrival;
 use crate::tunnel::link::{Dialing, Link};
+use crate::tunnel::peer_clock::Came;
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::session::{Freshness, Session};
 use crate::tunnel::sessions::{Promotion, Slot};
@@ -45,6 +46,7 @@ impl Links {
         let (payload, freshness) = session.open(header, datagram, io.now)?;
         io.telemetry.count(Count::RecordsOpened);
         let tolerance = link.repair.tolerance.get(link.clock.round_trip());
+        link.came = Came::AtOnce;
         match session.gaps.arrived(header.counter, io.now, tolerance) {
             Arrival::InOrder => {}
             Arrival::Gap(ask_at) => {
@@ -53,6 +55,9 @@ impl Links {
                 self.wake = self.wake.min(ask_at);
             }
             Arrival::Late(late) => {
+                if late.was_asked_for() {
+                    link.came = Came::Repaired;
+                }
                 link.repair.tolerance.learn(late, link.clock.round_trip());
                 // The sender still keeps it.
                 session.gaps.note_news();

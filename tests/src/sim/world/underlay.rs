@@ -59,6 +59,9 @@ impl World {
     }
 
     pub(super) fn deliver_datagram(&mut self, datagram: Datagram) {
+        if let Some(repairs) = &mut self.repairs {
+            repairs.arrived(&datagram, self.now);
+        }
         let Datagram { from, to, bytes } = datagram;
         for site in 0..self.sites.len() {
             let socket = self.sites[site].sockets.iter().position(|own| *own == to);
@@ -98,13 +101,23 @@ impl World {
         if let Some(filter) = &mut self.filter
             && filter(number, &datagram) == Fate::Lose
         {
-            return;
+            return self.note_lost(&datagram);
         }
         let (until, longer) = self.detour;
         let longer = if self.now < until { longer } else { Duration::ZERO };
         let blocked = self.path_blocked_until.saturating_since(self.now);
-        for (after, Datagram { from, to, bytes }) in weathered(datagram, &self.weather, &mut self.random) {
+        let arrivals = weathered(&datagram, &self.weather, &mut self.random);
+        if arrivals.is_empty() {
+            self.note_lost(&datagram);
+        }
+        for (after, Datagram { from, to, bytes }) in arrivals {
             self.later((after + longer).max(blocked), What::Datagram { from, to, bytes });
+        }
+    }
+
+    fn note_lost(&mut self, datagram: &Datagram) {
+        if let Some(repairs) = &mut self.repairs {
+            repairs.lost(datagram, self.now);
         }
     }
 }
