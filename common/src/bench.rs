@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{Access, Cipher, ConfigString, ExportId, ImportId, PeerId, Protection};
 use crate::exit::flow::{FlowId, FlowKey, Flows};
 use crate::exit::guard::{Guard, Order};
-use crate::exit::pending::{Arrival, Asked, Origin, Stage};
+use crate::exit::pending::{Arrival, Asked, Origin};
 use crate::exit::span::{Span, Touch};
 use crate::exit::table::{PendingTable, SlotId};
 use crate::exit::target::TargetId;
@@ -136,7 +136,7 @@ impl Pendings {
         #[allow(clippy::expect_used, reason = "the first flow has room")]
         let flow = Flows::default().enter(key, Instant::default()).expect("room");
         let mut all = Pendings {
-            table: PendingTable::default(),
+            table: PendingTable::new(1, 1),
             flow,
             next: 0,
         };
@@ -154,7 +154,10 @@ impl Pendings {
             pending.copies = 1;
         }
         let found = self.table.find(tag);
-        found.and_then(|slot| self.table.release(slot)).is_some()
+        if let Some(slot) = found {
+            self.table.release(slot, &mut Vec::new());
+        }
+        found.is_some()
     }
 
     fn accept(&mut self) -> Option<SlotId> {
@@ -180,10 +183,10 @@ impl Pendings {
             pdu: &[0; 22],
         };
         let meeting = self.table.meet(&arrival);
-        if meeting.held {
+        if meeting.is_held() {
             return None;
         }
-        self.table.insert(&arrival, Stage::AtTarget)
+        self.table.insert(&arrival, &meeting)
     }
 }
 

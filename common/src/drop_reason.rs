@@ -91,6 +91,8 @@ reasons! {
     TargetTimeout => "target_timeout",
     /// Too many requests unanswered.
     PendingFull => "pending_full",
+    /// Too many requests wait for writes of the same sectors.
+    OverlapFull => "overlap_full",
     /// A request of a peer process that is no more: it is not sent, or its answer goes nowhere.
     PeerRestarted => "peer_restarted",
     /// The target lives and did not answer this request, and its initiator did not repeat it.

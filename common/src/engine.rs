@@ -17,7 +17,7 @@ use crate::exit::{Exit, Hands, Response};
 use crate::frame::aoe::AoeCommand;
 use crate::frame::{Frame, Pdu};
 use crate::output::{Output, Path};
-use crate::random::Secrets;
+use crate::random::{Random, Secrets};
 use crate::segment::SegmentState;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
@@ -64,7 +64,8 @@ impl Engine {
         reason = "fixed key lengths and algorithms; nothing a user can configure"
     )]
     pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant, unix_time: Duration) -> Engine {
-        let secrets = Secrets::new(seed);
+        let mut secrets = Secrets::new(seed);
+        let (factor, peers) = (Random::drawn_from(&mut secrets).u64(), config.peers.len());
         let max_age = config.tunnel.max_age;
         let links = Links::new(
             config.secret,
@@ -83,7 +84,7 @@ impl Engine {
             segments: vec![SegmentState::Down; config.segments.len()],
             links,
             edge: Edge::new(config.imports, max_age),
-            exit: Exit::new(config.exports, max_age, now),
+            exit: Exit::new(config.exports, max_age, peers, factor, now),
             telemetry,
         }
     }

@@ -32,6 +32,7 @@ pub mod worker;
 mod edge;
 mod exit;
 mod policy;
+mod quota;
 mod random;
 mod seldom;
 mod spread;

@@ -11,6 +11,12 @@ pub(crate) fn place_of(number: u64, places: usize) -> usize {
     usize::try_from(place).unwrap_or(0)
 }
 
+/// The same by a factor that is odd and drawn at random: nobody can choose numbers that share a place.
+pub(crate) fn place_by(factor: u64, number: u64, places: usize) -> usize {
+    let mixed = number.wrapping_mul(factor);
+    place_of(mixed ^ mixed >> 32, places)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -20,9 +26,14 @@ mod tests {
     #[test]
     fn neighbours_have_places_of_their_own_and_none_is_outside() {
         for places in [1, 3, 64, 4096] {
+            // The second factor is near 16/225 of 2^64.
+            for factor in [1, 0x1234_5678_9abc_def1, u64::MAX] {
+                let used: BTreeSet<usize> = (0..places as u64).map(|n| place_by(factor, n, places)).collect();
+                assert!(used.len() * 2 > places, "{} of {places}", used.len());
+                assert!(used.iter().all(|place| *place < places));
+            }
             let used: BTreeSet<usize> = (0..places as u64).map(|n| place_of(n, places)).collect();
             assert!(used.len() * 2 > places, "{} of {places}", used.len());
-            assert!(used.iter().all(|place| *place < places));
         }
         assert_eq!(place_of(u64::MAX, 0), 0);
     }

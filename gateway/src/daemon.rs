@@ -6,6 +6,8 @@
 //! 4. Segments whose devices exist are attached, and the log says `ready`.
 //! 5. SIGTERM or SIGINT: the peers are told, the counters are logged, and the process ends.
 //!
+//! A data plane that hangs is noticed by [`watchdog`], and ends the process.
+//!
 //! Threads talk by [`Command`] and [`Reports`]; none waits for another. With several workers there is one data plane for
 //! each, with an engine, sockets and sessions of its own; they share nothing.
 
@@ -29,7 +31,7 @@ use crate::resolver::Resolver;
 use crate::segment::{AttachError, Watch, WatchedSegment};
 use crate::sys::buffers::Buffers;
 use crate::wire::{Offload, UdpWire};
-use crate::workers;
+use crate::{watchdog, workers};
 
 /// Why the gateway could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +143,7 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
             resolvers.spawn(resolver.run(requests));
         }
         drop(tell);
+        watchdog::start(&commands)?;
         let outcome = watch.start().map_err(RunError::Attach);
         let copies = std::iter::repeat_n(Arc::new(()), commands.len());
         for (worker, copy) in commands.iter().zip(copies) {
@@ -223,12 +226,12 @@ impl Signals {
         loop {
             tokio::select! {
                 Some(()) = self.terminate.recv() => {
-                    tracing::info!("ending: SIGTERM");
                     tell(|| Command::Shutdown);
+                    tracing::info!("ending: SIGTERM");
                 }
                 Some(()) = self.interrupt.recv() => {
-                    tracing::info!("ending: SIGINT");
                     tell(|| Command::Shutdown);
+                    tracing::info!("ending: SIGINT");
                 }
                 Some(()) = self.hangup.recv() => {
                     tracing::warn!("SIGHUP ignored: reload is not there yet; restart to use a changed configuration");

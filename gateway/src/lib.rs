@@ -24,3 +24,5 @@ pub mod segment;
 pub mod sys;
 pub mod wire;
 pub mod workers;
+
+mod watchdog;

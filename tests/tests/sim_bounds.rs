@@ -311,9 +311,10 @@ fn a_flood_of_requests_is_shed_by_name_and_forgotten() {
         puppets.world.run_for(Duration::from_secs(70));
         let exit = puppets.exit;
         let sent = puppets.world.count(exit, Count::RequestsToTarget);
-        assert!(sent >= 65_534, "{sent}");
+        // Nearly all of the table, and each of the 64 initiators as much as it leaves free.
+        assert!(sent >= 64_000, "{sent}");
         let dropped = |reason| puppets.world.dropped(exit, reason);
-        assert!(dropped(DropReason::PendingFull) > 0);
+        assert!(dropped(DropReason::QueueFull) > 0);
         let shed = dropped(DropReason::PendingFull)
             + dropped(DropReason::QueueFull)
             + dropped(DropReason::RequestTooOld)

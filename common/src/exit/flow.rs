@@ -11,6 +11,9 @@ use crate::time::Instant;
 
 /// Most initiators remembered of one peer; one that has been quiet for long makes room.
 const MAX_FLOWS: usize = 8192;
+/// Most of them looked at to find one that is quiet, or in one turn to let them forget.
+const LOOK: usize = 32;
+const LOOK_THROUGH: usize = 1024;
 /// Quiet for this long, and no old copy of a request of its can be under way any more.
 const QUIET: Duration = Duration::from_secs(60);
 /// Most requests one initiator may have here: as many as the largest window lets it have outstanding, and as many
@@ -20,6 +23,17 @@ pub(crate) const MAX_REQUESTS: u32 = 2048;
 /// Index of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FlowId(u32);
+
+impl FlowId {
+    pub(crate) fn number(self) -> u64 {
+        self.0.into()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(number: u32) -> FlowId {
+        FlowId(number)
+    }
+}
 
 /// One initiator's use of one export by one import of one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +64,9 @@ pub(crate) struct Flows {
     free: Vec<u32>,
     /// Sorted by key.
     index: Vec<(FlowKey, FlowId)>,
+    /// Where looking for one that is quiet, and looking through them, go on.
+    quiet_from: usize,
+    expire_from: usize,
 }
 
 impl Flows {
@@ -96,22 +113,26 @@ impl Flows {
 
     /// Forgets the flows of a peer, of which nothing may be left in any list.
     pub(crate) fn forget(&mut self, peer: PeerId) {
-        let (flows, free) = (&mut self.flows, &mut self.free);
-        self.index.retain(|(key, id)| {
-            let keep = key.peer != peer;
-            if !keep && let Some(flow) = flows.get_mut(id.0 as usize) {
+        let range = self.range(peer);
+        for (_, id) in self.index.drain(range) {
+            if let Some(flow) = self.flows.get_mut(id.0 as usize) {
                 *flow = None;
-                free.push(id.0);
+                self.free.push(id.0);
             }
-            keep
-        });
+        }
     }
 
-    /// Lets guards forget what is older than `keep`, and the memory for it.
+    /// Lets guards forget what is older than `keep`, and the memory for it: those of some initiators, and of the next ones
+    /// the next time.
     pub(crate) fn expire(&mut self, now: Instant, keep: Duration) {
-        for flow in self.flows.iter_mut().flatten() {
+        let some = self.flows.iter_mut().skip(self.expire_from).take(LOOK_THROUGH);
+        for flow in some.flatten() {
             flow.guard.expire(now, keep);
             flow.guard.shrink();
+        }
+        self.expire_from += LOOK_THROUGH;
+        if self.expire_from >= self.flows.len() {
+            self.expire_from = 0;
         }
     }
 
@@ -122,14 +143,19 @@ impl Flows {
         start..end
     }
 
-    /// Makes room for a new one of a peer; `None` if all of its are busy.
+    /// Makes room for a new one of a peer; `None` if those that were looked at are all busy.
     fn dismiss_quiet(&mut self, peer: PeerId, now: Instant) -> Option<()> {
-        let quiet = |(_, id): &(FlowKey, FlowId)| {
-            self.get(*id)
-                .is_some_and(|flow| flow.requests == 0 && now.saturating_since(flow.last_used) >= QUIET)
-        };
         let range = self.range(peer);
-        let place = range.start + self.index.get(range)?.iter().position(quiet)?;
+        let quiet = |place: &usize| {
+            let flow = self.index.get(*place).and_then(|(_, id)| self.get(*id));
+            flow.is_some_and(|flow| {
+                flow.requests == 0 && !flow.in_turn && now.saturating_since(flow.last_used) >= QUIET
+            })
+        };
+        let at = |n| range.start + n % range.len().max(1);
+        let found = (self.quiet_from..).take(LOOK).map(at).find(quiet);
+        self.quiet_from = self.quiet_from.wrapping_add(LOOK) % MAX_FLOWS;
+        let place = found?;
         let (_, id) = self.index.remove(place);
         *self.flows.get_mut(id.0 as usize)? = None;
         self.free.push(id.0);

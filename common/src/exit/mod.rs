@@ -10,17 +10,18 @@
 //! - `patience`: how long anything may take
 //! - `watching`: whether targets live, and whether they are who they were
 //!
-//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `ranges` and `list`;
-//! `flow`, the initiators, with `guard`; `span`, `rto`, `watch`, `recognition`.
+//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `overlap`, `chains` and `list`;
+//! `flow`, the initiators, with `guard` and `turns`; `span`, `rto`, `watch`, `recognition`.
 
 mod answer;
+mod chains;
 mod export;
 pub(crate) mod flow;
 pub(crate) mod guard;
 mod list;
+mod overlap;
 mod patience;
 pub(crate) mod pending;
-mod ranges;
 mod recognition;
 mod request;
 mod rto;
@@ -28,6 +29,7 @@ mod service;
 pub(crate) mod span;
 pub(crate) mod table;
 pub(crate) mod target;
+mod turns;
 mod watch;
 mod watching;
 
@@ -60,6 +62,8 @@ pub(crate) struct Exit {
     /// Whether some peer has to be told something.
     news: bool,
     sweep_at: Instant,
+    /// The slot where it goes on.
+    sweep_from: usize,
     wake: Instant,
     /// Memory of `release`.
     freed: Vec<SlotId>,
@@ -89,7 +93,14 @@ pub(crate) struct Response<'a> {
 }
 
 impl Exit {
-    pub(crate) fn new(configs: Vec<ExportConfig>, max_age: Duration, now: Instant) -> Exit {
+    /// For so many peers; `factor` is drawn at random.
+    pub(crate) fn new(
+        configs: Vec<ExportConfig>,
+        max_age: Duration,
+        peers: usize,
+        factor: u64,
+        now: Instant,
+    ) -> Exit {
         let mut targets: Vec<Target> = Vec::new();
         let mut exports = Vec::new();
         for (id, config) in (0..).zip(configs) {
@@ -108,11 +119,12 @@ impl Exit {
             exports,
             targets,
             flows: Flows::default(),
-            pending: PendingTable::default(),
+            pending: PendingTable::new(factor, peers),
             max_age,
             order: OrderGuard::On,
             news: false,
             sweep_at: Instant::NEVER,
+            sweep_from: 0,
             wake: now,
             freed: Vec::new(),
         }

@@ -13,6 +13,8 @@ use crate::time::Instant;
 
 /// How often requests are looked through.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// Most slots looked through in one turn: the rest is for the next, after what has come in between.
+const SLOTS_AT_ONCE: usize = 4096;
 /// How long a request may wait here, since its newest copy arrived, and still be sent. (How old it may be when it
 /// arrives is `max_age`: that is about the path.)
 ///
@@ -67,7 +69,7 @@ impl Exit {
         self.flows.expire(now, self.max_age);
         let ends = self
             .pending
-            .iter()
+            .part(self.sweep_from, SLOTS_AT_ONCE)
             .filter_map(|(slot, pending)| Some((slot, self.end(pending, now)?)));
         let ends: Vec<(SlotId, End)> = ends.collect();
         for (slot, end) in ends {
@@ -87,10 +89,16 @@ impl Exit {
         for target in self.target_ids() {
             self.serve(target, hands);
         }
-        self.sweep_at = if self.pending.is_empty() {
-            Instant::NEVER
+        self.sweep_from += SLOTS_AT_ONCE;
+        self.sweep_at = if self.sweep_from < self.pending.slots() {
+            now
         } else {
-            now + SWEEP_EVERY
+            self.sweep_from = 0;
+            if self.pending.is_empty() {
+                Instant::NEVER
+            } else {
+                now + SWEEP_EVERY
+            }
         };
     }
 
@@ -149,7 +157,7 @@ impl Exit {
             .pending
             .iter()
             .filter(|(_, pending)| wanted(pending))
-            .map(|(slot, pending)| (pending.order, slot))
+            .map(|(slot, _)| (self.pending.order(slot), slot))
             .collect();
         again.sort_unstable();
         for (_, slot) in again {
@@ -182,9 +190,8 @@ impl Exit {
             }
         }
         self.flows.forget(peer);
-        let flows = &self.flows;
         for target in &mut self.targets {
-            target.turns.retain(|flow| flows.get(*flow).is_some());
+            target.turns.forget(peer);
         }
         for target in self.target_ids() {
             self.serve(target, hands);

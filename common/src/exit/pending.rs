@@ -15,6 +15,8 @@ const EARLIER: usize = 2;
 pub(crate) struct Pending {
     pub(crate) export: ExportId,
     pub(crate) target: TargetId,
+    /// Whose room it takes, whatever becomes of the answer.
+    pub(crate) peer: PeerId,
     /// Whom the answer is for; `None`: the process that asked is no more, or it was answered.
     pub(crate) origin: Option<Origin>,
     /// The copies before the newest. They may be requests of their own that happen to be the same, so they are
@@ -23,8 +25,6 @@ pub(crate) struct Pending {
     pub(crate) asked: Asked,
     pub(crate) span: Span,
     pub(crate) stage: Stage,
-    /// Place in the order of acceptance.
-    pub(crate) order: u64,
     /// When its newest copy was captured, by our own clock, or not later than it arrived.
     pub(crate) captured: Instant,
     /// When its newest copy arrived here.
@@ -37,8 +37,6 @@ pub(crate) struct Pending {
     pub(crate) copies: u8,
     /// How many answers came.
     pub(crate) answers: u8,
-    /// A write was accepted behind this read: its answer is too old for whoever asks now.
-    pub(crate) overtaken: bool,
     /// The PDU as it came.
     pub(crate) pdu: Vec<u8>,
 }
@@ -101,23 +99,22 @@ pub(crate) struct Arrival<'a> {
 
 impl Pending {
     /// As it arrives, with its PDU in memory of its own.
-    pub(super) fn new(arrival: &Arrival<'_>, stage: Stage, order: u64, pdu: Vec<u8>) -> Pending {
+    pub(super) fn new(arrival: &Arrival<'_>, stage: Stage, pdu: Vec<u8>) -> Pending {
         Pending {
             export: arrival.export,
             target: arrival.target,
+            peer: arrival.origin.peer,
             origin: Some(arrival.origin),
             earlier: [None; EARLIER],
             asked: arrival.asked,
             span: arrival.span,
             stage,
-            order,
             captured: arrival.captured,
             arrived: arrival.arrived,
             sent: arrival.arrived,
             timer: arrival.arrived,
             copies: 0,
             answers: 0,
-            overtaken: false,
             pdu,
         }
     }
@@ -138,15 +135,9 @@ impl Pending {
         self.arrived = arrival.arrived;
     }
 
-    /// Whether it touches sectors of this span of the target.
-    pub(super) fn overlaps(&self, target: TargetId, span: &Span) -> bool {
-        self.target == target && self.span.overlaps(span)
-    }
-
     /// Whether the arrival is a copy of this request, and this one's answer answers it.
     pub(super) fn is_same(&self, arrival: &Arrival<'_>) -> bool {
         self.stage != Stage::Draining
-            && !self.overtaken
             && self.span == arrival.span
             && self.asked == arrival.asked
             && self.export == arrival.export

@@ -139,9 +139,7 @@ impl Exit {
             hands.io.telemetry.count(Count::RequestsCollapsed);
             return Ok(same);
         }
-        let Arrival {
-            origin, span, target, ..
-        } = *arrival;
+        let Arrival { origin, span, .. } = *arrival;
         let keep = self.max_age;
         let flow = self.flows.get_mut(origin.flow).ok_or(DropReason::QueueFull)?;
         if span.writes() && self.order == OrderGuard::On {
@@ -151,20 +149,23 @@ impl Exit {
                 Order::Repeated => return Err(DropReason::RequestRepeated),
             }
         }
-        if flow.requests >= MAX_REQUESTS {
+        // Of what its peer may have, an initiator has no more than is left for the others.
+        let room = self.pending.room(origin.peer);
+        if flow.requests >= MAX_REQUESTS || (room > 0 && flow.requests as usize > room) {
             return Err(DropReason::QueueFull);
         }
-        let stage = if meeting.held { Stage::Held } else { Stage::Queued };
+        if meeting.overlaps.full {
+            return Err(DropReason::OverlapFull);
+        }
         let slot = self
             .pending
-            .insert(arrival, stage)
+            .insert(arrival, &meeting)
             .ok_or(DropReason::PendingFull)?;
         flow.requests += 1;
         if span.writes() {
             flow.guard.record(origin.number, span, now, keep);
-            self.pending.overtake(target, &span);
         }
-        if meeting.held {
+        if meeting.is_held() {
             hands.io.telemetry.count(Count::RequestsHeld);
         } else {
             self.enqueue(slot);

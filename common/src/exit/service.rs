@@ -27,7 +27,7 @@ impl Exit {
         };
         pending.stage = Stage::Queued;
         let target = pending.target;
-        let Some(flow_id) = pending.origin.map(|origin| origin.flow) else {
+        let Some((peer, flow_id)) = pending.origin.map(|origin| (origin.peer, origin.flow)) else {
             return;
         };
         let target = self.targets.get_mut(usize::from(target.0));
@@ -36,7 +36,7 @@ impl Exit {
         };
         self.pending.push_back(&mut flow.queue, slot);
         if !std::mem::replace(&mut flow.in_turn, true) {
-            target.turns.push_back(flow_id);
+            target.turns.push(peer, flow_id);
         }
     }
 
@@ -61,7 +61,7 @@ impl Exit {
     fn next(&mut self, id: TargetId, now: Instant) -> Option<SlotId> {
         let target = self.targets.get_mut(usize::from(id.0))?;
         while target.has_room(now) {
-            let flow_id = target.turns.pop_front()?;
+            let (peer, flow_id) = target.turns.pop()?;
             let Some(flow) = self.flows.get_mut(flow_id) else {
                 continue;
             };
@@ -71,7 +71,7 @@ impl Exit {
             }
             flow.in_turn = !flow.queue.is_empty();
             if flow.in_turn {
-                target.turns.push_back(flow_id);
+                target.turns.push(peer, flow_id);
             }
             if first.is_some() {
                 return first;
@@ -229,14 +229,8 @@ impl Exit {
     /// Lets go of a request that is in no list; what it held may go.
     pub(super) fn release(&mut self, slot: SlotId) {
         self.disown(slot);
-        let Some((target, span)) = self.pending.release(slot) else {
-            return;
-        };
-        if !span.writes() {
-            return;
-        }
         let mut freed = std::mem::take(&mut self.freed);
-        self.pending.freed_by(target, &span, &mut freed);
+        self.pending.release(slot, &mut freed);
         for slot in freed.drain(..) {
             self.enqueue(slot);
         }

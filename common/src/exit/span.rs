@@ -30,6 +30,13 @@ pub(crate) enum Touch {
 }
 
 impl Span {
+    /// Of nothing.
+    pub(crate) const NOWHERE: Span = Span {
+        start: 0,
+        sectors: 0,
+        touch: Touch::Reads,
+    };
+
     pub(crate) fn new(start: u64, sectors: u8, touch: Touch) -> Span {
         Span {
             start,
@@ -59,6 +66,10 @@ impl Span {
             }
         };
         Span::new(CONFIG_STRING, 1, touch)
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.start
     }
 
     pub(crate) fn writes(&self) -> bool {

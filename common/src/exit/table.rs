@@ -13,12 +13,14 @@
 
 use std::collections::VecDeque;
 
+use super::chains::Chains;
 use super::list::{Link, List};
+use super::overlap::{self, Overlaps};
 use super::pending::{Arrival, Pending, Stage};
-use super::ranges::Ranges;
-use super::span::Span;
-use super::target::TargetId;
+use crate::config::PeerId;
 use crate::frame::Tag;
+use crate::quota::Quota;
+use crate::spread::place_by;
 
 /// Slots to start with, and the least number kept free.
 const FIRST_SLOTS: usize = 4096;
@@ -43,10 +45,14 @@ pub(crate) struct PendingTable {
     links: Vec<Link>,
     free: VecDeque<u16>,
     occupied: usize,
-    ranges: Ranges,
+    overlaps: Overlaps,
+    /// Requests by initiator and first sector, by hash.
+    alike: Chains,
+    factor: u64,
     spare: Vec<Vec<u8>>,
-    bytes: usize,
-    next_order: u64,
+    /// Slots and bytes, by peer.
+    room: Quota,
+    bytes: Quota,
 }
 
 #[derive(Debug, Default)]
@@ -60,36 +66,47 @@ struct Slot {
 pub(crate) struct Meeting {
     /// The same request, unanswered.
     pub(crate) same: Option<SlotId>,
-    /// Whether it has to wait for an overlapping write.
-    pub(crate) held: bool,
+    /// Overlapping writes.
+    pub(crate) overlaps: overlap::Meeting,
 }
 
-impl Default for PendingTable {
-    fn default() -> Self {
+impl Meeting {
+    /// Whether it has to wait for an overlapping write.
+    pub(crate) fn is_held(&self) -> bool {
+        self.overlaps.waits_for > 0
+    }
+}
+
+impl PendingTable {
+    /// An empty table for so many peers. `factor` is drawn at random, so that nobody can choose requests that share a place in it.
+    pub(crate) fn new(factor: u64, peers: usize) -> Self {
+        let mut alike = Chains::default();
+        alike.grow(MAX_SLOTS, 0);
         let mut table = PendingTable {
             slots: Vec::new(),
             links: Vec::new(),
             free: VecDeque::new(),
             occupied: 0,
-            ranges: Ranges::default(),
+            overlaps: Overlaps::new(factor),
+            alike,
+            factor: factor | 1,
             spare: Vec::new(),
-            bytes: 0,
-            next_order: 0,
+            room: Quota::new(MAX_SLOTS, peers),
+            bytes: Quota::new(MAX_BYTES, peers),
         };
         table.grow(FIRST_SLOTS);
         table
     }
-}
 
-impl PendingTable {
-    /// Whether one more request has room.
-    pub(crate) fn has_room(&self) -> bool {
-        self.bytes < MAX_BYTES && (self.occupied < self.slots.len() || self.slots.len() < MAX_SLOTS)
+    /// How many more requests of this peer have room.
+    pub(crate) fn room(&self, peer: PeerId) -> usize {
+        self.room.room(peer)
     }
 
-    /// Accepts a request at this stage. `None`: no room.
-    pub(crate) fn insert(&mut self, arrival: &Arrival<'_>, stage: Stage) -> Option<SlotId> {
-        if !self.has_room() {
+    /// Accepts a request that met this. `None`: no room.
+    pub(crate) fn insert(&mut self, arrival: &Arrival<'_>, meeting: &Meeting) -> Option<SlotId> {
+        let (peer, len) = (arrival.origin.peer, arrival.pdu.len());
+        if self.room.room(peer) == 0 || self.bytes.room(peer) < len {
             return None;
         }
         if self.free.len() < FIRST_SLOTS && self.slots.len() < MAX_SLOTS {
@@ -100,70 +117,45 @@ impl PendingTable {
         let mut pdu = self.spare.pop().unwrap_or_default();
         pdu.clear();
         pdu.extend_from_slice(arrival.pdu);
-        self.bytes += pdu.len();
-        slot.pending = Some(Pending::new(arrival, stage, self.next_order, pdu));
-        self.next_order += 1;
+        self.room.take(peer, 1);
+        self.bytes.take(peer, len);
+        let stage = if meeting.is_held() {
+            Stage::Held
+        } else {
+            Stage::Queued
+        };
+        slot.pending = Some(Pending::new(arrival, stage, pdu));
         self.occupied += 1;
-        self.ranges.insert(SlotId(index), arrival.target, &arrival.span);
+        let Arrival {
+            origin, target, span, ..
+        } = *arrival;
+        self.overlaps
+            .insert(SlotId(index), origin.peer, target, span, meeting.overlaps);
+        self.alike.join(index.into(), self.alike(arrival));
         Some(SlotId(index))
     }
 
-    /// Looks at what the request overlaps.
+    /// Looks for the same request, and for what it overlaps.
     pub(crate) fn meet(&self, arrival: &Arrival<'_>) -> Meeting {
-        let mut meeting = Meeting::default();
-        for slot in self.ranges.near(arrival.target, &arrival.span) {
-            let Some(pending) = self.get(slot) else { continue };
-            if !pending.overlaps(arrival.target, &arrival.span) {
-                continue;
-            }
-            if pending.is_same(arrival) {
-                meeting.same = Some(slot);
-            } else if pending.span.writes() {
-                meeting.held = true;
-            }
-        }
-        meeting
-    }
-
-    /// A write was accepted: reads before it that it overlaps are not the answer to anything asked from now on.
-    pub(crate) fn overtake(&mut self, target: TargetId, span: &Span) {
-        let slots = &mut self.slots;
-        for slot in self.ranges.near(target, span) {
-            let pending = slots
-                .get_mut(usize::from(slot.0))
-                .and_then(|slot| slot.pending.as_mut());
-            if let Some(pending) = pending
-                && !pending.span.writes()
-                && pending.overlaps(target, span)
-            {
-                pending.overtaken = true;
-            }
+        let same = |slot: &SlotId| {
+            let same = self.get(*slot).is_some_and(|pending| pending.is_same(arrival));
+            same && !self.overlaps.is_overtaken(*slot)
+        };
+        let Arrival {
+            origin, target, span, ..
+        } = arrival;
+        let alike = self.alike.walk(self.alike(arrival));
+        Meeting {
+            same: alike
+                .filter_map(|index| u16::try_from(index).ok().map(SlotId))
+                .find(same),
+            overlaps: self.overlaps.meet(origin.peer, *target, span),
         }
     }
 
-    /// Requests held by this write and by nothing else now.
-    pub(crate) fn freed_by(&self, target: TargetId, span: &Span, freed: &mut Vec<SlotId>) {
-        for slot in self.ranges.near(target, span) {
-            let held = self
-                .get(slot)
-                .filter(|pending| pending.stage == Stage::Held && pending.overlaps(target, span));
-            if let Some(pending) = held
-                && !self.is_held(pending)
-                && !freed.contains(&slot)
-            {
-                freed.push(slot);
-            }
-        }
-        // First come, first served.
-        freed.sort_unstable_by_key(|slot| self.get(*slot).map(|pending| pending.order));
-    }
-
-    fn is_held(&self, held: &Pending) -> bool {
-        self.ranges.near(held.target, &held.span).any(|slot| {
-            self.get(slot).is_some_and(|before| {
-                before.order < held.order && before.span.writes() && before.overlaps(held.target, &held.span)
-            })
-        })
+    fn alike(&self, arrival: &Arrival<'_>) -> u32 {
+        let key = arrival.span.start() ^ arrival.origin.flow.number() << 44;
+        u32::try_from(place_by(self.factor, key, self.alike.len())).unwrap_or(u32::MAX)
     }
 
     /// The tag to send a request with.
@@ -183,6 +175,11 @@ impl PendingTable {
         sent.then_some(SlotId(index))
     }
 
+    /// A request's place in the order of acceptance.
+    pub(crate) fn order(&self, slot: SlotId) -> u64 {
+        self.overlaps.order(slot)
+    }
+
     pub(crate) fn get(&self, slot: SlotId) -> Option<&Pending> {
         self.slots.get(usize::from(slot.0))?.pending.as_ref()
     }
@@ -191,28 +188,44 @@ impl PendingTable {
         self.slots.get_mut(usize::from(slot.0))?.pending.as_mut()
     }
 
-    /// Lets go of a request that is in no list any more; returns what it touched.
-    pub(crate) fn release(&mut self, slot: SlotId) -> Option<(TargetId, Span)> {
-        let entry = self.slots.get_mut(usize::from(slot.0))?;
-        let pending = entry.pending.take()?;
+    /// Lets go of a request that is in no list any more. Adds to `freed` what waited for it and nothing else.
+    pub(crate) fn release(&mut self, slot: SlotId, freed: &mut Vec<SlotId>) {
+        let Some(entry) = self.slots.get_mut(usize::from(slot.0)) else {
+            return;
+        };
+        let Some(pending) = entry.pending.take() else {
+            return;
+        };
         entry.generation = (entry.generation + 1) % GENERATIONS;
         self.free.push_back(slot.0);
         self.occupied -= 1;
-        self.bytes -= pending.pdu.len();
-        self.ranges.remove(slot);
+        self.room.give(pending.peer, 1);
+        self.bytes.give(pending.peer, pending.pdu.len());
+        self.alike.leave(slot.0.into());
+        self.overlaps.remove(slot, freed);
         if self.spare.len() < SPARE_BUFFERS {
             self.spare.push(pending.pdu);
         }
-        Some((pending.target, pending.span))
     }
 
     /// Every request there is.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SlotId, &Pending)> {
+        self.part(0, MAX_SLOTS)
+    }
+
+    /// The requests in so many slots from this one on.
+    pub(crate) fn part(&self, from: usize, slots: usize) -> impl Iterator<Item = (SlotId, &Pending)> {
         // Counted wider than a slot's number: a full table has as many slots as that has values.
-        (0u32..).zip(&self.slots).filter_map(|(index, slot)| {
+        let all = self.slots.iter().enumerate().skip(from).take(slots);
+        all.filter_map(|(index, slot)| {
             let pending = slot.pending.as_ref()?;
             Some((SlotId(u16::try_from(index).ok()?), pending))
         })
+    }
+
+    /// How many slots there are.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -234,14 +247,8 @@ impl PendingTable {
         self.links.resize_with(after, Link::default);
         self.free
             .extend((before..after).filter_map(|index| u16::try_from(index).ok()));
-        self.ranges.grow(after);
-        let occupied: Vec<_> = self
-            .iter()
-            .map(|(slot, one)| (slot, one.target, one.span))
-            .collect();
-        for (slot, target, span) in occupied {
-            self.ranges.insert(slot, target, &span);
-        }
+        self.overlaps.grow(after);
+        self.alike.grow(0, after);
     }
 }
 
@@ -257,9 +264,10 @@ mod tests {
 
     use super::super::flow::{FlowId, FlowKey, Flows};
     use super::super::pending::{Asked, Origin};
-    use super::super::span::Touch;
+    use super::super::span::{Span, Touch};
+    use super::super::target::TargetId;
     use super::*;
-    use crate::config::{ExportId, ImportId, PeerId};
+    use crate::config::{ExportId, ImportId};
     use crate::frame::{HEADER_LEN, MacAddr};
     use crate::time::Instant;
 
@@ -301,16 +309,31 @@ mod tests {
         Span::new(start, 2, Touch::Writes)
     }
 
+    fn empty() -> PendingTable {
+        PendingTable::new(0x1234_5678_9abc_def1, 1)
+    }
+
+    fn accept(table: &mut PendingTable, arrival: &Arrival<'_>) -> Option<SlotId> {
+        let meeting = table.meet(arrival);
+        table.insert(arrival, &meeting)
+    }
+
+    fn release(table: &mut PendingTable, slot: SlotId) -> Vec<SlotId> {
+        let mut freed = Vec::new();
+        table.release(slot, &mut freed);
+        freed
+    }
+
     fn sent(table: &mut PendingTable, number: u64) -> Option<SlotId> {
-        let slot = table.insert(&arrival(number, read(number), &[]), Stage::AtTarget)?;
+        let slot = accept(table, &arrival(number, read(number), &[]))?;
         table.get_mut(slot)?.copies = 1;
         Some(slot)
     }
 
     #[test]
     fn a_tag_finds_its_own_request_while_it_is_there() {
-        let mut table = PendingTable::default();
-        let waits = table.insert(&arrival(1, read(1), &[]), Stage::Queued).unwrap();
+        let mut table = empty();
+        let waits = accept(&mut table, &arrival(1, read(1), &[])).unwrap();
         assert_eq!(table.find(table.tag(waits)), None, "it was never sent");
         let slot = sent(&mut table, 2).unwrap();
         let tag = table.tag(slot);
@@ -318,68 +341,77 @@ mod tests {
         assert_eq!(table.find(tag), Some(slot));
         assert_eq!(table.find(Tag(tag.0 ^ NOT_A_REQUEST)), None);
         assert_eq!(table.find(Tag(tag.0 ^ (1 << 16))), None, "another generation");
-        assert_eq!(table.release(slot), Some((TargetId(0), read(2))));
-        assert_eq!((table.find(tag), table.release(slot)), (None, None));
+        release(&mut table, slot);
+        assert_eq!((table.find(tag), table.get(slot).is_none()), (None, true));
     }
 
     #[test]
     fn a_tag_is_not_used_again_soon_and_memory_is_bounded() {
-        let mut table = PendingTable::default();
+        let mut table = empty();
         let mut seen = BTreeSet::new();
         for number in 0..200_000 {
             let slot = sent(&mut table, number).unwrap();
             assert!(seen.insert(table.tag(slot).0), "tag given twice");
-            table.release(slot).unwrap();
+            release(&mut table, slot);
         }
         assert!(table.spare.len() <= SPARE_BUFFERS && table.is_empty());
         let held = (0..).map_while(|number| sent(&mut table, number)).count();
         assert_eq!(held, MAX_SLOTS);
         assert_eq!(table.iter().count(), MAX_SLOTS);
-        let mut table = PendingTable::default();
+        let mut table = empty();
         let big = vec![0; 1 << 20];
         let held = (0..)
-            .map_while(|n| table.insert(&arrival(n, read(n), &big), Stage::Queued))
+            .map_while(|n| accept(&mut table, &arrival(n, read(n), &big)))
             .count();
         assert_eq!(held, MAX_BYTES >> 20);
     }
 
     #[test]
     fn an_arrival_meets_its_own_copy_and_the_writes_it_has_to_wait_for() {
-        let mut table = PendingTable::default();
+        let mut table = empty();
         let data = |byte| [&[0; HEADER_LEN][..], &[byte]].concat();
         let (one, two) = (data(1), data(2));
-        let nothing = Meeting::default();
-        assert_eq!(table.meet(&arrival(1, write(8), &one)), nothing);
-        let first = table
-            .insert(&arrival(1, write(8), &one), Stage::AtTarget)
-            .unwrap();
-        let same = Meeting {
-            same: Some(first),
-            held: false,
+        let meet = |table: &PendingTable, arrival: Arrival<'_>| {
+            let meeting = table.meet(&arrival);
+            (meeting.same, meeting.is_held())
         };
-        let held = Meeting {
-            same: None,
-            held: true,
-        };
-        assert_eq!(table.meet(&arrival(2, write(8), &one)), same);
-        assert_eq!(table.meet(&arrival(2, write(8), &two)), held, "other data");
-        assert_eq!(table.meet(&arrival(2, read(9), &one)), held);
-        assert_eq!(table.meet(&arrival(2, read(10), &one)), nothing);
-        let second = table.insert(&arrival(2, write(8), &two), Stage::Held).unwrap();
-        let third = table.insert(&arrival(3, read(8), &two), Stage::Held).unwrap();
-        let mut freed = Vec::new();
-        let (target, span) = table.release(first).unwrap();
-        table.freed_by(target, &span, &mut freed);
-        assert_eq!(freed, [second], "the third still waits for the second");
-        freed.clear();
-        let (target, span) = table.release(second).unwrap();
-        table.freed_by(target, &span, &mut freed);
-        assert_eq!(freed, [third]);
-        table.overtake(target, &write(9));
+        assert_eq!(meet(&table, arrival(1, write(8), &one)), (None, false));
+        let first = accept(&mut table, &arrival(1, write(8), &one)).unwrap();
+        assert_eq!(meet(&table, arrival(2, write(8), &one)).0, Some(first));
         assert_eq!(
-            table.meet(&arrival(4, read(8), &two)),
-            nothing,
+            meet(&table, arrival(2, write(8), &two)),
+            (None, true),
+            "other data"
+        );
+        assert_eq!(meet(&table, arrival(2, read(9), &one)), (None, true));
+        assert_eq!(meet(&table, arrival(2, read(10), &one)), (None, false));
+        let second = accept(&mut table, &arrival(2, write(8), &two)).unwrap();
+        assert_eq!(
+            meet(&table, arrival(3, write(8), &one)).0,
+            Some(first),
+            "a write is not overtaken"
+        );
+        let third = accept(&mut table, &arrival(3, read(8), &two)).unwrap();
+        let stages = [first, second, third].map(|slot| table.get(slot).unwrap().stage);
+        assert_eq!(stages, [Stage::Queued, Stage::Held, Stage::Held]);
+        assert_eq!(
+            release(&mut table, first),
+            [second],
+            "the third still waits for the second"
+        );
+        assert_eq!(release(&mut table, second), [third]);
+        assert_eq!(meet(&table, arrival(4, read(8), &two)).0, Some(third));
+        let fourth = accept(&mut table, &arrival(4, write(9), &one)).unwrap();
+        assert_eq!(
+            meet(&table, arrival(5, read(8), &two)),
+            (None, true),
             "it was overtaken"
+        );
+        release(&mut table, fourth);
+        assert_eq!(
+            meet(&table, arrival(5, read(8), &two)),
+            (None, false),
+            "it still is"
         );
     }
 }

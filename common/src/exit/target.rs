@@ -1,11 +1,9 @@
 //! One target as all its exports share it: whether it lives, what it has in its buffers, whose turn is next.
 
-use std::collections::VecDeque;
-
-use super::flow::FlowId;
 use super::list::List;
 use super::recognition::Recognition;
 use super::rto::Rto;
+use super::turns::Turns;
 use super::watch::{Liveness, Watch};
 use crate::config::{ExportConfig, SegmentId};
 use crate::frame::Address;
@@ -41,8 +39,8 @@ pub(crate) struct Target {
     pub(crate) patience: Instant,
     /// When the first of `sent` has to be looked at, or earlier.
     pub(crate) due: Instant,
-    /// Initiators with requests that wait, in the order of their turns.
-    pub(crate) turns: VecDeque<FlowId>,
+    /// Who waits.
+    pub(crate) turns: Turns,
 }
 
 impl Target {
@@ -60,7 +58,7 @@ impl Target {
             answered_sent: now,
             patience: now,
             due: Instant::NEVER,
-            turns: VecDeque::new(),
+            turns: Turns::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use aoe_common::config::{PeerId, SegmentId};
@@ -81,29 +82,43 @@ pub struct Reports {
 pub struct CommandSender {
     queue: mpsc::Sender<Command>,
     wake: Arc<EventFd>,
+    life: Arc<Life>,
 }
 
 /// The data plane's end.
 #[derive(Debug)]
-pub(super) struct CommandReceiver {
+pub(crate) struct CommandReceiver {
     queue: mpsc::Receiver<Command>,
     wake: Arc<EventFd>,
+    life: Arc<Life>,
+}
+
+/// How the data plane is.
+#[derive(Debug, Default)]
+struct Life {
+    turns: AtomicU64,
+    /// It was told to end.
+    is_ending: AtomicBool,
+    has_ended: AtomicBool,
 }
 
 /// A way in, from any thread, and its end.
-pub(super) fn channel() -> io::Result<(CommandSender, CommandReceiver)> {
+pub(crate) fn channel() -> io::Result<(CommandSender, CommandReceiver)> {
     let wake = Arc::new(EventFd::from_flags(
         EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
     )?);
     let (sender, receiver) = mpsc::channel();
+    let life = Arc::new(Life::default());
     Ok((
         CommandSender {
             queue: sender,
             wake: wake.clone(),
+            life: life.clone(),
         },
         CommandReceiver {
             queue: receiver,
             wake,
+            life,
         },
     ))
 }
@@ -111,21 +126,51 @@ pub(super) fn channel() -> io::Result<(CommandSender, CommandReceiver)> {
 impl CommandSender {
     /// Sends one command. Once the data plane has ended, commands go nowhere: who cares waits for its end.
     pub fn send(&self, command: Command) {
-        if self.queue.send(command).is_ok() {
-            // It can only fail by being full, and then the data plane is awake already.
-            let _ = self.wake.write(1);
+        if matches!(command, Command::Shutdown) {
+            self.life.is_ending.store(true, Ordering::Relaxed);
         }
+        if self.queue.send(command).is_ok() {
+            self.wake();
+        }
+    }
+
+    /// Makes it take a turn.
+    pub(crate) fn wake(&self) {
+        // It can only fail by being full, and then the data plane is awake already.
+        let _ = self.wake.write(1);
+    }
+
+    /// The turns it has made; `None`: it has ended.
+    pub(crate) fn turns(&self) -> Option<u64> {
+        let lives = !self.life.has_ended.load(Ordering::Relaxed);
+        lives.then(|| self.life.turns.load(Ordering::Relaxed))
+    }
+
+    /// Whether it was told to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.life.is_ending.load(Ordering::Relaxed)
     }
 }
 
 impl CommandReceiver {
     /// The next command, if one waits. Clears the sign when none does.
-    pub(super) fn next(&mut self) -> Option<Command> {
+    pub(crate) fn next(&mut self) -> Option<Command> {
         self.queue.try_recv().ok().or_else(|| {
             // Clear first, then look once more: a command sent in between is found or signed anew.
             let _ = self.wake.read();
             self.queue.try_recv().ok()
         })
+    }
+
+    /// The data plane has made a turn.
+    pub(crate) fn turned(&self) {
+        self.life.turns.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for CommandReceiver {
+    fn drop(&mut self) {
+        self.life.has_ended.store(true, Ordering::Relaxed);
     }
 }
 

@@ -21,8 +21,8 @@ use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
 use aoe_common::time::Instant;
 
-use self::command::CommandReceiver;
 pub use self::command::{Command, CommandSender, Lost, Reports};
+pub(crate) use self::command::{CommandReceiver, channel};
 use self::queue::Queue;
 use self::waiter::{Source, Waiter};
 use crate::clock::{Clock, unix_time};
@@ -97,7 +97,7 @@ impl Driver {
         busy_poll: Duration,
         reports: Reports,
     ) -> io::Result<(Self, CommandSender)> {
-        let (sender, commands) = command::channel()?;
+        let (sender, commands) = channel()?;
         let mut waiter = Waiter::new(wires.len(), segments, busy_poll)?;
         waiter.watch(Source::Commands, &commands);
         // The configuration allows at most as many of either as their numbers in the engine can count.
@@ -146,6 +146,7 @@ impl Driver {
         self.deliver(now);
         loop {
             now = self.waiter.wait(self.wake_at(), now, self.clock)?;
+            self.commands.turned();
             if self.turn(now) == Flow::End {
                 return Ok(());
             }

@@ -1,0 +1,436 @@
+//! Which requests have to wait for which: those that overlap a write accepted before them.
+//!
+//! A request counts the writes before it that it overlaps, and may go when they have all gone. They are found by
+//! block of sectors: two requests that overlap have a block in common, and each lies in two at most. Only writes and
+//! requests that wait are looked through, and of those a block has a bounded number, so a request costs the same
+//! whatever else is here. Places in the table of blocks are drawn at random at the start: nobody can choose blocks that share
+//! one.
+
+use super::chains::Chains;
+use super::span::Span;
+use super::table::{MAX_SLOTS, SlotId};
+use super::target::TargetId;
+use crate::config::PeerId;
+use crate::spread::place_by;
+
+/// Most writes and waiting requests that touch one block of 16 KiB.
+pub(crate) const MOST: u32 = 512;
+/// Most of them of one peer.
+pub(crate) const MOST_OF_PEER: u32 = 128;
+
+/// No block.
+const NONE: u32 = u32::MAX;
+/// Blocks a request can lie in.
+const BLOCKS: usize = 2;
+
+/// Everything that is here, by the sectors it touches.
+#[derive(Debug)]
+pub(crate) struct Overlaps {
+    factor: u64,
+    blocks: Vec<Block>,
+    free: Vec<u32>,
+    /// Blocks by hash.
+    places: Chains,
+    /// Writes and requests that wait, by block. Members `2 n` and `2 n + 1` are slot `n`.
+    contending: Chains,
+    entries: Vec<Entry>,
+    /// Next in the order of acceptance.
+    next: u64,
+    #[cfg(test)]
+    steps: std::cell::Cell<u64>,
+}
+
+/// A block that somebody touches.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    target: TargetId,
+    number: u64,
+    users: u32,
+    contenders: u32,
+    /// Place of the newest write in the order of acceptance, gone or not.
+    written: u64,
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    order: u64,
+    span: Span,
+    peer: PeerId,
+    blocks: [u32; BLOCKS],
+    contends: bool,
+    /// Overlapping writes before it.
+    waits_for: u32,
+}
+
+const GONE: Entry = Entry {
+    order: 0,
+    span: Span::NOWHERE,
+    peer: PeerId(0),
+    blocks: [NONE; BLOCKS],
+    contends: false,
+    waits_for: 0,
+};
+
+/// What a request meets among those accepted before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Meeting {
+    /// How many writes it has to wait for.
+    pub(crate) waits_for: u32,
+    /// As many as may contend for these sectors do already.
+    pub(crate) full: bool,
+}
+
+impl Overlaps {
+    /// Nobody is here. `factor` is drawn at random.
+    pub(crate) fn new(factor: u64) -> Overlaps {
+        let mut places = Chains::default();
+        places.grow(MAX_SLOTS, 0);
+        Overlaps {
+            factor: factor | 1,
+            blocks: Vec::new(),
+            free: Vec::new(),
+            places,
+            contending: Chains::default(),
+            entries: Vec::new(),
+            next: 1,
+            #[cfg(test)]
+            steps: std::cell::Cell::new(0),
+        }
+    }
+
+    /// Makes room for slots below `slots`.
+    pub(crate) fn grow(&mut self, slots: usize) {
+        let blocks = slots * BLOCKS;
+        self.entries.resize(slots, GONE);
+        self.places.grow(0, blocks);
+        self.contending.grow(blocks, blocks);
+    }
+
+    /// Looks at what a request of this peer overlaps.
+    pub(crate) fn meet(&self, peer: PeerId, target: TargetId, span: &Span) -> Meeting {
+        let (mut waits_for, mut full) = (0, false);
+        for number in blocks_of(span) {
+            let Some(at) = self.find(target, number) else {
+                continue;
+            };
+            let mut of_peer = 0;
+            for entry in self.contenders(at) {
+                of_peer += u32::from(entry.peer == peer);
+                waits_for += u32::from(entry.holds(span, number));
+            }
+            let contenders = self.blocks.get(at as usize).map_or(0, |block| block.contenders);
+            full |= contenders >= MOST || of_peer >= MOST_OF_PEER;
+        }
+        Meeting {
+            waits_for,
+            full: full && (span.writes() || waits_for > 0),
+        }
+    }
+
+    /// A request is accepted, which met this.
+    pub(crate) fn insert(
+        &mut self,
+        slot: SlotId,
+        peer: PeerId,
+        target: TargetId,
+        span: Span,
+        meeting: Meeting,
+    ) {
+        let order = self.next;
+        self.next += 1;
+        let contends = span.writes() || meeting.waits_for > 0;
+        let mut blocks = [NONE; BLOCKS];
+        for ((at, number), member) in blocks.iter_mut().zip(blocks_of(&span)).zip(members(slot)) {
+            *at = self.enter(target, number);
+            let Some(block) = self.blocks.get_mut(*at as usize) else {
+                continue;
+            };
+            block.users += 1;
+            if span.writes() {
+                block.written = order;
+            }
+            if contends {
+                block.contenders += 1;
+                self.contending.join(member, *at);
+            }
+        }
+        if let Some(entry) = self.entries.get_mut(usize::from(slot.0)) {
+            *entry = Entry {
+                order,
+                span,
+                peer,
+                blocks,
+                contends,
+                waits_for: meeting.waits_for,
+            };
+        }
+    }
+
+    /// A request is gone. Adds to `freed` those that waited for it and for nothing else, first come first.
+    pub(crate) fn remove(&mut self, slot: SlotId, freed: &mut Vec<SlotId>) {
+        let Some(entry) = self.entries.get_mut(usize::from(slot.0)) else {
+            return;
+        };
+        let gone = std::mem::replace(entry, GONE);
+        let before = freed.len();
+        for ((at, number), member) in gone
+            .blocks
+            .into_iter()
+            .zip(blocks_of(&gone.span))
+            .zip(members(slot))
+        {
+            let Some(block) = self.blocks.get_mut(at as usize) else {
+                continue;
+            };
+            if gone.contends {
+                block.contenders -= 1;
+                self.contending.leave(member);
+            }
+            if gone.span.writes() {
+                for other in self.contending.walk(at) {
+                    #[cfg(test)]
+                    self.steps.set(self.steps.get() + 1);
+                    let Some(waiting) = self.entries.get_mut(other as usize / BLOCKS) else {
+                        continue;
+                    };
+                    if waiting.order > gone.order && gone.holds(&waiting.span, number) {
+                        waiting.waits_for -= 1;
+                        if waiting.waits_for == 0 {
+                            freed.extend(u16::try_from(other as usize / BLOCKS).map(SlotId));
+                        }
+                    }
+                }
+            }
+            self.leave(at);
+        }
+        if let Some(freed) = freed.get_mut(before..) {
+            freed.sort_unstable_by_key(|slot| self.order(*slot));
+        }
+    }
+
+    /// Whether this is a read and a write near by was accepted after it: its answer is too old for whoever asks now.
+    pub(crate) fn is_overtaken(&self, slot: SlotId) -> bool {
+        self.entries.get(usize::from(slot.0)).is_some_and(|entry| {
+            let written = |at: &u32| self.blocks.get(*at as usize).map_or(0, |block| block.written);
+            !entry.span.writes() && entry.blocks.iter().any(|at| written(at) > entry.order)
+        })
+    }
+
+    /// Its place in the order of acceptance.
+    pub(crate) fn order(&self, slot: SlotId) -> u64 {
+        self.entries
+            .get(usize::from(slot.0))
+            .map_or(0, |entry| entry.order)
+    }
+
+    fn contenders(&self, block: u32) -> impl Iterator<Item = &Entry> {
+        self.contending.walk(block).filter_map(|member| {
+            #[cfg(test)]
+            self.steps.set(self.steps.get() + 1);
+            self.entries.get(member as usize / BLOCKS)
+        })
+    }
+
+    fn place(&self, target: TargetId, number: u64) -> u32 {
+        let key = number ^ u64::from(target.0) << 48;
+        u32::try_from(place_by(self.factor, key, self.places.len())).unwrap_or(NONE)
+    }
+
+    fn find(&self, target: TargetId, number: u64) -> Option<u32> {
+        self.places.walk(self.place(target, number)).find(|at| {
+            let block = self.blocks.get(*at as usize);
+            block.is_some_and(|block| block.number == number && block.target == target)
+        })
+    }
+
+    /// Finds a block, or makes it.
+    fn enter(&mut self, target: TargetId, number: u64) -> u32 {
+        if let Some(at) = self.find(target, number) {
+            return at;
+        }
+        let block = Block {
+            target,
+            number,
+            users: 0,
+            contenders: 0,
+            written: 0,
+        };
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.blocks.push(block);
+            u32::try_from(self.blocks.len() - 1).unwrap_or(NONE)
+        });
+        if let Some(place) = self.blocks.get_mut(at as usize) {
+            *place = block;
+        }
+        self.places.join(at, self.place(target, number));
+        at
+    }
+
+    /// One user of a block less; nobody needs it without any.
+    fn leave(&mut self, at: u32) {
+        let Some(block) = self.blocks.get_mut(at as usize) else {
+            return;
+        };
+        block.users -= 1;
+        if block.users == 0 {
+            self.places.leave(at);
+            self.free.push(at);
+        }
+    }
+}
+
+impl Entry {
+    /// Whether it is a write that overlaps this span, and this the first block they share: what lies in two is counted
+    /// once.
+    fn holds(&self, span: &Span, number: u64) -> bool {
+        let first = self.span.blocks().0.max(span.blocks().0);
+        self.span.writes() && first == number && self.span.overlaps(span)
+    }
+}
+
+fn blocks_of(span: &Span) -> impl Iterator<Item = u64> + use<> {
+    let (first, second) = span.blocks();
+    std::iter::once(first).chain(second)
+}
+
+fn members(slot: SlotId) -> [u32; BLOCKS] {
+    let first = u32::from(slot.0) * 2;
+    [first, first + 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::span::Touch;
+    use super::*;
+
+    const TARGET: TargetId = TargetId(0);
+
+    fn overlaps(slots: usize) -> Overlaps {
+        let mut overlaps = Overlaps::new(0x1234_5678_9abc_def1);
+        overlaps.grow(slots);
+        overlaps
+    }
+
+    fn arrive(overlaps: &mut Overlaps, slot: u16, peer: u16, span: Span) -> Meeting {
+        let meeting = overlaps.meet(PeerId(peer), TARGET, &span);
+        if !meeting.full {
+            overlaps.insert(SlotId(slot), PeerId(peer), TARGET, span, meeting);
+        }
+        meeting
+    }
+
+    /// What is here: slot, target, span, in the order of acceptance.
+    type Model = Vec<(u16, TargetId, Span)>;
+
+    fn writes_before(model: &Model, at: usize) -> u32 {
+        let (_, target, span) = &model[at];
+        let before = &model[..at];
+        let hold = |(_, t, s): &&(u16, TargetId, Span)| t == target && s.writes() && s.overlaps(span);
+        u32::try_from(before.iter().filter(hold).count()).unwrap()
+    }
+
+    proptest! {
+        /// Against a list of everything: a request waits until the overlapping writes before it are gone, and no longer.
+        #[test]
+        fn requests_wait_for_the_writes_before_them(
+            steps in prop::collection::vec((0u16..64, 0u16..2, 0u64..100, 1u8..32, any::<bool>()), 1..200)
+        ) {
+            let mut overlaps = overlaps(64);
+            let mut model = Model::new();
+            for (slot, target, start, sectors, writes) in steps {
+                let target = TargetId(target);
+                if let Some(at) = model.iter().position(|(other, ..)| *other == slot) {
+                    let waiting = |model: &Model| -> Vec<u16> {
+                        (0..model.len()).filter(|at| writes_before(model, *at) > 0).map(|at| model[at].0).collect()
+                    };
+                    let before = waiting(&model);
+                    model.remove(at);
+                    let after = waiting(&model);
+                    let expected: Vec<_> =
+                        before.into_iter().filter(|other| *other != slot && !after.contains(other)).collect();
+                    let mut freed = Vec::new();
+                    overlaps.remove(SlotId(slot), &mut freed);
+                    // In the order of acceptance, which is the model's.
+                    prop_assert_eq!(freed.into_iter().map(|slot| slot.0).collect::<Vec<_>>(), expected);
+                } else {
+                    let touch = if writes { Touch::Writes } else { Touch::Reads };
+                    let span = Span::new(start, sectors, touch);
+                    let meeting = overlaps.meet(PeerId(0), target, &span);
+                    model.push((slot, target, span));
+                    prop_assert_eq!(meeting.waits_for, writes_before(&model, model.len() - 1));
+                    overlaps.insert(SlotId(slot), PeerId(0), target, span, meeting);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_read_is_overtaken_by_a_write_near_by_even_when_that_is_gone() {
+        let mut overlaps = overlaps(8);
+        let read = |start| Span::new(start, 2, Touch::Reads);
+        arrive(&mut overlaps, 0, 0, read(8));
+        arrive(&mut overlaps, 1, 0, read(80));
+        assert!(!overlaps.is_overtaken(SlotId(0)));
+        arrive(&mut overlaps, 2, 0, Span::new(9, 1, Touch::Writes));
+        overlaps.remove(SlotId(2), &mut Vec::new());
+        assert!(overlaps.is_overtaken(SlotId(0)) && !overlaps.is_overtaken(SlotId(1)));
+        arrive(&mut overlaps, 3, 0, read(8));
+        assert!(!overlaps.is_overtaken(SlotId(3)), "it came after the write");
+    }
+
+    /// One peer writes one sector over and over, from as many initiators as it likes: it is refused more, others are
+    /// not, and no request costs more than a bounded number of steps.
+    #[test]
+    fn a_flood_of_overlapping_requests_is_refused_and_costs_a_bounded_number_of_steps() {
+        let mut overlaps = overlaps(MAX_SLOTS);
+        let sector = |touch| Span::new(8, 1, touch);
+        let (mut accepted, mut most) = (Vec::new(), 0);
+        for n in 0..20_000u16 {
+            let touch = if n % 2 == 0 { Touch::Writes } else { Touch::Reads };
+            let before = overlaps.steps.get();
+            if !arrive(&mut overlaps, n, 1, sector(touch)).full {
+                accepted.push(n);
+            }
+            most = most.max(overlaps.steps.get() - before);
+        }
+        assert_eq!(accepted.len(), MOST_OF_PEER as usize);
+        assert!(most <= u64::from(MOST_OF_PEER), "{most} steps");
+        let other = arrive(&mut overlaps, 40_000, 2, sector(Touch::Writes));
+        assert!(!other.full && other.waits_for == MOST_OF_PEER / 2);
+        let elsewhere = arrive(&mut overlaps, 40_001, 1, Span::new(64, 1, Touch::Writes));
+        assert!(!elsewhere.full);
+        // They go one after another, each freeing the next.
+        let before = overlaps.steps.get();
+        let mut freed = vec![SlotId(0)];
+        for n in accepted {
+            assert!(freed.contains(&SlotId(n)), "{n} still waits");
+            overlaps.remove(SlotId(n), &mut freed);
+        }
+        assert_eq!(freed.last(), Some(&SlotId(40_000)));
+        let steps = overlaps.steps.get() - before;
+        assert!(steps <= u64::from(MOST_OF_PEER * MOST_OF_PEER), "{steps} steps");
+    }
+
+    #[test]
+    fn blocks_are_forgotten_with_their_last_user() {
+        let mut overlaps = overlaps(4096);
+        for round in 0..10u64 {
+            for slot in 0..4096 {
+                arrive(
+                    &mut overlaps,
+                    slot,
+                    0,
+                    Span::new((round + u64::from(slot)) * 31, 31, Touch::Writes),
+                );
+            }
+            for slot in 0..4096 {
+                overlaps.remove(SlotId(slot), &mut Vec::new());
+            }
+            assert_eq!(overlaps.free.len(), overlaps.blocks.len());
+            assert!(overlaps.blocks.len() <= 2 * 4096);
+        }
+    }
+}
