@@ -89,10 +89,7 @@ impl Packing {
             packer: Packer::default(),
             session: Session::new(agreed, Instant::default(), KEEP),
             datagram_len,
-            path: Path {
-                socket: 0,
-                remote: SocketAddr::from(([192, 0, 2, 1], 34978)),
-            },
+            path: Path::new(0, SocketAddr::from(([192, 0, 2, 1], 34978))),
         }
     }
 

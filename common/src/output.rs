@@ -2,7 +2,7 @@
 //!
 //! Everything here keeps its capacity when cleared, so a running gateway allocates nothing per frame.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::config::{PeerId, SegmentId};
 use crate::time::Instant;
@@ -13,13 +13,37 @@ pub const TRAIN_MAX_DATAGRAMS: usize = 64;
 /// Most bytes in one train: a UDP payload of IPv4 (65 507) with room to spare.
 pub const TRAIN_MAX_LEN: usize = 65_000;
 
-/// One way to a peer: which of our sockets, and its address.
+/// One way to a peer: which of our sockets, which of our addresses, and its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Path {
     /// Index of the listen address, in the order of the configuration.
     pub socket: u8,
+    /// Which of our own addresses the peer sends to, where the socket has several: what goes to the peer leaves from
+    /// there. A firewall or NAT of the peer lets in only what comes from the address that was called. `None`: the
+    /// kernel chooses.
+    pub local: Option<IpAddr>,
     /// The peer's UDP address.
     pub remote: SocketAddr,
+}
+
+impl Path {
+    /// A way for which the kernel chooses our address.
+    pub const fn new(socket: u8, remote: SocketAddr) -> Path {
+        Path {
+            socket,
+            local: None,
+            remote,
+        }
+    }
+
+    /// Whether datagrams go the same way, as far as is known: an address of ours that the kernel chose may be the one
+    /// that it was told.
+    pub(crate) fn same_way(self, other: Path) -> bool {
+        let locals = self.local.zip(other.local);
+        self.socket == other.socket
+            && self.remote == other.remote
+            && locals.is_none_or(|(ours, theirs)| ours == theirs)
+    }
 }
 
 /// What one batch of input made.
@@ -285,10 +309,7 @@ mod tests {
 
     #[test]
     fn a_cleared_train_buffer_is_lent_again_empty() {
-        let path = Path {
-            socket: 0,
-            remote: "127.0.0.1:1".parse().unwrap(),
-        };
+        let path = Path::new(0, "127.0.0.1:1".parse().unwrap());
         let mut batch = TrainBatch::default();
         batch.push_datagram(path, &[7; 100]);
         assert_eq!(batch.iter().next().unwrap().datagrams().count(), 1);
@@ -299,10 +320,7 @@ mod tests {
 
     #[test]
     fn records_go_back_in_the_order_they_were_sent_and_are_let_go_if_nobody_takes_them() {
-        let path = Path {
-            socket: 0,
-            remote: "127.0.0.1:1".parse().unwrap(),
-        };
+        let path = Path::new(0, "127.0.0.1:1".parse().unwrap());
         let mut batch = TrainBatch::default();
         let fill = |batch: &mut TrainBatch| {
             for first in 0..3 {

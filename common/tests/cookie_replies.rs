@@ -45,10 +45,7 @@ fn dialer(now: Instant) -> Engine {
 }
 
 fn path() -> Path {
-    Path {
-        socket: 0,
-        remote: "192.0.2.2:34978".parse().unwrap(),
-    }
+    Path::new(0, "192.0.2.2:34978".parse().unwrap())
 }
 
 /// The datagrams of one batch.

@@ -145,7 +145,7 @@ fn paths(addresses: impl Iterator<Item = SocketAddr>, listen: &[SocketAddr]) -> 
         ranked.extend(
             sockets
                 .enumerate()
-                .map(|(rank, (socket, _))| (rank, Path { socket, remote })),
+                .map(|(rank, (socket, _))| (rank, Path::new(socket, remote))),
         );
     }
     // Stable: within a rank, the resolver's own order of preference stays.

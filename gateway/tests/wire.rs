@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aoe_common::output::{Path, Train};
 use aoe_gateway::sys::poll::{Interest, PollSet};
-use aoe_gateway::wire::{Offload, RecvMemory, UdpWire};
+use aoe_gateway::wire::{Offload, Origin, RecvMemory, UdpWire};
 
 const LOOPBACKS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
@@ -26,8 +26,9 @@ fn drain(wire: &mut UdpWire, from: SocketAddr) -> (Vec<Vec<u8>>, usize) {
     set.watch(0, &wire.as_fd(), Interest::Readable);
     while set.wait(Some(Duration::from_millis(100))).unwrap() > 0 {
         messages += wire
-            .recv(&mut memory, |remote, datagram| {
-                assert_eq!(remote, from);
+            .recv(&mut memory, |origin, datagram| {
+                assert_eq!(origin.remote, from);
+                assert_eq!(origin.local, None, "a socket with one address has no choice");
                 datagrams.push(datagram.to_vec());
             })
             .unwrap();
@@ -56,7 +57,7 @@ fn trains_of_odd_strides_arrive_datagram_by_datagram() {
         ] {
             let bytes = pattern(len);
             let train = Train {
-                path: Path { socket: 0, remote },
+                path: Path::new(0, remote),
                 stride,
                 bytes: &bytes,
             };
@@ -94,6 +95,42 @@ fn hostile_datagrams_of_every_length_are_handed_over_as_they_are() {
 }
 
 #[test]
+fn an_answer_leaves_from_the_address_that_was_called_as_long_as_it_is_ours() {
+    let (mut wire, bound) = bind("0.0.0.0:0");
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let called = SocketAddr::from(([127, 0, 0, 5], bound.port()));
+    peer.send_to(b"call", called).unwrap();
+    let (mut memory, mut origins) = (RecvMemory::default(), Vec::new());
+    wire.recv(&mut memory, |origin, _| origins.push(origin)).unwrap();
+    let remote = peer.local_addr().unwrap();
+    let local = Some(called.ip());
+    assert_eq!(origins, [Origin { remote, local }]);
+
+    let mut senders = |local| {
+        let path = Path {
+            local,
+            ..Path::new(0, remote)
+        };
+        let train = Train {
+            path,
+            stride: 10,
+            bytes: &pattern(25),
+        };
+        assert_eq!(wire.send(train).sent, 3);
+        [(); 3].map(|()| peer.recv_from(&mut [0; 16]).unwrap().1)
+    };
+    assert_eq!(senders(local), [called; 3]);
+    // Neither is an address of ours: what has to leave does, from another one.
+    for gone in [[192, 0, 2, 9], [127, 255, 255, 255]] {
+        let fallback = SocketAddr::from(([127, 0, 0, 1], bound.port()));
+        assert_eq!(senders(Some(gone.into())), [fallback; 3]);
+    }
+    assert_eq!(senders(local), [called; 3], "nothing of it is final");
+    assert_eq!(wire.segmentation_offload(), Offload::Works);
+}
+
+#[test]
 fn a_batch_is_bounded_and_the_rest_comes_with_the_next() {
     let (mut to, remote) = bind("127.0.0.1:0");
     let flood = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -117,10 +154,7 @@ fn what_cannot_leave_is_counted_and_the_offload_is_not_blamed() {
     let (mut to, remote) = bind("127.0.0.1:0");
     // Port 0 is nobody's, and IPv6 is not this socket's: errors of the destination, not of the offload.
     for nowhere in ["127.0.0.1:0", "[::1]:9"] {
-        let path = Path {
-            socket: 0,
-            remote: nowhere.parse().unwrap(),
-        };
+        let path = Path::new(0, nowhere.parse().unwrap());
         let outcome = from.send(Train {
             path,
             stride: 10,
@@ -129,7 +163,7 @@ fn what_cannot_leave_is_counted_and_the_offload_is_not_blamed() {
         assert_eq!((outcome.sent, outcome.failed), (0, 10), "{nowhere}");
         assert!(outcome.error.is_some());
     }
-    let path = Path { socket: 0, remote };
+    let path = Path::new(0, remote);
     assert_eq!(
         from.send(Train {
             path,

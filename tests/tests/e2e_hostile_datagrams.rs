@@ -292,10 +292,7 @@ fn throw(trial: &mut Trial, side: Side, from: From, datagrams: &[&[u8]]) -> Resu
 /// Sends one train, and says of how many datagrams.
 fn send(wire: &mut UdpWire, gateway: SocketAddr, stride: usize, bytes: &[u8]) -> Result<u64> {
     let train = Train {
-        path: Path {
-            socket: 0,
-            remote: gateway,
-        },
+        path: Path::new(0, gateway),
         stride,
         bytes,
     };

@@ -31,7 +31,7 @@ pub(super) fn path_to_exit() -> Path {
 
 fn path(number: usize) -> Path {
     let remote = SocketAddr::from(([192, 0, 2, number as u8], 34978));
-    Path { socket: 0, remote }
+    Path::new(0, remote)
 }
 
 /// Whose address it is.

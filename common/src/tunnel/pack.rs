@@ -270,10 +270,7 @@ mod tests {
         let (mut sender, mut receiver) = pair(now);
         let mut packer = Packer::default();
         let mut trains = TrainBatch::default();
-        let path = Path {
-            socket: 0,
-            remote: "127.0.0.1:1".parse().unwrap(),
-        };
+        let path = Path::new(0, "127.0.0.1:1".parse().unwrap());
         for batch in batches {
             let mut to = Outlet {
                 peer: PeerId(0),

@@ -28,7 +28,7 @@ use self::waiter::{Source, Waiter};
 use crate::clock::{Clock, unix_time};
 use crate::segment::SegmentPort;
 use crate::sys::batch::RecvBatch;
-use crate::wire::{RecvMemory, UdpWire};
+use crate::wire::{Origin, RecvMemory, UdpWire};
 
 /// The data plane of one gateway.
 pub struct Driver {
@@ -315,9 +315,14 @@ impl Driver {
             return;
         };
         let socket = wire.index;
-        let received = wire.udp.recv(&mut self.datagrams, |remote, datagram| {
-            self.engine
-                .handle_datagram(Path { socket, remote }, datagram, now, &mut self.out);
+        let received = wire.udp.recv(&mut self.datagrams, |origin, datagram| {
+            let Origin { remote, local } = origin;
+            let path = Path {
+                socket,
+                local,
+                remote,
+            };
+            self.engine.handle_datagram(path, datagram, now, &mut self.out);
         });
         if let Err(error) = received {
             self.engine.count_drop(DropReason::WireReceiveFailed, 1);

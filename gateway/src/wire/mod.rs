@@ -5,5 +5,5 @@
 mod recv_memory;
 mod udp;
 
-pub use recv_memory::RecvMemory;
+pub use recv_memory::{Origin, RecvMemory};
 pub use udp::{Offload, SendOutcome, UdpWire};

@@ -2,9 +2,18 @@
 
 use std::fmt;
 use std::io::IoSliceMut;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use quinn_udp::RecvMeta;
+
+/// Where a datagram came from, and to which address of ours it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its sender.
+    pub remote: SocketAddr,
+    /// The address it was sent to, if the kernel says so and it is an address of one machine.
+    pub local: Option<IpAddr>,
+}
 
 /// Buffers for one batch of receives, allocated once.
 pub struct RecvMemory {
@@ -32,13 +41,17 @@ impl RecvMemory {
     }
 
     /// Hands out the datagrams of the first `messages` slots, in the order they came.
-    pub(super) fn datagrams(&mut self, messages: usize, mut each: impl FnMut(SocketAddr, &mut [u8])) {
+    pub(super) fn datagrams(&mut self, messages: usize, mut each: impl FnMut(Origin, &mut [u8])) {
         let slots = self.memory.chunks_exact_mut(Self::SLOT_LEN);
         for (slot, meta) in slots.zip(&self.metas).take(messages) {
             let whole = slot.get_mut(..meta.len).unwrap_or_default();
+            let origin = Origin {
+                remote: meta.addr,
+                local: meta.dst_ip.filter(|address| is_of_one_machine(*address)),
+            };
             if whole.is_empty() {
                 // An empty datagram is one too, and has no length to divide by.
-                each(meta.addr, whole);
+                each(origin, whole);
                 continue;
             }
             let stride = if meta.stride == 0 {
@@ -47,10 +60,16 @@ impl RecvMemory {
                 meta.stride
             };
             for datagram in whole.chunks_mut(stride) {
-                each(meta.addr, datagram);
+                each(origin, datagram);
             }
         }
     }
+}
+
+/// Whether something can be sent from this address. The broadcast address of a network cannot be told from others here;
+/// the kernel refuses it when it is used.
+fn is_of_one_machine(address: IpAddr) -> bool {
+    !address.is_multicast() && !address.is_unspecified() && address != IpAddr::from([255; 4])
 }
 
 impl Default for RecvMemory {

@@ -1,7 +1,7 @@
 //! One UDP socket, with the kernel's segmentation offloads where they work.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -10,16 +10,21 @@ use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::RecvMemory;
+use super::{Origin, RecvMemory};
 use crate::sys::buffers::{self, Buffers};
 use crate::sys::poll;
 
 /// A socket bound to one listen address. Never blocks, and never sends a datagram in fragments.
+///
+/// A socket bound to the unspecified address (`0.0.0.0`, `[::]`) says of each datagram to which address it was sent, and
+/// sends from the address it is told ([`Path::local`](aoe_common::output::Path::local)).
 #[derive(Debug)]
 pub struct UdpWire {
     socket: UdpSocket,
     state: UdpSocketState,
     buffers: Buffers,
+    /// Whether it is bound to every address of this host.
+    wildcard: bool,
     /// Datagrams the kernel takes in one send: 1 once its segmentation offload has proved broken.
     per_send: usize,
 }
@@ -46,6 +51,7 @@ impl UdpWire {
             socket,
             state,
             buffers,
+            wildcard: address.ip().is_unspecified(),
             per_send,
         })
     }
@@ -80,9 +86,15 @@ impl UdpWire {
     pub fn recv(
         &mut self,
         memory: &mut RecvMemory,
-        each: impl FnMut(SocketAddr, &mut [u8]),
+        mut each: impl FnMut(Origin, &mut [u8]),
     ) -> io::Result<usize> {
         let (socket, state) = (UdpSockRef::from(&self.socket), &self.state);
+        let wildcard = self.wildcard;
+        let each = |origin: Origin, datagram: &mut [u8]| {
+            // There is nothing to choose from on a socket with one address.
+            let local = origin.local.filter(|_| wildcard);
+            each(Origin { local, ..origin }, datagram);
+        };
         match memory.fill(|slots, metas| state.recv(socket, slots, metas)) {
             Ok(messages) => {
                 memory.datagrams(messages, each);
@@ -155,14 +167,25 @@ impl UdpWire {
         }
     }
 
-    /// One `sendmsg`, offered again while there is patience.
+    /// One `sendmsg`, from the address the peer knows us by. If that is no address of ours any more, or no route leads
+    /// from there, the kernel chooses another one: the peer follows what comes from there.
     fn transmit(&self, train: Train<'_>, patience: &mut u8) -> io::Result<()> {
+        match self.offer(train, train.path.local, patience) {
+            Err(error) if train.path.local.is_some() && may_blame_source(&error) => {
+                self.offer(train, None, patience)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// One `sendmsg`, offered again while there is patience.
+    fn offer(&self, train: Train<'_>, src_ip: Option<IpAddr>, patience: &mut u8) -> io::Result<()> {
         let transmit = Transmit {
             destination: train.path.remote,
             ecn: None,
             contents: train.bytes,
             segment_size: (train.stride < train.bytes.len()).then_some(train.stride),
-            src_ip: None,
+            src_ip,
         };
         loop {
             match self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
@@ -208,6 +231,14 @@ impl AsFd for UdpWire {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Whether the source address may be the reason (`ip_route_output_key_hash`, `ip6_datagram_send_ctl`).
+fn may_blame_source(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINVAL | libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EADDRNOTAVAIL)
+    )
 }
 
 /// Waits per train before datagrams are lost.

@@ -242,10 +242,7 @@ impl World {
                 let mut sockets = (0..).zip(&self.sites[site].sockets);
                 let found = sockets.find_map(|(socket, own)| {
                     let remote = names.iter().find(|name| name.is_ipv4() == own.is_ipv4())?;
-                    Some(Path {
-                        socket,
-                        remote: *remote,
-                    })
+                    Some(Path::new(socket, *remote))
                 });
                 if let Some(path) = found {
                     self.feed(site, |engine, now, out| {

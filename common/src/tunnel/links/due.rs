@@ -6,7 +6,7 @@ use super::{Io, Links};
 use crate::config::PeerId;
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
-use crate::tunnel::link::{LOST_AFTER, UPDATE_RETRY};
+use crate::tunnel::link::{ASK_AFTER, LOST_AFTER, UPDATE_RETRY};
 use crate::tunnel::message::Kind;
 
 impl Links {
@@ -46,6 +46,13 @@ impl Links {
         }
         if owed_for >= LOST_AFTER {
             return self.lose(peer, "it does not answer", io);
+        }
+        if owed_for >= ASK_AFTER
+            && let Some(path) = &mut link.path
+        {
+            // Perhaps nothing arrives that leaves from there: another device leads to the peer now. Where the peer
+            // expects us shows by its next record.
+            path.local = None;
         }
         let up = link.is_up(now);
         if up {

@@ -82,10 +82,16 @@ impl Links {
             return Ok(opened);
         };
         if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
-            link.flush(io);
-            link.path_mtu.restart(io.now);
-            self.wake = self.wake.min(io.now);
-            if link.path.replace(path).is_some() && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
+            if link.path.is_none_or(|known| !known.same_way(path)) {
+                link.flush(io);
+                link.path_mtu.restart(io.now);
+                self.wake = self.wake.min(io.now);
+            }
+            let moved = link
+                .path
+                .replace(path)
+                .is_some_and(|known| known.remote != path.remote);
+            if moved && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
                 io.telemetry.event(Event::PeerMoved {
                     peer: link.name.clone(),
                 });

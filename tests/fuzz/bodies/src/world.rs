@@ -95,10 +95,7 @@ impl Gateway {
     }
 
     pub(crate) fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) -> Emitted {
-        let path = Path {
-            socket: 0,
-            remote: from,
-        };
+        let path = Path::new(0, from);
         self.act(|engine, now, out| engine.handle_datagram(path, &mut bytes.to_vec(), now, out))
     }
 
@@ -108,10 +105,7 @@ impl Gateway {
 
     /// Calls the peer at its address.
     pub(crate) fn call(&mut self) -> Emitted {
-        let path = Path {
-            socket: 0,
-            remote: address(1 - self.side),
-        };
+        let path = Path::new(0, address(1 - self.side));
         self.act(|engine, now, out| engine.set_endpoint(PEER, path, now, out))
     }
 

@@ -66,10 +66,7 @@ impl World {
         for site in 0..self.sites.len() {
             let socket = self.sites[site].sockets.iter().position(|own| *own == to);
             if let Some(socket) = socket {
-                let path = Path {
-                    socket: socket as u8,
-                    remote: from,
-                };
+                let path = Path::new(socket as u8, from);
                 return self.input(site, Input::Datagram(path, bytes));
             }
         }
