@@ -174,11 +174,11 @@ impl Engine {
         self.settle(now, out);
     }
 
-    /// A peer's address, resolved.
-    pub fn set_endpoint(&mut self, peer: PeerId, path: Path, now: Instant, out: &mut Output) {
+    /// The ways to a peer's endpoint, newly resolved, the best first.
+    pub fn set_endpoint(&mut self, peer: PeerId, ways: Vec<Path>, now: Instant, out: &mut Output) {
         self.links.set_endpoint(
             peer,
-            path,
+            ways,
             &mut Io {
                 now,
                 out,

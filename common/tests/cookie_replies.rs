@@ -83,7 +83,7 @@ fn hmac_key(secret: &[u8]) -> hmac::Key {
 fn cookie_replies_make_no_gateway_call_without_end() {
     let mut now = Instant::default();
     let (mut engine, mut out) = (dialer(now), Output::default());
-    engine.set_endpoint(PeerId(0), path(), now, &mut out);
+    engine.set_endpoint(PeerId(0), vec![path()], now, &mut out);
     let mut call = take(&mut out).pop().unwrap();
     assert_eq!(call[144..160], [0; 16], "no cookie yet");
 
@@ -127,7 +127,7 @@ fn forged_answer(call: &[u8], n: u32) -> Vec<u8> {
 fn forged_answers_cost_no_more_than_some_curve_operations_a_call() {
     let mut now = Instant::default();
     let (mut engine, mut out) = (dialer(now), Output::default());
-    engine.set_endpoint(PeerId(0), path(), now, &mut out);
+    engine.set_endpoint(PeerId(0), vec![path()], now, &mut out);
     for round in 1..=2 {
         let call = take(&mut out).pop().unwrap();
         for n in 0..1000 {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use aoe_common::config::PeerId;
@@ -12,7 +12,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::config::scoped;
 use crate::driver::{Command, CommandSender};
+use crate::sys::link;
 
 /// Resolves endpoints when the data plane asks for them.
 #[derive(Debug)]
@@ -30,8 +32,6 @@ struct Peer {
     name: String,
     /// `host:port`, if the configuration has one.
     endpoint: Option<String>,
-    /// How often it was resolved: each time another of its paths is tried.
-    attempt: usize,
     lookup: Lookup,
 }
 
@@ -57,7 +57,6 @@ impl Resolver {
             .map(|(name, endpoint)| Peer {
                 name,
                 endpoint,
-                attempt: 0,
                 lookup: Lookup::Idle,
             })
             .collect();
@@ -83,27 +82,25 @@ impl Resolver {
                         lookups.spawn(look_up(peer, wanted.name.clone(), endpoint.clone(), self.listen.clone()));
                     }
                 }
-                Some(Ok((peer, paths))) = lookups.join_next() => self.on_found(peer, &paths),
+                Some(Ok((peer, ways))) = lookups.join_next() => self.on_found(peer, ways),
                 else => std::future::pending().await,
             }
         }
     }
 
-    fn on_found(&mut self, peer: PeerId, paths: &[Path]) {
+    fn on_found(&mut self, peer: PeerId, mut ways: Vec<Path>) {
         let Some(found) = self.peers.get_mut(usize::from(peer.0)) else {
             return;
         };
         found.lookup = Lookup::Idle;
-        let attempt = found.attempt;
-        found.attempt += 1;
-        if let Some(path) = paths.iter().cycle().nth(attempt % paths.len().max(1)) {
-            let mut path = *path;
+        for way in &mut ways {
             // The configuration was refused if that is no port.
-            path.remote
-                .set_port(path.remote.port().saturating_add(self.port_offset));
-            tracing::debug!("calling {} at {}", found.name, path.remote);
-            self.commands.send(Command::SetEndpoint { peer, path });
+            way.remote
+                .set_port(way.remote.port().saturating_add(self.port_offset));
         }
+        let addresses: Vec<_> = ways.iter().map(|way| way.remote.to_string()).collect();
+        tracing::debug!("{} can be called at {}", found.name, addresses.join(", "));
+        self.commands.send(Command::SetEndpoint { peer, ways });
     }
 }
 
@@ -116,11 +113,11 @@ async fn look_up(
 ) -> (PeerId, Vec<Path>) {
     let mut wait = FIRST_WAIT;
     loop {
-        let fault = match lookup_host(&endpoint).await {
+        let fault = match addresses(&endpoint).await {
             Ok(found) => {
-                let paths = paths(found, &listen);
-                if !paths.is_empty() {
-                    return (peer, paths);
+                let ways = ways(found, &listen);
+                if !ways.is_empty() {
+                    return (peer, ways);
                 }
                 io::Error::other("it has no address of a family that we listen on")
             }
@@ -135,22 +132,36 @@ async fn look_up(
     }
 }
 
-/// Every way to call: all addresses from the first socket of their family, then from the next.
-fn paths(addresses: impl Iterator<Item = SocketAddr>, listen: &[SocketAddr]) -> Vec<Path> {
+/// The addresses of an endpoint as they are now. An interface in it is looked up each time, for it has another index
+/// once it was made anew.
+async fn addresses(endpoint: &str) -> io::Result<Vec<SocketAddr>> {
+    let Some((address, interface, port)) = scoped(endpoint) else {
+        return Ok(lookup_host(endpoint).await?.collect());
+    };
+    let link = link::by_name(interface)?
+        .ok_or_else(|| io::Error::other(format!("there is no interface {interface}")))?;
+    Ok(vec![SocketAddrV6::new(address, port, 0, link.index).into()])
+}
+
+/// Every way to call: all addresses from the first socket of their family, then from the next. Families take turns, so
+/// that many dead addresses of one do not stand before the other (RFC 8305, section 4).
+fn ways(addresses: Vec<SocketAddr>, listen: &[SocketAddr]) -> Vec<Path> {
     let mut ranked = Vec::new();
+    let (mut v4, mut v6) = (0..usize::MAX, 0..usize::MAX);
     for remote in addresses {
+        let number = if remote.is_ipv4() { v4.next() } else { v6.next() };
         let sockets = (0..=u8::MAX)
             .zip(listen)
             .filter(|(_, local)| local.is_ipv4() == remote.is_ipv4());
         ranked.extend(
             sockets
                 .enumerate()
-                .map(|(rank, (socket, _))| (rank, Path::new(socket, remote))),
+                .map(|(rank, (socket, _))| ((rank, number), Path::new(socket, remote))),
         );
     }
-    // Stable: within a rank, the resolver's own order of preference stays.
+    // Stable: the resolver's first choice stays first.
     ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, path)| path).collect()
+    ranked.into_iter().map(|(_, way)| way).collect()
 }
 
 #[cfg(test)]
@@ -162,11 +173,29 @@ mod tests {
     }
 
     fn ways(remotes: &[&str], listen: &[&str]) -> Vec<(u8, String)> {
-        let paths = paths(addresses(remotes).into_iter(), &addresses(listen));
-        paths
+        super::ways(addresses(remotes), &addresses(listen))
             .into_iter()
-            .map(|path| (path.socket, path.remote.to_string()))
+            .map(|way| (way.socket, way.remote.to_string()))
             .collect()
+    }
+
+    #[test]
+    fn families_take_turns_and_the_first_choice_stays_first() {
+        let remotes = ["[::1]:9", "[::2]:9", "[::3]:9", "192.0.2.1:9", "192.0.2.2:9"];
+        let found = ways(&remotes, &["0.0.0.0:9", "[::]:9"]);
+        let order: Vec<_> = found.iter().map(|(_, remote)| remote.as_str()).collect();
+        assert_eq!(
+            order,
+            ["[::1]:9", "192.0.2.1:9", "[::2]:9", "192.0.2.2:9", "[::3]:9"]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_interface_is_looked_up_by_its_name() {
+        let found = super::addresses("[fe80::7%lo]:9").await.unwrap();
+        assert_eq!(found, addresses(&["[fe80::7%1]:9"]));
+        let missing = super::addresses("[fe80::7%nothere]:9").await.unwrap_err();
+        assert_eq!(missing.to_string(), "there is no interface nothere");
     }
 
     #[test]

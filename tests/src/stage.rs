@@ -140,6 +140,22 @@ impl Stage {
         Vblade::start(&world.ground.tgt, device, target, &image, options)
     }
 
+    /// Starts site A's gateway with a hosts file of its own.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_with_hosts(&self, world: &World, hosts: &Path) -> Result<Process> {
+        world.site_a.write()?;
+        let script = "mount --bind \"$0\" /etc/hosts && exec \"$1\" run --config \"$2\"";
+        let mut command = Command::new(tool("unshare")?);
+        command.args(["--mount", "sh", "-c", script]).arg(hosts);
+        command
+            .arg(self.binaries.gateway())
+            .arg(world.site_a.config_path());
+        let log = world.site_a.dir().join("gateway.log");
+        world.ground.gwa.spawn("gateway site-a", command, Some(&log))
+    }
+
     fn print_logs(&self) {
         for log in logs(self.dir()) {
             let text = fs::read_to_string(&log).unwrap_or_default();

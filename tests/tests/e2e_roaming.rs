@@ -2,18 +2,15 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use aoe_lab::gateway::Access;
-use aoe_lab::netns::Process;
 use aoe_lab::relay::Side;
-use aoe_lab::topology::{Between, Internet, PATIENCE, World, WorldPlan};
+use aoe_lab::topology::{Between, Internet, PATIENCE, WorldPlan};
 use aoe_lab::workload::{Fresh, Ledger};
 use e2e::load::{self, Load};
-use e2e::stage::{Stage, eventually, play, tool};
+use e2e::stage::{Stage, eventually, play};
 use e2e::trial::{IMPORT, SECTORS, TARGET, Trial};
 
 const MOVED: &str = "moved to another address";
@@ -62,7 +59,7 @@ fn an_endpoint_by_name_is_resolved_again_when_the_peer_is_lost() {
         fs::write(&hosts, "198.51.100.2 gateway-b.test\n")?;
         let mut b = world.site_b.start(&world.ground.gwb)?;
         let mut vblade = stage.serve(&world, TARGET, SECTORS as u64, &[])?;
-        let a = start_with_hosts(stage, &world, &hosts)?;
+        let a = stage.start_with_hosts(&world, &hosts)?;
         a.wait_for_line("import e107.3 is up", PATIENCE)?;
         let mut initiator = world.initiator()?;
         let mut ledger = Ledger::new(0, SECTORS, 7, Fresh::Zero);
@@ -91,19 +88,6 @@ fn an_endpoint_by_name_is_resolved_again_when_the_peer_is_lost() {
         ensure!(vblade.process().try_wait()?.is_none());
         b.stop()
     });
-}
-
-/// Starts site A's gateway with a hosts file of its own.
-fn start_with_hosts(stage: &Stage, world: &World, hosts: &Path) -> Result<Process> {
-    world.site_a.write()?;
-    let script = "mount --bind \"$0\" /etc/hosts && exec \"$1\" run --config \"$2\"";
-    let mut command = Command::new(tool("unshare")?);
-    command.args(["--mount", "sh", "-c", script]).arg(hosts);
-    command
-        .arg(stage.binaries().gateway())
-        .arg(world.site_a.config_path());
-    let log = world.site_a.dir().join("gateway.log");
-    world.ground.gwa.spawn("gateway site-a", command, Some(&log))
 }
 
 /// I/O goes on while first A, then B, then A again sees its peer at another address.

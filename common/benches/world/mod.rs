@@ -105,7 +105,7 @@ impl World {
         for number in 0..world.edges.len() {
             world.at_edge(number, |engine, now, out| {
                 engine.handle_segment(SAN, up(EDGE), now, out);
-                engine.set_endpoint(PeerId(0), sites::path_to_exit(), now, out);
+                engine.set_endpoint(PeerId(0), vec![sites::path_to_exit()], now, out);
             });
         }
         // Handshakes, discovery of every target, updates: a few seconds of them.

@@ -51,8 +51,10 @@ pub(crate) struct Link {
     pub(crate) protection: Vec<Protection>,
     pub(crate) endpoint: Endpoint,
     pub(crate) path_mtu: PathMtu,
-    /// Where it lives, if we know.
+    /// Where it was last heard.
     pub(crate) path: Option<Path>,
+    /// Where it can be called, the best first: its endpoint, resolved.
+    pub(crate) ways: Vec<Path>,
     pub(crate) stamp: Stamp,
     pub(crate) sessions: Sessions,
     pub(crate) dialing: Option<Dialing>,
@@ -123,6 +125,7 @@ impl Link {
             endpoint: config.endpoint,
             path_mtu: PathMtu::new(config.path_mtu, now),
             path: None,
+            ways: Vec::new(),
             sessions: Sessions::default(),
             dialing: None,
             newest_call: 0,
@@ -176,6 +179,25 @@ impl Link {
             Some(path) if path.remote.is_ipv6() => UDP6_OVERHEAD,
             _ => UDP4_OVERHEAD,
         }
+    }
+
+    /// Where calls go, one after the other: first to where it was last heard, then to its other addresses.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = Path> {
+        let known = self.path;
+        let others = self.ways.iter().copied();
+        let others = others.filter(move |way| known.is_none_or(|known| !known.same_way(*way)));
+        known.into_iter().chain(others)
+    }
+
+    /// Goes by this path from now on. Returns whether the peer was at another address before.
+    pub(crate) fn go_by(&mut self, path: Path, io: &mut Io<'_>) -> bool {
+        if self.path.is_none_or(|known| !known.same_way(path)) {
+            // What is packed was made to the measure of the old path.
+            self.flush(io);
+            self.path_mtu.restart(io.now);
+        }
+        let before = self.path.replace(path);
+        before.is_some_and(|known| known.remote != path.remote)
     }
 
     /// Whether records can be sealed.

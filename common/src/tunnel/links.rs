@@ -17,7 +17,7 @@ use aoe_keys::SecretKey;
 
 use super::admission::Gate;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
-use super::link::{ASK_AFTER, Link, REDIAL_AFTER};
+use super::link::{ASK_AFTER, Link};
 use super::macs::COOKIE_REPLY_LEN;
 use super::message::Kind;
 use super::path_mtu::Refused;
@@ -33,6 +33,9 @@ use crate::worker::Worker;
 
 /// Bits of a session index that hold the peer; the rest is random.
 const PEER_BITS: u32 = 12;
+
+/// Ways to one peer that are tried. The names of gateways have one address or two, not hundreds.
+const MAX_WAYS: usize = 16;
 
 /// All peers.
 pub(crate) struct Links {
@@ -247,23 +250,15 @@ impl Links {
         }
     }
 
-    /// Takes a peer's (newly resolved) address. A session that lives keeps the address it has: only
-    /// authenticated data moves it.
-    pub(crate) fn set_endpoint(&mut self, peer: PeerId, path: Path, io: &mut Io<'_>) {
+    /// Takes the (newly resolved) ways to a peer, the best first. Calls go there in turn; a session keeps the way it has,
+    /// until an answer or authenticated data moves it.
+    pub(crate) fn set_endpoint(&mut self, peer: PeerId, mut ways: Vec<Path>, io: &mut Io<'_>) {
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
             return;
         };
-        let owed_for = link
-            .owes_since
-            .map_or(Duration::ZERO, |since| io.now.saturating_since(since));
-        if link.sessions.current.is_some() && owed_for < REDIAL_AFTER {
-            return;
-        }
-        // What is packed was made to the measure of the old path.
-        link.flush(io);
-        link.path = Some(path);
-        link.path_mtu.restart(io.now);
-        if link.dialing.is_none() {
+        ways.truncate(MAX_WAYS);
+        link.ways = ways;
+        if link.sessions.current.is_none() && link.dialing.is_none() {
             self.dial(peer, 0, io);
         }
     }

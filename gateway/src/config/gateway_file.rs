@@ -186,7 +186,7 @@ fn read_segment(section: &Section<'_, '_>, faults: &mut Faults) -> SegmentEntry 
         place: section.place().clone(),
         name: section.required("name", faults, value::name),
         nic: section.optional("nic", faults, net::interface),
-        tap: section.optional("tap", faults, net::interface),
+        tap: section.optional("tap", faults, net::tap),
         mtu: section.number("mtu", faults, 576..=9216),
         names_a_device: section.has("nic") || section.has("tap"),
     }

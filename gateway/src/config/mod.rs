@@ -32,6 +32,7 @@ use self::export_file::ExportFile;
 pub use self::fault::{Fault, Faults, Kind, Severity};
 use self::files::{LARGEST, MOST_EXPORTS, ReadFault};
 use self::gateway_file::GatewayFile;
+pub(crate) use self::net::scoped;
 use self::resolve::Secrets;
 pub use self::source::Excerpt;
 use self::source::Place;
@@ -43,7 +44,7 @@ pub struct Loaded {
     pub core: GatewayConfig,
     /// Where datagrams are received, in the order of the file; never empty.
     pub listen: Vec<SocketAddr>,
-    /// For each peer of `core` its `host:port`, if it has one. The host may be a name.
+    /// For each peer of `core` its `host:port`, if it has one. The host may be a name, or an address with an interface.
     pub endpoints: Vec<Option<String>>,
     /// For each segment of `core` what it attaches to.
     pub devices: Vec<Device>,
@@ -56,7 +57,7 @@ pub struct Loaded {
 /// What a segment attaches to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
-    /// An existing interface, by its name.
+    /// An existing interface, by its name or an alternative name of it.
     Nic(String),
     /// A TAP device, made at the start and removed at the end.
     Tap {

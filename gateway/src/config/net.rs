@@ -1,6 +1,6 @@
 //! Words of the configuration made into network things: addresses, endpoints, interfaces.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use aoe_common::frame::{Address, AddressError, MacAddr};
 
@@ -8,15 +8,31 @@ use super::value::{Parsed, Refusal, quote, refuse};
 
 /// The port of AoE gateways: the AoE EtherType, 0x88a2, in decimal.
 const DEFAULT_PORT: u16 = 34978;
-/// Longest interface name in bytes: IFNAMSIZ less the terminating zero (`linux/if.h`).
+/// Longest name in bytes of an interface that is made: IFNAMSIZ less the terminating zero (`linux/if.h`).
 const LONGEST_INTERFACE: usize = 15;
+/// Longest alternative name in bytes, which `udev` gives by the place of a card: ALTIFNAMSIZ less the terminating zero.
+const LONGEST_ALTNAME: usize = 127;
 
-/// A name the kernel takes for a network interface (`dev_valid_name` in `net/core/dev.c`).
+/// A name the kernel takes for a new network interface (`dev_valid_name` in `net/core/dev.c`).
+pub(super) fn tap(text: &str) -> Parsed<String> {
+    if text.len() > LONGEST_INTERFACE {
+        return refuse(
+            format!(
+                "{} is longer than the 15 bytes an interface name may have",
+                quote(text)
+            ),
+            "write a shorter name, such as \"aoe0\"",
+        );
+    }
+    interface(text)
+}
+
+/// A name that an existing interface may have, the alternative ones included.
 pub(super) fn interface(text: &str) -> Parsed<String> {
     let reason = if text.is_empty() {
         "is empty"
-    } else if text.len() > LONGEST_INTERFACE {
-        "is longer than the 15 bytes an interface name may have"
+    } else if text.len() > LONGEST_ALTNAME {
+        "is longer than the 127 bytes an alternative name of an interface may have"
     } else if text == "." || text == ".." || text.contains(['/', ':']) || text.contains(char::is_whitespace) {
         "is none the kernel accepts"
     } else if text.contains('%') || text.contains(char::is_control) {
@@ -56,9 +72,25 @@ pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
     )
 }
 
+/// A link-local address with the name of an interface, and a port: `[fe80::7%eth0]:34978` (RFC 4007, section 11).
+pub(crate) fn scoped(endpoint: &str) -> Option<(Ipv6Addr, &str, u16)> {
+    let (host, port) = endpoint.strip_prefix('[')?.rsplit_once("]:")?;
+    let (address, interface) = host.split_once('%')?;
+    let numeric = interface.parse::<u32>().is_ok();
+    (!numeric).then_some(())?;
+    Some((address.parse().ok()?, interface, port.parse().ok()?))
+}
+
 /// Where a peer lives: an address or a name, and a port. Names are resolved when the peer is called.
 pub(super) fn endpoint(text: &str) -> Parsed<String> {
-    if let Ok(address) = text.parse::<SocketAddr>() {
+    let with_interface = scoped(text);
+    if let Some((_, name, _)) = with_interface {
+        interface(name)?;
+    }
+    // A number in place of the name, for what does not depend on it.
+    let by_name =
+        with_interface.map(|(address, _, port)| SocketAddr::V6(SocketAddrV6::new(address, port, 0, 1)));
+    if let Some(address) = by_name.or_else(|| text.parse().ok()) {
         return if address.port() == 0 {
             refuse("port 0 cannot be called", "write the port the peer listens at")
         } else if address.ip().is_unspecified()
@@ -69,6 +101,26 @@ pub(super) fn endpoint(text: &str) -> Parsed<String> {
                 format!("{} is no address of one machine", quote(text)),
                 "write the address of the peer",
             )
+        } else if let SocketAddr::V6(address) = address
+            && address.ip().is_unicast_link_local() != (address.scope_id() != 0)
+        {
+            match address.ip().is_unicast_link_local() {
+                true => refuse(
+                    format!(
+                        "{} is link-local and does not say on which interface",
+                        quote(text)
+                    ),
+                    format!(
+                        "write the interface that leads to the peer: \"[{}%eth0]:{}\"",
+                        address.ip(),
+                        address.port()
+                    ),
+                ),
+                false => refuse(
+                    format!("{} is not link-local, so no interface belongs to it", quote(text)),
+                    format!("write \"[{}]:{}\"", address.ip(), address.port()),
+                ),
+            }
         } else {
             Ok(text.to_owned())
         };
@@ -77,6 +129,13 @@ pub(super) fn endpoint(text: &str) -> Parsed<String> {
         return refuse(
             format!("{} has no port", quote(text)),
             format!("write \"{}\"", SocketAddr::new(address, DEFAULT_PORT)),
+        );
+    }
+    let complete = format!("{text}:{DEFAULT_PORT}");
+    if scoped(&complete).is_some() {
+        return refuse(
+            format!("{} has no port", quote(text)),
+            format!("write \"{complete}\""),
         );
     }
     match text.rsplit_once(':') {
@@ -179,6 +238,9 @@ mod tests {
             "gw.example.net:34978",
             "localhost:5",
             "a_b.c.:9",
+            "[fe80::7%eth0]:34978",
+            "[fe80::7%a-long-name-of-a-network-card]:34978",
+            "[fe80::7%2]:34978",
         ] {
             assert_eq!(endpoint(good).unwrap(), good);
         }
@@ -202,6 +264,14 @@ mod tests {
             ),
             ("0.0.0.0:34978", "write the address of the peer"),
             ("198.51.100.7:0", "write the port the peer listens at"),
+            ("[fe80::7%eth0]:0", "write the port the peer listens at"),
+            (
+                "[fe80::7]:5",
+                "write the interface that leads to the peer: \"[fe80::7%eth0]:5\"",
+            ),
+            ("[2001:db8::7%eth0]:5", "write \"[2001:db8::7]:5\""),
+            ("[2001:db8::7%2]:5", "write \"[2001:db8::7]:5\""),
+            ("[fe80::7%eth0]", "write \"[fe80::7%eth0]:34978\""),
         ] {
             assert_eq!(instead(endpoint(bad)), meant, "{bad}");
         }
@@ -212,6 +282,8 @@ mod tests {
             "a b:1",
             "-a:1",
             "300.1.1.1:5",
+            "[fe80::7%]:5",
+            "[fe80::7%a/b]:5",
             "http://a:5",
         ] {
             assert!(endpoint(bad).is_err(), "{bad}");
@@ -238,17 +310,11 @@ mod tests {
     fn interfaces_are_names_the_kernel_takes() {
         for good in ["eth1", "a", "exactly15bytes_", "br-lan.7", "veth@1"] {
             assert_eq!(interface(good).unwrap(), good);
+            assert_eq!(tap(good).unwrap(), good);
         }
-        for bad in [
-            "",
-            "sixteen_bytes_xx",
-            "a/b",
-            "a b",
-            "..",
-            "a:1",
-            "aoe%d",
-            "a\u{7}",
-        ] {
+        assert!(interface("sixteen_bytes_xx").is_ok() && tap("sixteen_bytes_xx").is_err());
+        assert!(interface(&"x".repeat(127)).is_ok() && interface(&"x".repeat(128)).is_err());
+        for bad in ["", "a/b", "a b", "..", "a:1", "aoe%d", "a\u{7}"] {
             assert!(interface(bad).is_err(), "{bad}");
         }
     }

@@ -39,12 +39,12 @@ pub enum Command {
         /// The segment.
         segment: SegmentId,
     },
-    /// A peer's address, resolved.
+    /// A peer's endpoint, resolved.
     SetEndpoint {
         /// The peer.
         peer: PeerId,
-        /// Where it can be called.
-        path: Path,
+        /// The ways to it, the best first.
+        ways: Vec<Path>,
     },
     /// Log that everything that was there at the start is in use: the worker that lets go of the last copy does.
     LogReady(Arc<()>),

@@ -224,8 +224,8 @@ impl Driver {
                     self.engine
                         .handle_segment(segment, SegmentState::Down, now, &mut self.out);
                 }
-                Command::SetEndpoint { peer, path } => {
-                    self.engine.set_endpoint(peer, path, now, &mut self.out);
+                Command::SetEndpoint { peer, ways } => {
+                    self.engine.set_endpoint(peer, ways, now, &mut self.out);
                 }
                 Command::LogReady(copy) => {
                     if Arc::into_inner(copy).is_some() {

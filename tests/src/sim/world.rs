@@ -239,16 +239,15 @@ impl World {
             What::Resolved { site, peer } => {
                 let plan = &self.sites[site].plan.peers[usize::from(peer)];
                 let names = &self.sites[plan.site.0].name;
-                let mut sockets = (0..).zip(&self.sites[site].sockets);
-                let found = sockets.find_map(|(socket, own)| {
-                    let remote = names.iter().find(|name| name.is_ipv4() == own.is_ipv4())?;
-                    Some(Path::new(socket, *remote))
+                let sockets = (0..).zip(&self.sites[site].sockets);
+                let ways = sockets.flat_map(|(socket, own)| {
+                    let reached = names.iter().filter(|name| name.is_ipv4() == own.is_ipv4());
+                    reached.map(move |remote| Path::new(socket, *remote))
                 });
-                if let Some(path) = found {
-                    self.feed(site, |engine, now, out| {
-                        engine.set_endpoint(PeerId(peer), path, now, out);
-                    });
-                }
+                let ways = ways.collect();
+                self.feed(site, |engine, now, out| {
+                    engine.set_endpoint(PeerId(peer), ways, now, out);
+                });
             }
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{ASK_AFTER, LOST_AFTER, Link, REDIAL_AFTER};
 use crate::config::Endpoint;
+use crate::output::Path;
 use crate::time::Instant;
 use crate::tunnel::sessions::CONFIRM_WITHIN;
 
@@ -18,18 +19,12 @@ const READING_EVERY: Duration = Duration::from_secs(1);
 impl Link {
     /// Whether a call should be started now.
     pub(crate) fn wants_dial(&self, now: Instant) -> bool {
-        if self.path.is_none() || self.dialing.is_some() {
+        if self.dialing.is_some() || self.ways().next().is_none() {
             return false;
         }
         match &self.sessions.current {
             None => self.endpoint == Endpoint::Known,
-            Some(session) => {
-                now >= session.rekey_at()
-                    || session.is_worn()
-                    || self
-                        .owes_since
-                        .is_some_and(|since| now.saturating_since(since) >= REDIAL_AFTER)
-            }
+            Some(session) => now >= session.rekey_at() || session.is_worn() || self.is_silent(now),
         }
     }
 
@@ -62,9 +57,25 @@ impl Link {
         at
     }
 
-    /// How long to wait for the answer to call number `attempt`.
-    pub(crate) fn dial_wait(attempt: u32) -> Duration {
-        (DIAL_FIRST * 2u32.saturating_pow(attempt.min(4))).min(DIAL_LONGEST)
+    /// Where call number `attempt` goes: to one way after the other. If a session fell silent, its way is in doubt but
+    /// not given up, and the first call goes by the next one too.
+    pub(crate) fn calling(&self, attempt: u32, now: Instant) -> impl Iterator<Item = Path> {
+        let first = (attempt as usize).checked_rem(self.ways().count()).unwrap_or(0);
+        let both = attempt == 0 && self.is_silent(now);
+        self.ways().skip(first).take(if both { 2 } else { 1 })
+    }
+
+    /// How long to wait for the answer to call number `attempt`: longer after each round of all ways.
+    pub(crate) fn dial_wait(&self, attempt: u32) -> Duration {
+        let round = attempt as usize / self.ways().count().max(1);
+        let doubled = u32::try_from(round).unwrap_or(u32::MAX).min(4);
+        (DIAL_FIRST * 2u32.pow(doubled)).min(DIAL_LONGEST)
+    }
+
+    /// Whether the peer owes us an answer for so long that it is called anew.
+    fn is_silent(&self, now: Instant) -> bool {
+        self.owes_since
+            .is_some_and(|since| now.saturating_since(since) >= REDIAL_AFTER)
     }
 
     /// When there is a missing record to ask for.

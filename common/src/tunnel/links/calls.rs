@@ -10,7 +10,7 @@ use crate::output::Path;
 use crate::time::Instant;
 use crate::tunnel::admission::Admission;
 use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
-use crate::tunnel::link::{Dialing, Link};
+use crate::tunnel::link::Dialing;
 use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::session::{Agreed, Session};
 
@@ -39,10 +39,11 @@ impl Links {
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
             return;
         };
-        let Some(path) = link.path else {
+        let calling: Vec<Path> = link.calling(attempt, io.now).collect();
+        if calling.is_empty() {
             link.dialing = None;
             return;
-        };
+        }
         let psk = link.psk.as_ref();
         let started = Dial::start(
             &identity,
@@ -53,12 +54,14 @@ impl Links {
             local_index,
             self.secrets.draw(),
         );
-        let again_at = io.now + self.random.jitter(Link::dial_wait(attempt));
+        let again_at = io.now + self.random.jitter(link.dial_wait(attempt));
         self.wake = self.wake.min(again_at);
         let (dial, message) = started.unzip();
         if let Some(mut message) = message {
             link.stamp.append(&mut message, io.now);
-            io.out.trains.push_datagram(path, &message);
+            for path in calling {
+                io.out.trains.push_datagram(path, &message);
+            }
         }
         link.dialing = Some(Dialing {
             dial,
@@ -69,7 +72,9 @@ impl Links {
             let peer = link.name.clone();
             io.telemetry.event(Event::PeerSilent { peer });
         }
-        if attempt % 3 == 2 && link.endpoint == Endpoint::Known {
+        // Also at the first call to a peer that fell silent: it may have moved, or a device of ours was made anew.
+        let resolve = attempt % 3 == 2 || attempt == 0 && link.sessions.current.is_some();
+        if resolve && link.endpoint == Endpoint::Known {
             io.telemetry.event(Event::EndpointNeeded(peer));
         }
     }
@@ -169,7 +174,7 @@ impl Links {
         match dial.finish(body, &link.protection, &self.ciphers) {
             Ok(agreed) => {
                 link.dialing = None;
-                link.path = Some(path);
+                link.go_by(path, io);
                 self.begin(peer, agreed, io);
                 Ok(())
             }

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::output::Path;
 use crate::telemetry::Count;
 use crate::tunnel::gaps::Arrival;
-use crate::tunnel::link::{Dialing, Link};
+use crate::tunnel::link::Dialing;
 use crate::tunnel::peer_clock::Came;
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::session::{Freshness, Session};
@@ -82,16 +82,8 @@ impl Links {
             return Ok(opened);
         };
         if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
-            if link.path.is_none_or(|known| !known.same_way(path)) {
-                link.flush(io);
-                link.path_mtu.restart(io.now);
-                self.wake = self.wake.min(io.now);
-            }
-            let moved = link
-                .path
-                .replace(path)
-                .is_some_and(|known| known.remote != path.remote);
-            if moved && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
+            self.wake = self.wake.min(io.now);
+            if link.go_by(path, io) && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
                 io.telemetry.event(Event::PeerMoved {
                     peer: link.name.clone(),
                 });
@@ -170,7 +162,7 @@ impl Links {
             Endpoint::Known => {
                 io.telemetry.event(Event::EndpointNeeded(peer));
                 if link.dialing.is_none() {
-                    let again_at = io.now + self.random.jitter(Link::dial_wait(0));
+                    let again_at = io.now + self.random.jitter(link.dial_wait(0));
                     link.dialing = Some(Dialing {
                         dial: None,
                         attempt: 0,

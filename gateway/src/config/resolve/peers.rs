@@ -8,6 +8,7 @@ use aoe_keys::{Psk, PublicKey};
 use super::names::Once;
 use crate::config::fault::{Faults, Kind};
 use crate::config::gateway_file::{GatewayFile, PeerEntry};
+use crate::config::scoped;
 use crate::config::source::Located;
 use crate::config::value::quote;
 
@@ -107,16 +108,13 @@ fn check_endpoint(file: &GatewayFile, peer: &PeerEntry, faults: &mut Faults) {
         let instead = format!("use a port of at most {} there", u16::MAX - (workers - 1));
         faults.fault(Kind::BadValue, &endpoint.place, found, instead);
     }
-    let Ok(address) = endpoint.value.parse::<SocketAddr>() else {
-        return;
+    let is_ipv4 = match endpoint.value.parse::<SocketAddr>() {
+        Ok(address) => address.is_ipv4(),
+        Err(_) if scoped(&endpoint.value).is_some() => false,
+        Err(_) => return,
     };
-    if !gateway.listen.is_empty()
-        && !gateway
-            .listen
-            .iter()
-            .any(|l| l.value.is_ipv4() == address.is_ipv4())
-    {
-        let (family, any) = if address.is_ipv4() {
+    if !gateway.listen.is_empty() && !gateway.listen.iter().any(|l| l.value.is_ipv4() == is_ipv4) {
+        let (family, any) = if is_ipv4 {
             ("IPv4", "0.0.0.0")
         } else {
             ("IPv6", "[::]")

@@ -106,7 +106,7 @@ impl Gateway {
     /// Calls the peer at its address.
     pub(crate) fn call(&mut self) -> Emitted {
         let path = Path::new(0, address(1 - self.side));
-        self.act(|engine, now, out| engine.set_endpoint(PEER, path, now, out))
+        self.act(|engine, now, out| engine.set_endpoint(PEER, vec![path], now, out))
     }
 
     /// `None`: down.
