@@ -58,11 +58,11 @@ impl Link {
     }
 
     /// Where call number `attempt` goes: to one way after the other. If a session fell silent, its way is in doubt but
-    /// not given up, and the first call goes by the next one too.
+    /// not given up, and the first call goes by all of them.
     pub(crate) fn calling(&self, attempt: u32, now: Instant) -> impl Iterator<Item = Path> {
         let first = (attempt as usize).checked_rem(self.ways().count()).unwrap_or(0);
-        let both = attempt == 0 && self.is_silent(now);
-        self.ways().skip(first).take(if both { 2 } else { 1 })
+        let all = attempt == 0 && self.is_silent(now);
+        self.ways().skip(first).take(if all { usize::MAX } else { 1 })
     }
 
     /// How long to wait for the answer to call number `attempt`: longer after each round of all ways.
