@@ -62,7 +62,7 @@ reasons! {
 
     /// Refused: a write on a read-only export.
     RefusedReadOnly => "refused_read_only",
-    /// Refused: an ATA command that is not on the list.
+    /// Refused: an ATA command that is not on the list, or one that targets would read differently.
     RefusedAtaCommand => "refused_ata_command",
     /// Refused: more sectors than the path carries.
     RefusedTooManySectors => "refused_too_many_sectors",
@@ -158,6 +158,8 @@ reasons! {
     UpdateTooSoon => "update_too_soon",
     /// A reply to a request that nobody made, or that was answered before.
     ReplyUnknown => "reply_unknown",
+    /// A reply whose command, length or tag does not fit the request it claims to answer.
+    ReplyMismatch => "reply_mismatch",
     /// A reply older than `max_age` to a request that was sent again since: the newest copy is the one to answer.
     ReplyLate => "reply_late",
     /// There is no session with the peer.

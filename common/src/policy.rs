@@ -31,7 +31,10 @@ pub(crate) fn judge_ata(rights: &Rights, ata: &Ata<'_>, max_sectors: u8) -> Verd
         AtaOpcode::Identify | AtaOpcode::Flush | AtaOpcode::FlushExt | AtaOpcode::CheckPower => false,
         AtaOpcode::Other(_) => return Verdict::Refuse(DropReason::RefusedAtaCommand),
     };
-    if ata.is_lba_disputed() {
+    // Where targets would not agree what is meant, no initiator we know means it: another place, another direction than
+    // the command's, or no sectors, which is 256 in ATA.
+    let contradicts = ata.flags().is_write() != ata.command().is_write();
+    if ata.is_lba_disputed() || contradicts || moves_sectors && ata.sectors() == 0 {
         return Verdict::Refuse(DropReason::RefusedAtaCommand);
     }
     if moves_sectors && ata.sectors() > max_sectors {
@@ -66,7 +69,8 @@ mod tests {
     }
 
     fn ata(opcode: u8, sectors: u8) -> Vec<u8> {
-        vec![0x40, 0, sectors, opcode, 1, 0, 0, 0, 0, 0, 0, 0]
+        let write = u8::from(matches!(opcode, 0x30 | 0x34));
+        vec![0x40 | write, 0, sectors, opcode, 1, 0, 0, 0, 0, 0, 0, 0]
     }
 
     /// A naive model: the verdict for every opcode, spelled out from the documentation.
@@ -88,6 +92,26 @@ mod tests {
                     "{opcode:#x}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_targets_would_read_differently_is_refused() {
+        let rights = rights(Access::ReadWrite, ConfigString::Read);
+        for opcode in [0x20, 0x24, 0x30, 0x34, 0xec, 0xe7, 0xea, 0xe5] {
+            let mut bytes = ata(opcode, 1);
+            let judge = |bytes: &[u8]| judge_ata(&rights, &Ata::parse(bytes).unwrap(), 2);
+            assert_eq!(judge(&bytes), Verdict::Admit, "{opcode:#x}");
+            bytes[0] ^= 1;
+            let refused = Verdict::Refuse(DropReason::RefusedAtaCommand);
+            assert_eq!(judge(&bytes), refused, "{opcode:#x} the other way");
+            let none = judge(&ata(opcode, 0));
+            let moves_sectors = opcode < 0x40;
+            assert_eq!(
+                none,
+                if moves_sectors { refused } else { Verdict::Admit },
+                "{opcode:#x}"
+            );
         }
     }
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 use aoe_common::config::{Access, ConfigString, SegmentId};
 use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
-use aoe_common::frame::{Address, AoeCommand, Flags, MacAddr, QueryCommand, Tag};
+use aoe_common::frame::{Address, AoeCommand, AtaFlags, Flags, MacAddr, QueryCommand, Tag};
 use aoe_common::telemetry::Count;
 use aoe_lab::target::{Answering, BladeSettings};
 use e2e::sim::craft::{self, Seen};
-use e2e::sim::lan::LAN_DELAY;
 use e2e::sim::load::Errors;
 use e2e::sim::plan::{REAL, SEEN, gateway_mac};
 use e2e::sim::seeds::for_each_seed;
@@ -69,8 +68,8 @@ impl Stage {
             .collect()
     }
 
-    /// Hands the exit a request as if the edge had sealed it; what came of it. The edge has not numbered it, and lets
-    /// no answer to it pass.
+    /// Hands the exit a request as if the edge had sealed it, of an import that it has not; what came of it. No answer to
+    /// it passes the edge.
     fn lie(&mut self, export: u16, initiator: MacAddr, pdu: &[u8]) -> Outcome {
         self.number += 1;
         let exit = self.pair.exit;
@@ -81,7 +80,7 @@ impl Stage {
         let before = count(self);
         let chunk = craft::request_chunk(
             export,
-            0,
+            7,
             initiator,
             (self.number, self.world.clock(self.pair.edge)),
             pdu,
@@ -229,6 +228,37 @@ fn a_write_that_claims_to_be_read_only_harmless_is_judged_by_its_opcode() {
         assert_eq!(outcome, Outcome::Refused, "flags {flags:#x}");
     }
     assert_eq!(stage.requests_at_target(), before);
+}
+
+/// A read that says that it brings data, a write that says that it does not, and no sectors at all: targets would not
+/// agree what is meant, so neither side lets it pass.
+#[test]
+fn commands_that_contradict_themselves_never_reach_the_target() {
+    let mut stage = Stage::new(3, |_, _, _| {});
+    let own = stage.world.mac(stage.station);
+    let before = stage.requests_at_target();
+    for opcode in ALLOWED {
+        let data: &[u8] = if opcode & 0xf0 == 0x30 { &[9; 512] } else { &[] };
+        let mut turned = craft::ata(opcode, 1, 0, data);
+        turned[0] ^= AtaFlags::WRITE;
+        let mut none = craft::ata(opcode, 0, 0, &[]);
+        none[0] |= AtaFlags::EXTENDED;
+        for argument in [turned, none] {
+            if opcode >= 0x40 && argument[0] & AtaFlags::WRITE == 0 {
+                continue;
+            }
+            let heard = stage.ask(SEEN, AoeCommand::Ata, &argument);
+            assert_eq!(heard.len(), 1, "{argument:02x?}");
+            assert_eq!(heard[0].ata_outcome(), REFUSED, "{argument:02x?}");
+            let outcome = stage.lie(0, own, &craft::pdu(REAL, AoeCommand::Ata, 5, &argument));
+            assert_eq!(outcome, Outcome::Refused, "{argument:02x?}");
+        }
+    }
+    assert_eq!(stage.requests_at_target(), before);
+    // What the Linux driver probes a path with: a read with a frame full of zeros behind it.
+    let probe = craft::ata(READ_EXT, 2, 0, &[0; 1024]);
+    let heard = stage.ask(SEEN, AoeCommand::Ata, &probe);
+    assert_eq!(heard[0].ata_outcome(), Some((0x40, 0)));
 }
 
 #[test]
@@ -488,15 +518,16 @@ fn a_lying_exit_reaches_only_initiators_that_asked_and_only_as_its_own_import() 
     });
     let own = stage.world.mac(stage.station);
     let other = e2e::sim::SiteId(2);
-    let mut reply = craft::pdu(
-        REAL,
-        AoeCommand::Ata,
-        0x1234_5678,
-        &craft::ata(0, 0, 0, &[1; 512]),
-    );
-    reply[0] = 0x18;
-    // The number of the initiator's first request at the edge: from the clock when the frame has crossed the LAN.
-    let number = ((stage.world.clock(stage.pair.edge) + LAN_DELAY).as_micros() << 12) + 1;
+    // The tag of what it will ask.
+    let tag = stage.tag + 1;
+    let answer = |tag, command, argument: &[u8]| {
+        let mut reply = craft::pdu(REAL, command, tag, argument);
+        reply[0] = 0x18;
+        reply
+    };
+    let reply = answer(tag, AoeCommand::Ata, &craft::ata(0, 0, 0, &[1; 512]));
+    // The import's next number: all that go by it are counted in one sequence.
+    let number = stage.world.count(stage.pair.edge, Count::RequestsToWire) + 1;
     let from = |stage: &mut Stage, peer, import, initiator, number, pdu: &[u8]| {
         stage.world.lie(
             stage.pair.edge,
@@ -512,7 +543,6 @@ fn a_lying_exit_reaches_only_initiators_that_asked_and_only_as_its_own_import() 
         "it has not asked anything"
     );
     stage.world.set_answering(stage.pair.target, Answering::Never);
-    let number = number + (5000 << 12);
     let asked = stage.ask(SEEN, AoeCommand::Ata, &craft::ata(READ_EXT, 1, 0, &[]));
     assert!(asked.is_empty(), "it is outstanding");
     assert!(
@@ -545,12 +575,27 @@ fn a_lying_exit_reaches_only_initiators_that_asked_and_only_as_its_own_import() 
             "{len} bytes"
         );
     }
+    // It asked for one sector: no other tag, no other command, and nothing that is shorter or longer.
+    let unfit = [
+        answer(tag + 1, AoeCommand::Ata, &craft::ata(0, 0, 0, &[1; 512])),
+        answer(tag, AoeCommand::Query, &craft::query(QueryCommand::Read, b"")),
+        answer(tag, AoeCommand::Ata, &craft::ata(0, 0, 0, &[])),
+        answer(tag, AoeCommand::Ata, &craft::ata(0, 0, 0, &[1; 511])),
+        answer(tag, AoeCommand::Ata, &craft::ata(0, 0, 0, &[1; 513])),
+        answer(tag, AoeCommand::Ata, &craft::ata(0, 0, 0, &[1; 1024])),
+        answer(tag, AoeCommand::Ata, &craft::ata(0x41, 0, 0, &[1; 512])),
+    ];
+    for reply in &unfit {
+        assert!(
+            from(&mut stage, exit, 0, own, number, reply).is_empty(),
+            "{reply:02x?}"
+        );
+    }
+    let dropped = stage.world.dropped(stage.pair.edge, DropReason::ReplyMismatch);
+    assert_eq!(dropped, unfit.len() as u64);
     let heard = from(&mut stage, exit, 0, own, number, &reply);
     assert_eq!(heard.len(), 1);
-    assert_eq!(
-        (heard[0].header.address, heard[0].header.tag),
-        (SEEN, Tag(0x1234_5678))
-    );
+    assert_eq!((heard[0].header.address, heard[0].header.tag), (SEEN, Tag(tag)));
     assert!(
         from(&mut stage, exit, 0, own, number, &reply).is_empty(),
         "once is enough"

@@ -1,4 +1,4 @@
-//! What one initiator has asked and not been answered, and which replies it gets.
+//! What was asked and not answered, and which replies are delivered.
 //!
 //! The Linux driver sends a request again under a new tag and forgets the old one; a reply to the forgotten tag is no
 //! use to it but as a sample of the round trip, of the age it has by then. A sample of some tens of milliseconds is
@@ -6,50 +6,41 @@
 //! request would ever end, for each reply would come when the request has been sent once more. A sample of ten seconds
 //! puts its timer to ten seconds. So:
 //!
-//! - A reply is delivered under the tag of the request it answers, once.
+//! - A reply is delivered under the tag of the request it answers, once, and only if it can be the answer to that.
 //! - It is kept back if the request was sent again since and the reply is older than `late`. Then the newest request
 //!   for the same thing is owed one: whatever comes for that is delivered, however late. So of two that are kept back
 //!   at most one is in vain, and no request stays without an answer for good.
 //!
-//! Whether a request was sent again is guessed from command, address and length. Two different requests may have these
-//! in common at the same time; the second does not take the place of the first, so both are answered.
+//! Whether a request was sent again is guessed from initiator, command, address and length. Two different requests may
+//! have these in common at the same time; the second does not take the place of the first, so both are answered.
 
 use std::time::Duration;
 
-use crate::frame::{Ata, Tag};
+use super::key::Key;
+use crate::frame::{MacAddr, Pdu, Tag};
 use crate::spread::place_of;
 use crate::time::Instant;
 
-/// Entries that may have one number's place.
-const WAYS: usize = 4;
-/// Least entries.
-const LEAST: usize = 256;
-
-/// What makes two requests look the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    lba: u64,
-    what: u16,
-    sectors: u8,
-}
-
 /// What to do with a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// It goes to the initiator.
     Deliver,
     /// It answers nothing that is known, or nothing any more.
     Unknown,
+    /// It cannot be the answer to its request, which still waits for one.
+    Unfit,
     /// Its request was sent again, long ago.
     Late,
 }
 
 /// Requests by number, and the newest of each key.
 #[derive(Debug)]
-pub(crate) struct Ledger {
-    last: u64,
+pub(super) struct Ledger {
     late: Duration,
-    /// Sets of [`WAYS`]; a number belongs into one of them.
+    /// Most entries.
+    room: usize,
+    /// Sorted by number.
     entries: Vec<Entry>,
     /// Number of the newest request, by hash of its key.
     newest: Vec<u64>,
@@ -57,7 +48,6 @@ pub(crate) struct Ledger {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// 0: none.
     number: u64,
     key: Key,
     tag: Tag,
@@ -65,8 +55,8 @@ struct Entry {
     state: State,
 }
 
-/// How a request stands. Their order is that in which entries make room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Answered,
     /// Sent again since.
@@ -76,56 +66,19 @@ enum State {
     Owed,
 }
 
-const NONE: Entry = Entry {
-    number: 0,
-    key: Key::OF_QUERIES,
-    tag: Tag(0),
-    captured: Instant::from_micros(0),
-    state: State::Answered,
-};
-
-impl Key {
-    /// Of what is no ATA command.
-    pub(crate) const OF_QUERIES: Key = Key {
-        lba: 0,
-        what: 0x100,
-        sectors: 0,
-    };
-
-    pub(crate) fn new(opcode: u8, lba: u64, sectors: u8) -> Key {
-        Key {
-            lba,
-            what: opcode.into(),
-            sectors,
-        }
-    }
-
-    pub(crate) fn of_ata(ata: &Ata<'_>) -> Key {
-        Key::new(ata.header().command_status, ata.lba(), ata.sectors())
-    }
-
-    /// All of it in one number.
-    fn number(self) -> u64 {
-        self.lba ^ u64::from(self.what) << 48 ^ u64::from(self.sectors) << 56
-    }
-}
-
 impl Ledger {
-    /// Numbers begin above `last`. There is room for four times the window, and a little.
-    pub(crate) fn new(last: u64, window: u16, late: Duration) -> Ledger {
-        let room = (usize::from(window) * 4).next_power_of_two().max(LEAST);
+    /// With room for so many requests.
+    pub(super) fn new(room: usize, late: Duration) -> Ledger {
         Ledger {
-            last,
             late,
-            entries: vec![NONE; room],
+            room,
+            entries: Vec::new(),
             newest: vec![0; room],
         }
     }
 
-    /// Notes a request; its number.
-    pub(crate) fn capture(&mut self, key: Key, tag: Tag, now: Instant) -> u64 {
-        self.last += 1;
-        let number = self.last;
+    /// Notes a request. Its number is above all that were noted before.
+    pub(super) fn capture(&mut self, number: u64, key: Key, tag: Tag, now: Instant) {
         let before = match self.newest_slot(key) {
             Some(slot) => std::mem::replace(slot, number),
             None => 0,
@@ -136,34 +89,34 @@ impl Ledger {
         {
             entry.state = State::Superseded;
         }
-        let oldest = self.set(number).min_by_key(|entry| (entry.state, entry.number));
-        if let Some(place) = oldest {
-            *place = Entry {
-                number,
-                key,
-                tag,
-                captured: now,
-                state: State::Outstanding,
-            };
+        if self.entries.len() >= self.room {
+            self.make_room();
         }
-        number
+        self.entries.push(Entry {
+            number,
+            key,
+            tag,
+            captured: now,
+            state: State::Outstanding,
+        });
     }
 
-    /// Judges the reply to a request; if it is delivered, the request is answered.
-    pub(crate) fn answer(&mut self, number: u64, now: Instant) -> Verdict {
+    /// Judges the reply to a request of the initiator; if it is delivered, the request is answered.
+    pub(super) fn answer(&mut self, initiator: MacAddr, number: u64, pdu: &Pdu<'_>, now: Instant) -> Verdict {
         let late = self.late;
-        let Some(entry) = self.find(number).filter(|entry| entry.state != State::Answered) else {
+        let Some(entry) = self
+            .find(number)
+            .filter(|entry| entry.key.initiator == initiator && entry.state != State::Answered)
+        else {
             return Verdict::Unknown;
         };
+        if entry.tag != pdu.tag() || !entry.key.is_answered_by(pdu) {
+            return Verdict::Unfit;
+        }
         let superseded = entry.state == State::Superseded;
         let old = now.saturating_since(entry.captured) > late;
-        let Entry { key, tag, .. } = std::mem::replace(
-            entry,
-            Entry {
-                state: State::Answered,
-                ..*entry
-            },
-        );
+        entry.state = State::Answered;
+        let Entry { key, tag, .. } = *entry;
         if !superseded {
             return Verdict::Deliver;
         }
@@ -192,14 +145,29 @@ impl Ledger {
     }
 
     fn find(&mut self, number: u64) -> Option<&mut Entry> {
-        self.set(number)
-            .find(|entry| entry.number == number && number != 0)
+        let at = self.entries.binary_search_by_key(&number, |entry| entry.number);
+        self.entries.get_mut(at.ok()?)
     }
 
-    fn set(&mut self, number: u64) -> impl Iterator<Item = &mut Entry> {
-        let sets = (self.entries.len() / WAYS).max(1) as u64;
-        let start = usize::try_from(number % sets).unwrap_or(0) * WAYS;
-        self.entries.iter_mut().skip(start).take(WAYS)
+    /// Forgets a quarter, so that this is seldom done: of what was answered first, and of all the oldest first.
+    fn make_room(&mut self) {
+        let most = self.room - self.room / 4;
+        for state in [
+            State::Answered,
+            State::Superseded,
+            State::Outstanding,
+            State::Owed,
+        ] {
+            let mut too_many = self.entries.len().saturating_sub(most);
+            if too_many == 0 {
+                return;
+            }
+            self.entries.retain(|entry| {
+                let goes = too_many > 0 && entry.state == state;
+                too_many -= usize::from(goes);
+                !goes
+            });
+        }
     }
 
     fn newest_slot(&mut self, key: Key) -> Option<&mut u64> {
@@ -213,28 +181,66 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
+    use crate::frame::Ata;
 
     const LATE: Duration = Duration::from_secs(1);
+    const ROOM: usize = 256;
+    const SOMEBODY: MacAddr = MacAddr([2; 6]);
 
-    fn ledger() -> Ledger {
-        Ledger::new(0, 64, LATE)
+    /// A ledger, and who numbers requests for it.
+    struct Book {
+        ledger: Ledger,
+        last: u64,
+    }
+
+    impl Book {
+        fn capture(&mut self, key: Key, tag: Tag, now: Instant) -> (u64, Tag) {
+            self.last += 1;
+            self.ledger.capture(self.last, key, tag, now);
+            (self.last, tag)
+        }
+
+        /// A failure fits whatever was asked.
+        fn answer(&mut self, (number, tag): (u64, Tag), now: Instant) -> Verdict {
+            let bytes = response(tag, 0x41, 0);
+            self.ledger
+                .answer(SOMEBODY, number, &Pdu::parse(&bytes).unwrap(), now)
+        }
+    }
+
+    fn response(Tag(tag): Tag, status: u8, data: usize) -> Vec<u8> {
+        let mut pdu = vec![0x18, 0, 0, 1, 1, 0];
+        pdu.extend_from_slice(&tag.to_be_bytes());
+        pdu.extend_from_slice(&[0, 0, 0, status, 0, 0, 0, 0, 0, 0, 0, 0]);
+        pdu.resize(pdu.len() + data, 0);
+        pdu
+    }
+
+    fn ledger() -> Book {
+        Book {
+            ledger: Ledger::new(ROOM, LATE),
+            last: 0,
+        }
+    }
+
+    fn key(opcode: u8, [low, high]: [u8; 2]) -> Key {
+        let argument = [0x40, 0, 2, opcode, low, high, 0, 0, 0, 0, 0, 0];
+        Key::of_ata(SOMEBODY, &Ata::parse(&argument).unwrap())
     }
 
     fn at(millis: u64) -> Instant {
         Instant::from_micros(millis * 1000)
     }
 
-    const KEY: Key = Key {
-        lba: 8,
-        what: 0x34,
-        sectors: 2,
-    };
+    fn write() -> Key {
+        key(0x34, [8, 0])
+    }
 
     #[test]
     fn a_reply_is_delivered_once_and_only_to_what_was_asked() {
         let mut ledger = ledger();
-        let number = ledger.capture(KEY, Tag(1), at(0));
-        assert_eq!(ledger.answer(number + 1, at(1)), Verdict::Unknown);
+        let number = ledger.capture(write(), Tag(1), at(0));
+        assert_eq!(ledger.answer((number.0 + 1, number.1), at(1)), Verdict::Unknown);
         assert_eq!(
             ledger.answer(number, at(50_000)),
             Verdict::Deliver,
@@ -247,8 +253,8 @@ mod tests {
     #[test]
     fn after_an_outage_the_linux_driver_sees_no_old_reply() {
         let mut ledger = ledger();
-        let copies: Vec<u64> = (0u32..10)
-            .map(|n| ledger.capture(KEY, Tag(n), at(u64::from(n) * 1000)))
+        let copies: Vec<_> = (0u32..10)
+            .map(|n| ledger.capture(write(), Tag(n), at(u64::from(n) * 1000)))
             .collect();
         let verdicts: Vec<_> = copies
             .iter()
@@ -258,8 +264,8 @@ mod tests {
         assert_eq!(verdicts[9], Verdict::Deliver);
         // The other way round as well.
         let (one, other) = (
-            ledger.capture(KEY, Tag(1), at(20_000)),
-            ledger.capture(KEY, Tag(2), at(30_000)),
+            ledger.capture(write(), Tag(1), at(20_000)),
+            ledger.capture(write(), Tag(2), at(30_000)),
         );
         assert_eq!(ledger.answer(other, at(30_500)), Verdict::Deliver);
         assert_eq!(ledger.answer(one, at(30_500)), Verdict::Late);
@@ -280,7 +286,7 @@ mod tests {
                 {
                     delivered.get_or_insert(now);
                 }
-                under_way.push_back((ledger.capture(KEY, Tag(copy), at(now)), now));
+                under_way.push_back((ledger.capture(write(), Tag(copy), at(now)), now));
             }
             let first = delivered.expect("one of them is delivered");
             assert!(first <= 3 * round_trip, "after {first} ms of {round_trip}");
@@ -291,8 +297,8 @@ mod tests {
     fn two_different_writes_of_one_range_are_both_answered() {
         let mut ledger = ledger();
         let (one, other) = (
-            ledger.capture(KEY, Tag(1), at(0)),
-            ledger.capture(KEY, Tag(2), at(0)),
+            ledger.capture(write(), Tag(1), at(0)),
+            ledger.capture(write(), Tag(2), at(0)),
         );
         assert_eq!(ledger.answer(one, at(5)), Verdict::Deliver);
         assert_eq!(ledger.answer(other, at(5)), Verdict::Deliver);
@@ -302,14 +308,14 @@ mod tests {
     fn a_tag_used_again_is_answered_once() {
         let mut ledger = ledger();
         let (one, other) = (
-            ledger.capture(KEY, Tag(1), at(0)),
-            ledger.capture(KEY, Tag(1), at(100)),
+            ledger.capture(write(), Tag(1), at(0)),
+            ledger.capture(write(), Tag(1), at(100)),
         );
         assert_eq!(ledger.answer(one, at(105)), Verdict::Deliver);
         assert_eq!(ledger.answer(other, at(205)), Verdict::Unknown);
         let (one, other) = (
-            ledger.capture(KEY, Tag(1), at(300)),
-            ledger.capture(KEY, Tag(1), at(400)),
+            ledger.capture(write(), Tag(1), at(300)),
+            ledger.capture(write(), Tag(1), at(400)),
         );
         assert_eq!(ledger.answer(other, at(405)), Verdict::Deliver);
         assert_eq!(ledger.answer(one, at(406)), Verdict::Unknown);
@@ -318,11 +324,41 @@ mod tests {
     #[test]
     fn one_request_that_takes_long_outlives_many_that_do_not() {
         let mut ledger = ledger();
-        let slow = ledger.capture(KEY, Tag(1), at(0));
-        for n in 0..100_000u64 {
-            let quick = ledger.capture(Key::new(0x24, 100 + n, 1), Tag(2), at(1));
+        let slow = ledger.capture(write(), Tag(1), at(0));
+        for n in 0..=u16::MAX {
+            let quick = ledger.capture(key(0x24, n.to_le_bytes()), Tag(2), at(1));
             assert_eq!(ledger.answer(quick, at(2)), Verdict::Deliver);
         }
         assert_eq!(ledger.answer(slow, at(3)), Verdict::Deliver);
+    }
+
+    #[test]
+    fn what_cannot_be_the_answer_is_not_delivered_and_does_not_count_as_one() {
+        let mut ledger = ledger().ledger;
+        let (read, tag) = (key(0x24, [8, 0]), Tag(7));
+        ledger.capture(1, read, tag, at(0));
+        let mut answer = |mac, tag, status, data| {
+            let bytes = response(tag, status, data);
+            ledger.answer(mac, 1, &Pdu::parse(&bytes).unwrap(), at(1))
+        };
+        for data in [0, 512, 1023, 1025, 2048] {
+            assert_eq!(answer(SOMEBODY, tag, 0x40, data), Verdict::Unfit, "{data}");
+        }
+        assert_eq!(answer(SOMEBODY, Tag(8), 0x40, 1024), Verdict::Unfit);
+        assert_eq!(answer(MacAddr([4; 6]), tag, 0x40, 1024), Verdict::Unknown);
+        assert_eq!(answer(SOMEBODY, tag, 0x40, 1024), Verdict::Deliver);
+    }
+
+    #[test]
+    fn what_waits_for_an_answer_makes_room_last() {
+        let mut ledger = ledger();
+        let owed = ledger.capture(write(), Tag(1), at(0));
+        let newest = ledger.capture(write(), Tag(2), at(1));
+        assert_eq!(ledger.answer(owed, at(5000)), Verdict::Late);
+        for n in 0..=u16::MAX {
+            ledger.capture(key(0x24, n.to_le_bytes()), Tag(3), at(6000));
+            assert!(ledger.ledger.entries.len() <= ROOM && ledger.ledger.entries.capacity() <= ROOM);
+        }
+        assert_eq!(ledger.answer(newest, at(7000)), Verdict::Deliver);
     }
 }

@@ -7,10 +7,13 @@
 //! - `answer`: what the edge says by itself
 //! - `presenting`: when it says that an import is there
 //!
-//! What they work with: `import`, with a `ledger` for each initiator; `presence`, who else is at its address.
+//! What they work with: `import`, with its `initiators` and a `ledger` for each; `key`, what a request asked; `presence`,
+//! who else is at its address.
 
 mod answer;
 mod import;
+mod initiators;
+mod key;
 mod ledger;
 mod presence;
 mod presenting;
@@ -30,7 +33,7 @@ use crate::tunnel::links::{Io, Links};
 use crate::tunnel::message::{Kind, ReplyHead, RequestHead};
 use answer::{Asked, advertised, sectors};
 use import::Import;
-use ledger::Key;
+use key::Key;
 
 /// All imports.
 #[derive(Debug)]
@@ -165,7 +168,7 @@ impl Edge {
                 if ata.command().is_write() && import.stops_writes() {
                     return asked.refuse_ata(&ata, DropReason::RefusedConflict, io);
                 }
-                (len, Key::of_ata(&ata))
+                (len, Key::of_ata(initiator, &ata))
             }
             AoeCommand::Query => {
                 let query = Query::parse(pdu.argument())?;
@@ -184,14 +187,14 @@ impl Edge {
                         if let Verdict::Refuse(reason) = judge_query(&remote.rights, command) {
                             return asked.answer_error(AoeError::BadArgument, reason, io);
                         }
-                        (query.pdu_len(), Key::OF_QUERIES)
+                        (query.pdu_len(), Key::of_query(initiator))
                     }
                 }
             }
             _ => return asked.answer_error(AoeError::BadCommand, DropReason::RefusedAoeCommand, io),
         };
         let export = remote.export;
-        let number = import.capture(initiator, key, pdu.tag(), io.now);
+        let number = import.initiators.capture(key, pdu.tag(), io.now);
         #[allow(
             clippy::cast_possible_truncation,
             reason = "the wire carries microseconds modulo 2^32"
@@ -229,9 +232,13 @@ impl Edge {
         if !pdu.is_response() {
             return Err(DropReason::MessageMalformed);
         }
-        match import.answer(head.initiator, head.number, io.now) {
+        match import
+            .initiators
+            .answer(head.initiator, head.number, &pdu, io.now)
+        {
             ledger::Verdict::Deliver => {}
             ledger::Verdict::Unknown => return Err(DropReason::ReplyUnknown),
+            ledger::Verdict::Unfit => return Err(DropReason::ReplyMismatch),
             ledger::Verdict::Late => return Err(DropReason::ReplyLate),
         }
         let import = &*import;

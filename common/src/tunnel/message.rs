@@ -195,7 +195,7 @@ pub(crate) struct RequestHead {
     pub(crate) import: ImportId,
     /// Who asks.
     pub(crate) initiator: MacAddr,
-    /// Number of this request for this initiator and import, in the order of capture.
+    /// Number of this request: all of the import in one sequence, in the order of capture.
     pub(crate) number: u64,
     /// When it was captured: microseconds of the edge's clock, wrapping.
     pub(crate) captured: u32,

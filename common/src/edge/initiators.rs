@@ -1,0 +1,214 @@
+//! Who uses an import, and what each is owed.
+//!
+//! All requests to an import are numbered in one sequence, in the order of capture and whoever sent them: an initiator
+//! with two network cards sends copies of one request from two MACs, and one initiator may write what another wrote.
+//!
+//! Every initiator has a ledger of its own, so that none fills that of another. There are only so many; one is given to
+//! somebody else when its owner has been silent for long, and not before. Those who find no free one share a ledger:
+//! whoever floods a segment with sources that do not exist makes newcomers suffer, and not those who are at work.
+
+use std::time::Duration;
+
+use super::key::Key;
+use super::ledger::{Ledger, Verdict};
+use crate::frame::{MacAddr, Pdu, Tag};
+use crate::time::Instant;
+
+/// Initiators with a ledger of their own.
+const MAX_INITIATORS: usize = 256;
+/// Silent for this long, and an initiator does not wait for an answer: the Linux driver asks again every 17 s at least.
+const SILENT: Duration = Duration::from_secs(60);
+/// Least room of a ledger, in requests, and so many times more that those without one share.
+const LEAST: usize = 256;
+const SHARED: usize = 8;
+
+/// All initiators of one import.
+#[derive(Debug)]
+pub(crate) struct Initiators {
+    /// Number of the newest request.
+    last: u64,
+    /// Sorted by MAC.
+    known: Vec<Initiator>,
+    /// Of those who have no ledger of their own.
+    shared: Ledger,
+    /// Room of one ledger.
+    room: usize,
+    late: Duration,
+    /// Nobody who is known has been silent for long before this.
+    full_until: Instant,
+}
+
+#[derive(Debug)]
+struct Initiator {
+    mac: MacAddr,
+    ledger: Ledger,
+    last_seen: Instant,
+}
+
+impl Initiators {
+    /// A ledger has room for four times the window, and a little.
+    pub(super) fn new(window: u16, late: Duration) -> Initiators {
+        let room = (usize::from(window) * 4).next_power_of_two().max(LEAST);
+        Initiators {
+            last: 0,
+            known: Vec::new(),
+            shared: Ledger::new(room * SHARED, late),
+            room,
+            late,
+            full_until: Instant::default(),
+        }
+    }
+
+    /// Notes a request; its number.
+    pub(super) fn capture(&mut self, key: Key, tag: Tag, now: Instant) -> u64 {
+        self.last += 1;
+        let place = self.place(key.initiator).ok();
+        let place = place.or_else(|| self.admit(key.initiator, now));
+        let ledger = match place.and_then(|place| self.known.get_mut(place)) {
+            Some(initiator) => {
+                initiator.last_seen = now;
+                &mut initiator.ledger
+            }
+            None => &mut self.shared,
+        };
+        ledger.capture(self.last, key, tag, now);
+        self.last
+    }
+
+    /// Judges a reply to the initiator's request of this number.
+    pub(super) fn answer(&mut self, initiator: MacAddr, number: u64, pdu: &Pdu<'_>, now: Instant) -> Verdict {
+        let own = self.place(initiator).ok();
+        let own = own.and_then(|at| self.known.get_mut(at));
+        let verdict = own.map(|own| own.ledger.answer(initiator, number, pdu, now));
+        match verdict {
+            // Perhaps it was asked before there was a ledger for this initiator.
+            None | Some(Verdict::Unknown) => self.shared.answer(initiator, number, pdu, now),
+            Some(verdict) => verdict,
+        }
+    }
+
+    /// Where an initiator is, or would be.
+    fn place(&self, mac: MacAddr) -> Result<usize, usize> {
+        self.known.binary_search_by_key(&mac, |one| one.mac)
+    }
+
+    /// Gives a newcomer a ledger, if there is one to give; where it is.
+    fn admit(&mut self, mac: MacAddr, now: Instant) -> Option<usize> {
+        let ledger = if self.known.len() < MAX_INITIATORS {
+            Ledger::new(self.room, self.late)
+        } else if now >= self.full_until {
+            let all = self.known.iter().enumerate();
+            let (longest, seen) = all
+                .map(|(at, one)| (at, one.last_seen))
+                .min_by_key(|(_, seen)| *seen)?;
+            if now < seen + SILENT {
+                self.full_until = seen + SILENT;
+                return None;
+            }
+            self.known.remove(longest);
+            Ledger::new(self.room, self.late)
+        } else {
+            return None;
+        };
+        let place = self.place(mac).err()?;
+        self.known.insert(
+            place,
+            Initiator {
+                mac,
+                ledger,
+                last_seen: now,
+            },
+        );
+        Some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mac(n: u32) -> MacAddr {
+        let [_, high, middle, low] = n.to_be_bytes();
+        MacAddr([2, 0, 0, high, middle, low])
+    }
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros(millis * 1000)
+    }
+
+    fn initiators() -> Initiators {
+        Initiators::new(64, Duration::from_secs(1))
+    }
+
+    /// Somebody asks for the config string; the number, and what is said to the answer.
+    fn ask(initiators: &mut Initiators, n: u32, now: Instant) -> u64 {
+        initiators.capture(Key::of_query(mac(n)), Tag(7), now)
+    }
+
+    fn answer(initiators: &mut Initiators, n: u32, number: u64, now: Instant) -> Verdict {
+        let bytes = [0x18, 0, 0, 1, 1, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0];
+        initiators.answer(mac(n), number, &Pdu::parse(&bytes).unwrap(), now)
+    }
+
+    #[test]
+    fn all_who_use_an_import_number_in_one_sequence() {
+        let mut initiators = initiators();
+        let numbers: Vec<u64> = [0, 1, 0, 2, 1]
+            .into_iter()
+            .map(|n| ask(&mut initiators, n, at(0)))
+            .collect();
+        assert_eq!(numbers, [1, 2, 3, 4, 5]);
+        assert_eq!(
+            answer(&mut initiators, 1, 3, at(1)),
+            Verdict::Unknown,
+            "it asked 2 and 5"
+        );
+        assert_eq!(answer(&mut initiators, 0, 3, at(1)), Verdict::Deliver);
+    }
+
+    /// Sources that do not exist, far more than there are ledgers, and never a pause of a minute between them.
+    #[test]
+    fn who_is_at_work_keeps_a_ledger_whoever_else_comes() {
+        let mut initiators = initiators();
+        let busy = 0;
+        let mut waits = ask(&mut initiators, busy, at(0));
+        for n in 1..20_000 {
+            let now = at(u64::from(n) * 10);
+            ask(&mut initiators, n, now);
+            if n % 3000 == 0 {
+                // Thirty seconds is what a target that is slow, or a driver's timer, takes.
+                assert_eq!(answer(&mut initiators, busy, waits, now), Verdict::Deliver, "{n}");
+                waits = ask(&mut initiators, busy, now);
+            }
+        }
+        assert_eq!(initiators.known.len(), MAX_INITIATORS);
+        // A newcomer is answered as long as the answer does not take too long.
+        let newcomer = ask(&mut initiators, 1 << 20, at(200_000));
+        for n in 0..1000 {
+            ask(&mut initiators, n << 8, at(200_000));
+        }
+        assert_eq!(
+            answer(&mut initiators, 1 << 20, newcomer, at(200_001)),
+            Verdict::Deliver
+        );
+    }
+
+    #[test]
+    fn a_ledger_of_somebody_who_is_silent_for_long_is_given_to_a_newcomer() {
+        let mut initiators = initiators();
+        for n in 0..256 {
+            ask(&mut initiators, n, at(u64::from(n)));
+        }
+        let asked = ask(&mut initiators, 1000, at(1000));
+        let again = ask(&mut initiators, 1000, at(60_000));
+        assert!(initiators.place(mac(1000)).is_ok() && initiators.place(mac(0)).is_err());
+        assert_eq!(
+            answer(&mut initiators, 1000, asked, at(60_001)),
+            Verdict::Deliver,
+            "from the shared one"
+        );
+        assert_eq!(answer(&mut initiators, 1000, again, at(60_001)), Verdict::Deliver);
+        assert_eq!(answer(&mut initiators, 1, 2, at(60_001)), Verdict::Deliver);
+        assert_eq!(answer(&mut initiators, 0, 1, at(60_001)), Verdict::Unknown);
+    }
+}

@@ -1,0 +1,125 @@
+//! What a request asked: tells copies of it from other requests, and its reply from other replies.
+
+use crate::frame::{AoeCommand, Ata, AtaOpcode, MacAddr, Pdu, Query, ata};
+
+/// What makes two requests of one initiator look the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Who asks.
+    pub(super) initiator: MacAddr,
+    what: What,
+    lba: u64,
+    sectors: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Ata(AtaOpcode),
+    Query,
+}
+
+impl Key {
+    pub(super) fn of_ata(initiator: MacAddr, ata: &Ata<'_>) -> Key {
+        Key {
+            initiator,
+            what: What::Ata(ata.command()),
+            lba: ata.lba(),
+            sectors: ata.sectors(),
+        }
+    }
+
+    pub(super) const fn of_query(initiator: MacAddr) -> Key {
+        Key {
+            initiator,
+            what: What::Query,
+            lba: 0,
+            sectors: 0,
+        }
+    }
+
+    /// Whether a response can be the answer to this: the same command, and exactly as long as the answer must be.
+    /// An error of AoE carries at most the registers.
+    pub(super) fn is_answered_by(&self, pdu: &Pdu<'_>) -> bool {
+        let len = pdu.bytes().len();
+        match (self.what, pdu.command()) {
+            (What::Ata(_), AoeCommand::Ata) if pdu.is_error() => len <= ata::PDU_LEN,
+            (What::Ata(opcode), AoeCommand::Ata) => Ata::parse(pdu.argument())
+                .is_ok_and(|response| len == ata::response_len(opcode, self.sectors, &response)),
+            (What::Query, AoeCommand::Query) => {
+                Query::parse(pdu.argument()).is_ok_and(|query| len == query.pdu_len())
+            }
+            _ => false,
+        }
+    }
+
+    /// All of it in one number.
+    pub(super) fn number(&self) -> u64 {
+        let [a, b, c, d, e, f] = self.initiator.0;
+        let what = match self.what {
+            What::Ata(opcode) => u8::from(opcode),
+            What::Query => 0,
+        };
+        // A large odd factor, so that address and MAC do not cancel each other out.
+        let initiator = u64::from_be_bytes([0, 0, a, b, c, d, e, f]).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        initiator ^ self.lba ^ u64::from(what) << 48 ^ u64::from(self.sectors) << 56
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Address, Flags, HEADER_LEN, Header, SECTOR_LEN, Tag};
+
+    const SOMEBODY: MacAddr = MacAddr([2; 6]);
+
+    fn key(opcode: u8, sectors: u8) -> Key {
+        Key::of_ata(
+            SOMEBODY,
+            &Ata::parse(&[0, 0, sectors, opcode, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap(),
+        )
+    }
+
+    /// A response with this status and so much behind its argument.
+    fn response(command: AoeCommand, flags: Flags, status: u8, more: usize) -> Vec<u8> {
+        let header = Header {
+            version: 1,
+            flags,
+            error: 0,
+            address: Address { shelf: 1, slot: 1 },
+            command,
+            tag: Tag(1),
+        };
+        let mut pdu = header.to_bytes().to_vec();
+        pdu.extend_from_slice(&[0, 0, 0, status, 0, 0, 0, 0, 0, 0, 0, 0]);
+        pdu.resize(pdu.len() + more, 0);
+        pdu
+    }
+
+    #[test]
+    fn a_reply_fits_what_was_asked_or_nothing() {
+        let (read, write, identify) = (key(0x24, 2), key(0x34, 2), key(0xec, 1));
+        let fits = |key: Key, status, more| {
+            let bytes = response(AoeCommand::Ata, Flags::RESPONSE, status, more);
+            key.is_answered_by(&Pdu::parse(&bytes).unwrap())
+        };
+        for (key, right) in [(read, 2 * SECTOR_LEN), (write, 0), (identify, SECTOR_LEN)] {
+            for sectors in 0..4 {
+                let more = sectors * SECTOR_LEN;
+                assert_eq!(fits(key, 0x40, more), more == right, "{key:?} {more}");
+            }
+            assert!(
+                fits(key, 0x41, 0) && !fits(key, 0x41, SECTOR_LEN),
+                "{key:?} failed"
+            );
+        }
+        let error = response(AoeCommand::Ata, Flags::ERROR_RESPONSE, 0, 0);
+        let pdu = |len| Pdu::parse(&error[..len]).unwrap();
+        assert!(read.is_answered_by(&pdu(HEADER_LEN)) && read.is_answered_by(&pdu(ata::PDU_LEN)));
+        let long = response(AoeCommand::Ata, Flags::ERROR_RESPONSE, 0, 1);
+        assert!(!read.is_answered_by(&Pdu::parse(&long).unwrap()));
+        let query = response(AoeCommand::Query, Flags::RESPONSE, 0, 0);
+        let query = Pdu::parse(&query[..HEADER_LEN + 8]).unwrap();
+        assert!(Key::of_query(SOMEBODY).is_answered_by(&query) && !read.is_answered_by(&query));
+        assert!(!Key::of_query(SOMEBODY).is_answered_by(&pdu(ata::PDU_LEN)));
+    }
+}
