@@ -187,7 +187,7 @@ impl Pendings {
     }
 }
 
-/// The order guard of one initiator.
+/// The order guard of one way to a target.
 #[derive(Debug, Default)]
 pub struct Guarding {
     guard: Guard,
@@ -209,7 +209,7 @@ impl Guarding {
         self.next += 1;
         let span = Span::new(self.next % 4096 * 2, 2, Touch::Writes);
         let order = self.guard.judge(self.next, &span);
-        self.guard.record(self.next, span, Instant::default(), KEEP);
+        self.guard.record(self.next, span, Instant::default(), KEEP, true);
         order == Order::Newest
     }
 

@@ -9,7 +9,9 @@ use aoe_common::telemetry::Count;
 use e2e::sim::plan::{Guard, REAL, SEEN};
 use e2e::sim::seeds::{first_failing_seed, for_each_seed};
 use e2e::sim::storm::Storm;
-use e2e::sim::storm::kinds::{BAD_PATH, GATEWAYS, KEPT_TAGS, NO_ORDER, SEVERAL, TARGETS};
+use e2e::sim::storm::kinds::{
+    BAD_PATH, GATEWAYS, KEPT_TAGS, MIXED_TAGS, NO_ORDER, SEVERAL, TARGETS, TWO_CARDS, TWO_EDGES,
+};
 use e2e::sim::{Load, Plan, SiteId, Weather};
 
 fn holds(storm: Storm, seeds: u64) {
@@ -46,10 +48,27 @@ fn nothing_is_stale_or_lost_when_targets_pause_and_restart() {
     holds(TARGETS, 500);
 }
 
+#[test]
+fn nothing_is_stale_or_lost_by_an_initiator_with_two_cards() {
+    holds(TWO_CARDS, 400);
+}
+
+#[test]
+fn nothing_is_stale_or_lost_between_initiators_that_keep_their_tags_and_others() {
+    holds(MIXED_TAGS, 300);
+}
+
+#[test]
+fn nothing_is_stale_or_lost_between_two_edges() {
+    holds(TWO_EDGES, 300);
+}
+
 /// Were this to pass, the tests above would prove nothing.
 #[test]
 fn without_the_order_guard_every_storm_does_harm() {
-    for storm in [BAD_PATH, KEPT_TAGS, SEVERAL, NO_ORDER, GATEWAYS, TARGETS] {
+    for storm in [
+        BAD_PATH, KEPT_TAGS, SEVERAL, NO_ORDER, GATEWAYS, TARGETS, TWO_CARDS, MIXED_TAGS, TWO_EDGES,
+    ] {
         let storm = Storm {
             guard: Guard::Off,
             ..storm

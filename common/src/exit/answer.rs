@@ -103,6 +103,7 @@ impl Exit {
                 for copy in earlier.into_iter().flatten() {
                     if hands.io.now.saturating_since(copy.captured) <= self.max_age {
                         let to = Address {
+                            initiator: copy.initiator,
                             number: copy.number,
                             tag: copy.tag,
                             ..origin.into()

@@ -1,9 +1,8 @@
-//! Initiators as the exit tells them apart: order and queue of each.
+//! Initiators as the exit tells them apart: the queue of each.
 
 use std::ops::Range;
 use std::time::Duration;
 
-use super::guard::Guard;
 use super::list::List;
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::frame::MacAddr;
@@ -11,9 +10,8 @@ use crate::time::Instant;
 
 /// Most initiators remembered of one peer; one that has been quiet for long makes room.
 const MAX_FLOWS: usize = 8192;
-/// Most of them looked at to find one that is quiet, or in one turn to let them forget.
+/// Most of them looked at to find one that is quiet.
 const LOOK: usize = 32;
-const LOOK_THROUGH: usize = 1024;
 /// Quiet for this long, and no old copy of a request of its can be under way any more.
 const QUIET: Duration = Duration::from_secs(60);
 /// Most requests one initiator may have here: as many as the largest window lets it have outstanding, and as many
@@ -24,12 +22,8 @@ pub(crate) const MAX_REQUESTS: u32 = 2048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FlowId(u32);
 
+#[cfg(test)]
 impl FlowId {
-    pub(crate) fn number(self) -> u64 {
-        self.0.into()
-    }
-
-    #[cfg(test)]
     pub(crate) fn of(number: u32) -> FlowId {
         FlowId(number)
     }
@@ -47,7 +41,6 @@ pub(crate) struct FlowKey {
 /// What is remembered of it.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    pub(crate) guard: Guard,
     /// Requests that could be sent if the target had room.
     pub(crate) queue: List,
     /// Whether it has a turn in its target's round.
@@ -64,9 +57,8 @@ pub(crate) struct Flows {
     free: Vec<u32>,
     /// Sorted by key.
     index: Vec<(FlowKey, FlowId)>,
-    /// Where looking for one that is quiet, and looking through them, go on.
+    /// Where looking for one that is quiet goes on.
     quiet_from: usize,
-    expire_from: usize,
 }
 
 impl Flows {
@@ -85,7 +77,6 @@ impl Flows {
             }
         };
         let flow = Flow {
-            guard: Guard::default(),
             queue: List::default(),
             in_turn: false,
             requests: 0,
@@ -119,20 +110,6 @@ impl Flows {
                 *flow = None;
                 self.free.push(id.0);
             }
-        }
-    }
-
-    /// Lets guards forget what is older than `keep`, and the memory for it: those of some initiators, and of the next ones
-    /// the next time.
-    pub(crate) fn expire(&mut self, now: Instant, keep: Duration) {
-        let some = self.flows.iter_mut().skip(self.expire_from).take(LOOK_THROUGH);
-        for flow in some.flatten() {
-            flow.guard.expire(now, keep);
-            flow.guard.shrink();
-        }
-        self.expire_from += LOOK_THROUGH;
-        if self.expire_from >= self.flows.len() {
-            self.expire_from = 0;
         }
     }
 

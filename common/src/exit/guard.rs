@@ -1,14 +1,17 @@
-//! Which writes of one initiator come too late to be applied.
+//! Which writes of one way to a target come too late to be applied.
 //!
 //! A copy that an initiator sent again may arrive long after the request was answered, and after a newer write of the
 //! same sectors. Every copy of a request is captured before the answer that ends it, and what follows that answer is
-//! captured later: so a late copy has a lower number than the write it would undo, and that is how it is known.
+//! captured later. So a late copy is known by its number, which is lower than that of the write it would undo; and
+//! where that came by another way, which numbers for itself, by the time of its capture, which is before the arrival of
+//! that write.
 //!
 //! Accepted writes are remembered with the running maximum of their numbers. A write with a number above all of them,
 //! the common case, needs one comparison. Any other is compared with those accepted after it that lie near it: writes
-//! are chained by block of sectors, newest first, so it does not matter how many others there are. When an entry
-//! leaves, for its age or for lack of room, the `floor` rises to its number: below it everything is late, so forgetting
-//! never lets a stale write through.
+//! are chained by block of sectors, newest first, so it does not matter how many others there are. Where too many lie
+//! near, it counts as late unseen. When an entry leaves, for its age or for lack of room, the floor of the zones of the
+//! disk that it touches rises to it: below that everything is late there, so forgetting never lets a stale write
+//! through. Zones keep whoever writes very much in one place from making others late elsewhere.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,12 +20,18 @@ use super::span::Span;
 use crate::spread::place_of;
 use crate::time::Instant;
 
-/// Most writes remembered of one initiator: as many as may pass one that the tunnel repairs.
+/// Most writes remembered of one way: as many as may pass one that the tunnel repairs.
 pub(crate) const MAX_WRITES: usize = 16_384;
 /// Chains to start with.
 const FIRST_CHAINS: usize = 64;
+/// Most writes that one is compared with.
+const MAX_STEPS: usize = 512;
+/// Zones that share a disk.
+const ZONES: usize = 64;
+/// Blocks of a zone, 16 MiB, as a power of two.
+const ZONE_BITS: u32 = 10;
 
-/// The order of one initiator's writes to one export.
+/// The order of the writes that come by one way.
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
     writes: VecDeque<Write>,
@@ -31,7 +40,10 @@ pub(crate) struct Guard {
     /// The newest write of each chain, where two blocks that follow one another share a place. At least as many as
     /// there are writes.
     newest: Vec<Pair>,
-    floor: u64,
+    /// The highest number ever.
+    highest: u64,
+    /// What has left, by zone; empty if nothing has.
+    floors: Vec<Floor>,
 }
 
 #[derive(Debug)]
@@ -43,6 +55,13 @@ struct Write {
     at: Instant,
     /// The writes before it in its chains.
     before: Pair,
+}
+
+/// Number and arrival of the newest write that was forgotten.
+#[derive(Clone, Copy, Debug, Default)]
+struct Floor {
+    number: u64,
+    at: Option<Instant>,
 }
 
 /// A write for an even block and one for an odd block: no span lies in two of either kind. Writes are counted from the
@@ -65,18 +84,21 @@ pub(crate) enum Order {
 }
 
 impl Guard {
-    /// Judges a write with this number.
+    /// Judges a write of this way by its number.
     pub(crate) fn judge(&self, number: u64, span: &Span) -> Order {
-        if number > self.highest() {
+        if number > self.highest {
             return Order::Newest;
         }
-        if number < self.floor {
-            return Order::Stale;
-        }
-        let mut repeated = number == self.floor;
+        let mut repeated = false;
         for block in blocks(span) {
-            for write in self.chain(block).take_while(|write| write.highest >= number) {
-                if write.number > number && write.span.overlaps(span) {
+            let floor = self.floor(block).number;
+            if number < floor {
+                return Order::Stale;
+            }
+            repeated |= number == floor;
+            let later = self.chain(block).take_while(|write| write.highest >= number);
+            for (step, write) in later.enumerate() {
+                if step == MAX_STEPS || write.number > number && write.span.overlaps(span) {
                     return Order::Stale;
                 }
                 repeated |= write.number == number;
@@ -85,28 +107,40 @@ impl Guard {
         if repeated { Order::Repeated } else { Order::Newest }
     }
 
+    /// Whether a write that came by another way was captured before one of this way arrived that it overlaps.
+    pub(crate) fn is_behind(&self, captured: Instant, span: &Span) -> bool {
+        blocks(span).any(|block| {
+            let mut later = self
+                .chain(block)
+                .take_while(|write| write.at >= captured)
+                .enumerate();
+            self.floor(block).at.is_some_and(|at| at >= captured)
+                || later.any(|(step, write)| step == MAX_STEPS || write.span.overlaps(span))
+        })
+    }
+
     /// Notes a write that was accepted, or the newest number of one that was sent again. `keep` is how long it can
-    /// matter.
-    pub(crate) fn record(&mut self, number: u64, span: Span, now: Instant, keep: Duration) {
+    /// matter; without `room` another one is forgotten for it.
+    pub(crate) fn record(&mut self, number: u64, span: Span, now: Instant, keep: Duration, room: bool) {
         self.expire(now, keep);
-        if self.writes.len() >= MAX_WRITES {
+        if !room || self.writes.len() >= MAX_WRITES {
             self.leave();
         }
         if self.writes.len() >= self.newest.len() {
-            self.grow();
+            self.chain_anew((self.newest.len() * 2).max(FIRST_CHAINS));
         }
-        let highest = self.highest().max(number);
+        self.highest = self.highest.max(number);
         let place = self.gone + self.writes.len() as u64 + 1;
         self.writes.push_back(Write {
             number,
-            highest,
+            highest: self.highest,
             span,
             at: now,
             before: join(&mut self.newest, &span, place),
         });
     }
 
-    /// Lets go of what is older than `keep`.
+    /// Forgets what is older than `keep`.
     pub(crate) fn expire(&mut self, now: Instant, keep: Duration) {
         let old = |write: &Write| now.saturating_since(write.at) > keep;
         while self.writes.front().is_some_and(old) {
@@ -114,23 +148,50 @@ impl Guard {
         }
     }
 
-    /// Gives memory back that a quiet initiator does not need.
+    /// Gives memory back that it does not need any more.
     pub(crate) fn shrink(&mut self) {
-        if self.writes.is_empty() {
-            self.writes = VecDeque::new();
-            self.newest = Vec::new();
+        let needed = match self.writes.len() {
+            0 => 0,
+            writes => writes.next_power_of_two().max(FIRST_CHAINS),
+        };
+        if self.newest.len() > 4 * needed {
+            self.chain_anew(needed);
+            self.writes.shrink_to(needed);
         }
     }
 
-    fn highest(&self) -> u64 {
-        self.writes.back().map_or(self.floor, |write| write.highest)
+    /// Whoever numbers begins anew.
+    pub(crate) fn restart(&mut self) {
+        self.highest = 0;
+        for write in &mut self.writes {
+            (write.number, write.highest) = (0, 0);
+        }
+        for floor in &mut self.floors {
+            floor.number = 0;
+        }
+    }
+
+    /// How many writes it remembers.
+    pub(crate) fn len(&self) -> usize {
+        self.writes.len()
     }
 
     fn leave(&mut self) {
-        if let Some(write) = self.writes.pop_front() {
-            self.gone += 1;
-            self.floor = self.floor.max(write.highest);
+        let Some(write) = self.writes.pop_front() else {
+            return;
+        };
+        self.gone += 1;
+        self.floors.resize(ZONES, Floor::default());
+        for block in blocks(&write.span) {
+            if let Some(floor) = self.floors.get_mut(zone(block)) {
+                floor.number = floor.number.max(write.number);
+                floor.at = Some(write.at);
+            }
         }
+    }
+
+    fn floor(&self, block: u64) -> Floor {
+        self.floors.get(zone(block)).copied().unwrap_or_default()
     }
 
     /// Writes near this block, newest first; all that touch it and perhaps some others.
@@ -145,9 +206,9 @@ impl Guard {
         })
     }
 
-    /// Makes more chains, so that they stay short.
-    fn grow(&mut self) {
-        self.newest = vec![Pair::default(); (self.newest.len() * 2).max(FIRST_CHAINS)];
+    /// Makes so many chains, as many as there are writes or more, so that they are short.
+    fn chain_anew(&mut self, chains: usize) {
+        self.newest = vec![Pair::default(); chains];
         for (place, write) in (self.gone + 1..).zip(&mut self.writes) {
             write.before = join(&mut self.newest, &write.span, place);
         }
@@ -189,6 +250,10 @@ fn blocks(span: &Span) -> impl Iterator<Item = u64> + use<> {
     std::iter::once(first).chain(second)
 }
 
+fn zone(block: u64) -> usize {
+    place_of(block >> ZONE_BITS, ZONES)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -197,6 +262,8 @@ mod tests {
     use super::*;
 
     const KEEP: Duration = Duration::from_secs(1);
+    /// In another zone than the first sectors.
+    const FAR: u64 = 1 << 20;
 
     fn span(start: u64) -> Span {
         Span::new(start, 2, Touch::Writes)
@@ -206,8 +273,8 @@ mod tests {
     fn a_late_copy_is_dropped_and_independent_writes_pass() {
         let (mut guard, now) = (Guard::default(), Instant::default());
         // Copy 1 is under way; copy 2 was answered, and 3 is the newer write.
-        guard.record(2, span(8), now, KEEP);
-        guard.record(3, span(8), now, KEEP);
+        guard.record(2, span(8), now, KEEP, true);
+        guard.record(3, span(8), now, KEEP, true);
         assert_eq!(guard.judge(1, &span(8)), Order::Stale);
         assert_eq!(guard.judge(1, &span(9)), Order::Stale, "by one sector");
         assert_eq!(guard.judge(1, &span(10)), Order::Newest);
@@ -219,16 +286,81 @@ mod tests {
     #[test]
     fn what_is_forgotten_makes_everything_older_late() {
         let (mut guard, now) = (Guard::default(), Instant::default());
-        guard.record(5, span(8), now, KEEP);
+        guard.record(5, span(8), now, KEEP, true);
         guard.expire(now + 2 * KEEP, KEEP);
         assert_eq!(guard.judge(4, &span(1000)), Order::Stale);
         assert_eq!(guard.judge(5, &span(1000)), Order::Repeated);
         assert_eq!(guard.judge(6, &span(8)), Order::Newest);
+        assert_eq!(guard.judge(4, &span(FAR)), Order::Newest, "elsewhere");
         for number in 6..6 + 2 * MAX_WRITES as u64 {
-            guard.record(number, span(number * 2), now, KEEP);
+            guard.record(number, span(number % 1000 * 2), now, KEEP, true);
         }
         assert_eq!(guard.writes.len(), MAX_WRITES);
         assert_eq!(guard.judge(7, &span(0)), Order::Stale);
+    }
+
+    #[test]
+    fn what_came_by_another_way_is_late_if_it_was_captured_before_the_arrival_here() {
+        let (mut guard, at) = (Guard::default(), |millis: u64| {
+            Instant::from_micros(millis * 1000)
+        });
+        assert!(!guard.is_behind(at(0), &span(8)));
+        guard.record(1, span(8), at(10), KEEP, true);
+        guard.record(2, span(FAR), at(20), KEEP, true);
+        for (captured, start, behind) in [
+            (9, 8, true),
+            (10, 9, true),
+            (11, 8, false),
+            (9, 10, false),
+            (11, FAR, true),
+            (21, FAR, false),
+        ] {
+            assert_eq!(
+                guard.is_behind(at(captured), &span(start)),
+                behind,
+                "{captured} {start}"
+            );
+        }
+        // What is forgotten was there all the same.
+        guard.record(3, span(FAR), at(30), KEEP, false);
+        assert!(
+            guard.len() == 2 && guard.is_behind(at(10), &span(100)) && !guard.is_behind(at(11), &span(8))
+        );
+        assert!(!guard.is_behind(at(0), &span(2 * FAR)));
+    }
+
+    #[test]
+    fn a_write_is_compared_with_so_many_others_and_no_more() {
+        let (mut guard, now) = (Guard::default(), Instant::default());
+        let steps = MAX_STEPS as u64;
+        for number in 2..2 + 2 * steps {
+            guard.record(2 * number, span(0), now, KEEP, true);
+        }
+        // By one sector it does not overlap; nobody looked.
+        assert_eq!(guard.judge(1, &span(2)), Order::Stale);
+        assert_eq!(guard.judge(2 * (3 + steps) + 1, &span(2)), Order::Newest);
+        assert!(guard.is_behind(now, &span(2)));
+    }
+
+    #[test]
+    fn memory_shrinks_again() {
+        let (mut guard, mut now) = (Guard::default(), Instant::default());
+        for number in 1..=MAX_WRITES as u64 {
+            guard.record(number, span(number * 2), now, KEEP, true);
+        }
+        now = now + KEEP * 2;
+        // A little goes on all the time.
+        for number in MAX_WRITES as u64..MAX_WRITES as u64 + 100 {
+            guard.record(number + 1, span(number * 2), now, KEEP, true);
+        }
+        guard.shrink();
+        assert!(guard.writes.capacity() <= 256 && guard.newest.len() <= 256);
+        let last = MAX_WRITES as u64 + 100;
+        assert_eq!(guard.judge(last, &span(last * 2 - 2)), Order::Repeated);
+        guard.expire(now + KEEP * 2, KEEP);
+        guard.shrink();
+        assert!(guard.writes.capacity() == 0 && guard.newest.capacity() == 0);
+        assert_eq!(guard.judge(last - 1, &span(last * 2 - 2)), Order::Stale);
     }
 
     /// Against the whole history: nothing stale passes, and with room for all nothing else is dropped.
@@ -243,7 +375,7 @@ mod tests {
                 prop_assert_ne!(verdict, Order::Newest);
             } else {
                 prop_assert_eq!(verdict, Order::Newest);
-                guard.record(number, span, Instant::default(), KEEP);
+                guard.record(number, span, Instant::default(), KEEP, true);
                 history.push((number, span));
             }
         }

@@ -11,7 +11,8 @@
 //! - `watching`: whether targets live, and whether they are who they were
 //!
 //! What they work with: `target` and `export`; `table`, the requests, with `pending`, `overlap`, `chains` and `list`;
-//! `flow`, the initiators, with `guard` and `turns`; `span`, `rto`, `watch`, `recognition`.
+//! `flow`, the initiators, with `turns`; `ways`, by which writes come, with a `guard` for each; `span`, `rto`, `watch`,
+//! `recognition`.
 
 mod answer;
 mod chains;
@@ -32,6 +33,7 @@ pub(crate) mod target;
 mod turns;
 mod watch;
 mod watching;
+mod ways;
 
 use std::time::Duration;
 
@@ -45,6 +47,7 @@ use export::Export;
 use flow::Flows;
 use table::{PendingTable, SlotId};
 use target::{Target, TargetId};
+use ways::Ways;
 
 /// Entries of one update stay below this many bytes, if they can.
 const UPDATE_LEN: usize = 4096;
@@ -55,6 +58,7 @@ pub(crate) struct Exit {
     exports: Vec<Export>,
     targets: Vec<Target>,
     flows: Flows,
+    ways: Ways,
     pending: PendingTable,
     /// A request older than this is not sent to a target.
     max_age: Duration,
@@ -119,6 +123,7 @@ impl Exit {
             exports,
             targets,
             flows: Flows::default(),
+            ways: Ways::default(),
             pending: PendingTable::new(factor, peers),
             max_age,
             order: OrderGuard::On,

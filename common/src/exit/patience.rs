@@ -66,7 +66,7 @@ impl Exit {
 
     fn sweep(&mut self, hands: &mut Hands<'_, '_>) {
         let now = hands.io.now;
-        self.flows.expire(now, self.max_age);
+        self.ways.expire(now, self.max_age);
         let ends = self
             .pending
             .part(self.sweep_from, SLOTS_AT_ONCE)
@@ -94,7 +94,7 @@ impl Exit {
             now
         } else {
             self.sweep_from = 0;
-            if self.pending.is_empty() {
+            if self.pending.is_empty() && self.ways.is_empty() {
                 Instant::NEVER
             } else {
                 now + SWEEP_EVERY
@@ -190,6 +190,7 @@ impl Exit {
             }
         }
         self.flows.forget(peer);
+        self.ways.restart(peer);
         for target in &mut self.targets {
             target.turns.forget(peer);
         }

@@ -3,6 +3,7 @@
 use super::flow::FlowId;
 use super::span::Span;
 use super::target::TargetId;
+use super::ways::{Numbered, Way};
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::frame::{AtaOpcode, HEADER_LEN, MacAddr, Tag};
 use crate::time::Instant;
@@ -44,6 +45,7 @@ pub(crate) struct Pending {
 /// A request that another one has the place of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Copy {
+    pub(crate) initiator: MacAddr,
     pub(crate) number: u64,
     pub(crate) tag: Tag,
     pub(crate) captured: Instant,
@@ -67,6 +69,7 @@ pub(crate) enum Stage {
 /// Whom an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
+    /// In whose turn it is served: of the first copy's initiator.
     pub(crate) flow: FlowId,
     pub(crate) peer: PeerId,
     pub(crate) import: ImportId,
@@ -97,6 +100,23 @@ pub(crate) struct Arrival<'a> {
     pub(crate) pdu: &'a [u8],
 }
 
+impl Arrival<'_> {
+    /// The write that it is.
+    pub(super) fn numbered(&self) -> Numbered {
+        Numbered {
+            way: Way {
+                target: self.target,
+                peer: self.origin.peer,
+                export: self.export,
+                import: self.origin.import,
+            },
+            number: self.origin.number,
+            span: self.span,
+            captured: self.captured,
+        }
+    }
+}
+
 impl Pending {
     /// As it arrives, with its PDU in memory of its own.
     pub(super) fn new(arrival: &Arrival<'_>, stage: Stage, pdu: Vec<u8>) -> Pending {
@@ -119,20 +139,39 @@ impl Pending {
         }
     }
 
-    /// A newer copy takes the place of the one that is here.
-    pub(crate) fn renew(&mut self, arrival: &Arrival<'_>) {
-        if let Some(origin) = self.origin.replace(arrival.origin)
-            && origin.tag != arrival.origin.tag
-        {
+    /// One more copy, perhaps from another network card of its initiator or from another initiator: the newest is the
+    /// one that is answered in any case. False if this very copy is here already.
+    pub(crate) fn renew(&mut self, arrival: &Arrival<'_>) -> bool {
+        let Some(origin) = self.origin else { return false };
+        let number = arrival.origin.number;
+        let mut known = self.earlier.iter().flatten().map(|copy| copy.number);
+        if number == origin.number || known.any(|known| known == number) {
+            return false;
+        }
+        let newer = number > origin.number;
+        let (newest, captured, earlier) = if newer {
+            (arrival.origin, self.captured, origin)
+        } else {
+            (origin, arrival.captured, arrival.origin)
+        };
+        if (newest.initiator, newest.tag) != (earlier.initiator, earlier.tag) {
             self.earlier.rotate_right(1);
             self.earlier[0] = Some(Copy {
-                number: origin.number,
-                tag: origin.tag,
-                captured: self.captured,
+                initiator: earlier.initiator,
+                number: earlier.number,
+                tag: earlier.tag,
+                captured,
             });
         }
-        self.captured = arrival.captured;
+        if newer {
+            self.origin = Some(Origin {
+                flow: origin.flow,
+                ..newest
+            });
+            self.captured = arrival.captured;
+        }
         self.arrived = arrival.arrived;
+        true
     }
 
     /// Whether the arrival is a copy of this request, and this one's answer answers it.
@@ -141,9 +180,9 @@ impl Pending {
             && self.span == arrival.span
             && self.asked == arrival.asked
             && self.export == arrival.export
-            && self
-                .origin
-                .is_some_and(|origin| origin.flow == arrival.origin.flow)
+            && self.origin.is_some_and(|origin| {
+                (origin.peer, origin.import) == (arrival.origin.peer, arrival.origin.import)
+            })
             && self.pdu.get(HEADER_LEN..) == arrival.pdu.get(HEADER_LEN..)
     }
 }

@@ -1,5 +1,7 @@
 //! A request from an edge: judged, collapsed, put in order, accepted.
 
+use std::time::Duration;
+
 use super::export::max_sectors;
 use super::flow::{FlowKey, MAX_REQUESTS};
 use super::guard::Order;
@@ -14,6 +16,7 @@ use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::frame::{Ata, Query, ata};
 use crate::policy::{Verdict, judge_ata, judge_query};
 use crate::telemetry::Count;
+use crate::time::Instant;
 use crate::tunnel::message::RequestHead;
 
 impl Exit {
@@ -39,7 +42,7 @@ impl Exit {
         let age = match self.order {
             OrderGuard::On => hands.links.request_age(peer, head.captured, now),
             #[cfg(feature = "fuzzing")]
-            OrderGuard::Off => Some(std::time::Duration::ZERO),
+            OrderGuard::Off => Some(Duration::ZERO),
         };
         let Some(age) = age.filter(|age| *age <= self.max_age) else {
             hands.links.doubt_clock(peer);
@@ -135,20 +138,22 @@ impl Exit {
         let now = hands.io.now;
         let meeting = self.pending.meet(arrival);
         if let Some(same) = meeting.same {
-            self.take_over(same, arrival, hands)?;
+            self.take_over(same, arrival, now)?;
             hands.io.telemetry.count(Count::RequestsCollapsed);
             return Ok(same);
         }
         let Arrival { origin, span, .. } = *arrival;
-        let keep = self.max_age;
-        let flow = self.flows.get_mut(origin.flow).ok_or(DropReason::QueueFull)?;
-        if span.writes() && self.order == OrderGuard::On {
-            match flow.guard.judge(origin.number, &span) {
+        let write = span.writes().then(|| arrival.numbered());
+        if let Some(write) = &write
+            && self.order == OrderGuard::On
+        {
+            match self.ways.judge(write, now).ok_or(DropReason::QueueFull)? {
                 Order::Newest => {}
                 Order::Stale => return Err(DropReason::WriteStale),
                 Order::Repeated => return Err(DropReason::RequestRepeated),
             }
         }
+        let flow = self.flows.get_mut(origin.flow).ok_or(DropReason::QueueFull)?;
         // Of what its peer may have, an initiator has no more than is left for the others.
         let room = self.pending.room(origin.peer);
         if flow.requests >= MAX_REQUESTS || (room > 0 && flow.requests as usize > room) {
@@ -162,8 +167,8 @@ impl Exit {
             .insert(arrival, &meeting)
             .ok_or(DropReason::PendingFull)?;
         flow.requests += 1;
-        if span.writes() {
-            flow.guard.record(origin.number, span, now, keep);
+        if let Some(write) = &write {
+            self.ways.record(write, now, self.max_age);
         }
         if meeting.is_held() {
             hands.io.telemetry.count(Count::RequestsHeld);
@@ -175,27 +180,16 @@ impl Exit {
         Ok(slot)
     }
 
-    /// The initiator sent a request again that is here: the newest copy is the one that is answered.
-    fn take_over(
-        &mut self,
-        slot: SlotId,
-        arrival: &Arrival<'_>,
-        hands: &mut Hands<'_, '_>,
-    ) -> Result<(), DropReason> {
+    /// A request was sent again that is here.
+    fn take_over(&mut self, slot: SlotId, arrival: &Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let pending = self.pending.get_mut(slot).ok_or(DropReason::RequestRepeated)?;
-        let newer = |origin: Origin| arrival.origin.number > origin.number;
-        if !pending.origin.is_some_and(newer) {
+        if !pending.renew(arrival) {
             return Err(DropReason::RequestRepeated);
         }
-        pending.renew(arrival);
         let dormant = pending.stage == Stage::Dormant;
-        if arrival.span.writes()
-            && let Some(flow) = self.flows.get_mut(arrival.origin.flow)
-        {
+        if arrival.span.writes() {
             // Older copies of it are late from now on, whoever writes there next.
-            let number = arrival.origin.number;
-            flow.guard
-                .record(number, arrival.span, hands.io.now, self.max_age);
+            self.ways.record(&arrival.numbered(), now, self.max_age);
         }
         if dormant {
             self.enqueue(slot);

@@ -46,7 +46,7 @@ pub(crate) struct PendingTable {
     free: VecDeque<u16>,
     occupied: usize,
     overlaps: Overlaps,
-    /// Requests by initiator and first sector, by hash.
+    /// Requests by import and first sector, by hash.
     alike: Chains,
     factor: u64,
     spare: Vec<Vec<u8>>,
@@ -154,7 +154,8 @@ impl PendingTable {
     }
 
     fn alike(&self, arrival: &Arrival<'_>) -> u32 {
-        let key = arrival.span.start() ^ arrival.origin.flow.number() << 44;
+        let Arrival { origin, span, .. } = arrival;
+        let key = span.start() ^ u64::from(origin.peer.0) << 48 ^ u64::from(origin.import.0) << 36;
         u32::try_from(place_by(self.factor, key, self.alike.len())).unwrap_or(u32::MAX)
     }
 
