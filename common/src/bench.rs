@@ -9,6 +9,7 @@ use crate::exit::guard::{Guard, Order};
 use crate::exit::pending::{Arrival, Asked, Origin};
 use crate::exit::span::{Span, Touch};
 use crate::exit::table::{PendingTable, SlotId};
+use crate::exit::tags::{Sent, Tags};
 use crate::exit::target::TargetId;
 use crate::frame::{Ata, AtaOpcode, Frame, MacAddr, Pdu, Tag};
 use crate::output::{Path, TrainBatch};
@@ -117,6 +118,7 @@ impl Packing {
 #[derive(Debug)]
 pub struct Pendings {
     table: PendingTable,
+    tags: Tags,
     flow: FlowId,
     next: u64,
 }
@@ -134,6 +136,7 @@ impl Pendings {
         let flow = Flows::default().enter(key, Instant::default()).expect("room");
         let mut all = Pendings {
             table: PendingTable::new(1, 1),
+            tags: Tags::new([0; 32]),
             flow,
             next: 0,
         };
@@ -143,15 +146,20 @@ impl Pendings {
         all
     }
 
-    /// One request's stay: what it meets, its slot, its tag found again, and its end. Whether the table took it.
+    /// One request's stay: what it meets, its slot, its copy found again by the tag, and its end. Whether the table took
+    /// it.
     pub fn stay(&mut self) -> bool {
         let Some(slot) = self.accept() else { return false };
-        let tag = self.table.tag(slot);
+        let generation = self.table.next_generation(slot).unwrap_or_default();
         if let Some(pending) = self.table.get_mut(slot) {
-            pending.copies = 1;
+            pending.copies.sent(Instant::default());
         }
-        let found = self.table.find(tag);
-        if let Some(slot) = found {
+        let Some(Sent::Copy { slot, generation }) = self.tags.open(self.tags.of_copy(slot.0, generation))
+        else {
+            return false;
+        };
+        let found = self.table.find(slot, generation);
+        if let Some((slot, _)) = found {
             self.table.release(slot, &mut Vec::new());
         }
         found.is_some()

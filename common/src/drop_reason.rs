@@ -101,6 +101,8 @@ reasons! {
     ResponseUnmatched => "response_unmatched",
     /// A response whose shelf.slot, command or length does not fit its request.
     ResponseMismatch => "response_mismatch",
+    /// It answers a copy of a request that was answered: a frame that the segment duplicated.
+    ResponseRepeated => "response_repeated",
     /// A response from a MAC that is not the target's.
     ResponseWrongSource => "response_wrong_source",
     /// Somebody on our segment answers for an address we import.

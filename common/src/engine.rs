@@ -65,7 +65,8 @@ impl Engine {
     )]
     pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant, unix_time: Duration) -> Engine {
         let mut secrets = Secrets::new(seed);
-        let (factor, peers) = (Random::drawn_from(&mut secrets).u64(), config.peers.len());
+        let mut random = Random::drawn_from(&mut secrets);
+        let (factor, tags, peers) = (random.u64(), random.bytes(), config.peers.len());
         let max_age = config.tunnel.max_age;
         let links = Links::new(
             config.secret,
@@ -84,7 +85,7 @@ impl Engine {
             segments: vec![SegmentState::Down; config.segments.len()],
             links,
             edge: Edge::new(config.imports, max_age),
-            exit: Exit::new(config.exports, max_age, peers, factor, now),
+            exit: Exit::new(config.exports, max_age, peers, (factor, tags), now),
             telemetry,
         }
     }

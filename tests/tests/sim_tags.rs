@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aoe_common::drop_reason::DropReason;
+use aoe_common::event::Event;
 use aoe_common::frame::{AoeCommand, AoeError, Flags, Tag};
 use e2e::sim::craft;
 use e2e::sim::plan::{REAL, SEEN};
@@ -49,6 +50,80 @@ fn all_32_bits_come_back_and_the_target_sees_others() {
         assert_eq!(answer.header.tag, Tag(tags[usize::from(lba)]));
         assert_eq!(answer.header.address, SEEN);
         assert_eq!(answer.argument.len(), 12 + 512);
+    }
+}
+
+/// A target that is slow answers the process that asked, and by then that may be another one: an answer that it did not
+/// ask for must not pass for one to its own first requests.
+#[test]
+fn a_restarted_exit_takes_no_answer_that_is_owed_to_the_process_before() {
+    for_each_seed(20, |seed| {
+        let mut puppets = Puppets::new(seed, 200, 2);
+        for tag in 0..100 {
+            puppets.read(tag, 1000 + u64::from(tag));
+        }
+        let before = puppets.at_target();
+        assert_eq!(before.len(), 100);
+        puppets.world.kill(puppets.exit);
+        puppets.world.start(puppets.exit);
+        puppets.announce(puppets.right, 200, 2);
+        // Until it has found out that the target does not say who it is.
+        puppets.world.run_for(Duration::from_secs(5));
+        puppets.announce(puppets.right, 200, 2);
+        puppets.world.take_heard(puppets.left);
+        puppets.world.take_heard(puppets.right);
+        for tag in 200..300 {
+            puppets.read(tag, 5000 + u64::from(tag));
+        }
+        let now = puppets.at_target();
+        assert_eq!(now.len(), 100);
+        for request in &before {
+            let answer = puppets.answer_to(request, 1);
+            puppets.respond(puppets.right, &answer);
+        }
+        assert!(puppets.at_initiator().is_empty(), "seed {seed}");
+        assert_eq!(
+            puppets.world.dropped(puppets.exit, DropReason::ResponseUnmatched),
+            100
+        );
+        for request in &now {
+            let answer = puppets.answer_to(request, 2);
+            puppets.respond(puppets.right, &answer);
+        }
+        assert_eq!(puppets.at_initiator().len(), 100);
+    });
+}
+
+/// The same for what the exit itself asks: how the target is, and who.
+#[test]
+fn a_restarted_exit_takes_no_answer_to_a_question_of_the_process_before() {
+    let mut puppets = Puppets::new(1, 16, 2);
+    puppets.world.kill(puppets.exit);
+    puppets.world.start(puppets.exit);
+    puppets.world.run_for(Duration::from_secs(2));
+    let asked = puppets.world.take_heard(puppets.right);
+    let query = |seen: &&craft::Seen| seen.header.command == AoeCommand::Query;
+    let old = asked.iter().find(query).unwrap().header;
+    puppets.world.kill(puppets.exit);
+    puppets.world.start(puppets.exit);
+    puppets.world.run_for(Duration::from_secs(2));
+    let new = puppets.world.take_heard(puppets.right);
+    let new = new.iter().find(query).unwrap().header;
+    for (header, believed) in [(old, false), (new, true)] {
+        let mut pdu = header.response().to_bytes().to_vec();
+        pdu[2..5].copy_from_slice(&[0, 7, 3]);
+        pdu.extend_from_slice(&[0, 16, 0, 1, 2, 0x10, 0, 0]);
+        puppets.respond(puppets.right, &pdu);
+        puppets.world.run_for(Duration::from_millis(10));
+        let up = |event: &Event| matches!(event, Event::TargetUp { .. });
+        // One of the first process.
+        let expected = 1 + u64::from(believed);
+        assert_eq!(
+            puppets.world.events_like(puppets.exit, up) as u64,
+            expected,
+            "{}",
+            puppets.world.story()
+        );
     }
 }
 

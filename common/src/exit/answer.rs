@@ -2,6 +2,7 @@
 
 use super::pending::{Asked, Origin, Stage};
 use super::table::SlotId;
+use super::tags::Sent;
 use super::{Exit, Hands, Response};
 use crate::config::ImportId;
 use crate::config::PeerId;
@@ -51,14 +52,14 @@ impl Exit {
         hands: &mut Hands<'_, '_>,
     ) -> Result<(), DropReason> {
         let Response { segment, source, pdu } = response;
-        if super::watching::is_watch(&pdu) {
-            return self.hear(response, hands);
+        let (slot, copy) = match self.tags.open(pdu.tag()) {
+            Some(Sent::Question { target, whom }) => return self.hear((target, whom), response, hands),
+            None if super::watching::is_announcement(&pdu) => return self.hear_config(response, hands),
+            Some(Sent::Copy { slot, generation }) => self.pending.find(slot, generation),
+            None => None,
         }
-        let slot = self
-            .pending
-            .find(pdu.tag())
-            .ok_or(DropReason::ResponseUnmatched)?;
-        let pending = self.pending.get(slot).ok_or(DropReason::ResponseUnmatched)?;
+        .ok_or(DropReason::ResponseUnmatched)?;
+        let pending = self.pending.get_mut(slot).ok_or(DropReason::ResponseUnmatched)?;
         let (id, asked) = (pending.target, pending.asked);
         let target = self
             .targets
@@ -75,17 +76,20 @@ impl Exit {
             .bytes()
             .get(HEADER_LEN..len)
             .ok_or(DropReason::ResponseMismatch)?;
+        if pending.copies.is_answered(copy) {
+            return Err(DropReason::ResponseRepeated);
+        }
+        pending.copies.answer(copy);
+        let sent = pending.copies.sent_at(copy);
         target.watch.alive(hands.io.now);
+        target.answered_at = hands.io.now;
+        target.answered_sent = target.answered_sent.max(sent.unwrap_or_default());
         if pending.stage == Stage::Draining {
             self.drain(slot, hands);
             return Ok(());
         }
-        if pending.stage == Stage::AtTarget && pending.copies == 1 {
-            target.rto.sample(hands.io.now.saturating_since(pending.sent));
-        }
-        target.answered_at = hands.io.now;
-        if pending.copies == 1 {
-            target.answered_sent = target.answered_sent.max(pending.sent);
+        if let Some(sent) = sent.filter(|_| pending.stage == Stage::AtTarget) {
+            target.rto.sample(hands.io.now.saturating_since(sent));
         }
         if target.rto.answered() {
             // It was silent and is not any more: what it has may be answered in the next moments.
@@ -126,24 +130,22 @@ impl Exit {
         self.unlist(slot);
         let origin = self.disown(slot);
         let pending = self.pending.get_mut(slot)?;
-        pending.answers = 1;
-        if pending.copies > 1 {
-            pending.stage = Stage::Draining;
-        } else {
+        if pending.copies.all_answered() {
             self.release(slot);
+        } else {
+            pending.stage = Stage::Draining;
         }
         origin
     }
 
-    /// One more answer to a request that was answered.
+    /// One more copy was answered of a request that was answered.
     fn drain(&mut self, slot: SlotId, hands: &mut Hands<'_, '_>) {
         hands.io.telemetry.count(Count::AnswersAbsorbed);
-        let Some(pending) = self.pending.get_mut(slot) else {
+        let Some(pending) = self.pending.get(slot) else {
             return;
         };
-        pending.answers = pending.answers.saturating_add(1);
         let target = pending.target;
-        if pending.answers >= pending.copies {
+        if pending.copies.all_answered() {
             self.release(slot);
             self.serve(target, hands);
         }

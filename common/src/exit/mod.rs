@@ -10,12 +10,14 @@
 //! - `patience`: how long anything may take
 //! - `watching`: whether targets live, and whether they are who they were
 //!
-//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `overlap`, `chains` and `list`;
-//! `flow`, the initiators, with `turns`; `ways`, by which writes come, with a `guard` for each; `span`, `rto`, `watch`,
+//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `copies`, `overlap`, `chains` and
+//! `list`; `tags`, by which answers find them; `flow`, the initiators, with `turns`; `ways`, by which writes come, with a
+//! `guard` for each; `span`, `rto`, `watch`, `recognition`.
 //! `recognition`.
 
 mod answer;
 mod chains;
+mod copies;
 mod export;
 pub(crate) mod flow;
 pub(crate) mod guard;
@@ -29,6 +31,7 @@ mod rto;
 mod service;
 pub(crate) mod span;
 pub(crate) mod table;
+pub(crate) mod tags;
 pub(crate) mod target;
 mod turns;
 mod watch;
@@ -46,6 +49,7 @@ use crate::tunnel::links::{Io, Links};
 use export::Export;
 use flow::Flows;
 use table::{PendingTable, SlotId};
+use tags::Tags;
 use target::{Target, TargetId};
 use ways::Ways;
 
@@ -60,6 +64,7 @@ pub(crate) struct Exit {
     flows: Flows,
     ways: Ways,
     pending: PendingTable,
+    tags: Tags,
     /// A request older than this is not sent to a target.
     max_age: Duration,
     order: OrderGuard,
@@ -97,12 +102,12 @@ pub(crate) struct Response<'a> {
 }
 
 impl Exit {
-    /// For so many peers; `factor` is drawn at random.
+    /// For so many peers; a factor for hashes and the seed of the tags are drawn at random.
     pub(crate) fn new(
         configs: Vec<ExportConfig>,
         max_age: Duration,
         peers: usize,
-        factor: u64,
+        (factor, tags): (u64, [u8; 32]),
         now: Instant,
     ) -> Exit {
         let mut targets: Vec<Target> = Vec::new();
@@ -125,6 +130,7 @@ impl Exit {
             flows: Flows::default(),
             ways: Ways::default(),
             pending: PendingTable::new(factor, peers),
+            tags: Tags::new(tags),
             max_age,
             order: OrderGuard::On,
             news: false,

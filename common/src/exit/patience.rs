@@ -105,7 +105,7 @@ impl Exit {
     /// Whether it is time for a request to go.
     fn end(&self, pending: &Pending, now: Instant) -> Option<End> {
         let target = self.target(pending.target)?;
-        let since_sent = now.saturating_since(pending.sent);
+        let since_sent = now.saturating_since(pending.copies.last_sent());
         if pending.stage == Stage::Draining {
             return (since_sent >= 2 * target.rto.wait()).then_some(End::Drained);
         }
@@ -115,7 +115,7 @@ impl Exit {
             return over.then_some(End::TimedOut(safety.on_target_timeout));
         }
         match pending.stage {
-            Stage::Queued | Stage::Held if pending.copies == 0 => {
+            Stage::Queued | Stage::Held if pending.copies.count() == 0 => {
                 waited_too_long(pending, now).then_some(End::Shed(DropReason::RequestTooOld))
             }
             Stage::AtTarget if is_wanted(pending, now) => None,
@@ -123,7 +123,7 @@ impl Exit {
             Stage::AtTarget | Stage::Dormant => {
                 let lost = target.rto.lost_after();
                 let settled = since_sent >= lost && target.watch.up_for(now) >= lost;
-                let lost = settled && target.watch.heard_since(pending.sent);
+                let lost = settled && target.watch.heard_since(pending.copies.last_sent());
                 lost.then_some(End::Shed(DropReason::PendingExpired))
             }
             _ => None,
@@ -174,7 +174,7 @@ impl Exit {
             .pending
             .iter()
             .filter(|(_, pending)| theirs(pending))
-            .map(|(slot, pending)| (slot, pending.stage, pending.copies))
+            .map(|(slot, pending)| (slot, pending.stage, pending.copies.count()))
             .collect();
         for (slot, stage, copies) in slots {
             if stage != Stage::AtTarget {

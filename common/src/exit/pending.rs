@@ -1,5 +1,6 @@
 //! One request that the exit has accepted and not let go of.
 
+use super::copies::Copies;
 use super::flow::FlowId;
 use super::span::Span;
 use super::target::TargetId;
@@ -30,14 +31,10 @@ pub(crate) struct Pending {
     pub(crate) captured: Instant,
     /// When its newest copy arrived here.
     pub(crate) arrived: Instant,
-    /// When it was last sent to the target.
-    pub(crate) sent: Instant,
     /// From when an answer is waited for.
     pub(crate) timer: Instant,
-    /// How often it was sent to the target.
-    pub(crate) copies: u8,
-    /// How many answers came.
-    pub(crate) answers: u8,
+    /// What was sent to the target.
+    pub(crate) copies: Copies,
     /// The PDU as it came.
     pub(crate) pdu: Vec<u8>,
 }
@@ -131,10 +128,8 @@ impl Pending {
             stage,
             captured: arrival.captured,
             arrived: arrival.arrived,
-            sent: arrival.arrived,
             timer: arrival.arrived,
-            copies: 0,
-            answers: 0,
+            copies: Copies::default(),
             pdu,
         }
     }

@@ -37,8 +37,7 @@ impl Rto {
         MOST + 2 * usual
     }
 
-    /// A request that was sent once was answered after `took`. One that was sent more often must not be timed: nobody
-    /// knows which copy was answered (Karn's rule).
+    /// A copy of a request was answered after `took`. Each has a tag of its own, so it is known which.
     pub(crate) fn sample(&mut self, took: Duration) {
         self.estimate = Some(match self.estimate {
             None => (took, took / 2),

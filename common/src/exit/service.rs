@@ -47,9 +47,9 @@ impl Exit {
             let Some(pending) = self.pending.get_mut(slot) else {
                 continue;
             };
-            if !waited_too_long(pending, hands.io.now) {
+            if !waited_too_long(pending, hands.io.now) && pending.copies.has_room() {
                 self.emit(slot, hands);
-            } else if pending.copies > 0 {
+            } else if pending.copies.count() > 0 {
                 pending.stage = Stage::Dormant;
             } else {
                 self.shed(slot, DropReason::RequestTooOld, hands);
@@ -105,7 +105,8 @@ impl Exit {
 
     /// Writes the frame.
     fn send(&mut self, slot: SlotId, hands: &mut Hands<'_, '_>) -> Result<(), DropReason> {
-        let tag = self.pending.tag(slot);
+        let generation = self.pending.next_generation(slot).ok_or(DropReason::TargetDown)?;
+        let tag = self.tags.of_copy(slot.0, generation);
         let pending = self.pending.get_mut(slot).ok_or(DropReason::TargetDown)?;
         let target = self.targets.get(usize::from(pending.target.0));
         let target = target.ok_or(DropReason::TargetDown)?;
@@ -121,9 +122,8 @@ impl Exit {
             aoe::set_address(pdu, target.address);
             aoe::set_tag(pdu, tag);
         })?;
-        pending.sent = io.now;
         pending.timer = io.now;
-        pending.copies = pending.copies.saturating_add(1);
+        pending.copies.sent(io.now);
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl Exit {
                 break;
             };
             let mut due = (pending.timer + target.rto.wait()).max(target.patience);
-            if target.answered_sent <= pending.sent + REORDERED {
+            if target.answered_sent <= pending.copies.last_sent() + REORDERED {
                 // It is working on what it got before this one: a copy would only take another of its buffers.
                 due = due.max(target.answered_at + target.rto.wait());
             }
@@ -150,7 +150,7 @@ impl Exit {
                 target.due = due;
                 break;
             }
-            let wanted = is_wanted(pending, now);
+            let wanted = is_wanted(pending, now) && pending.copies.has_room();
             let backed_off = target.rto.is_backed_off();
             self.pending.unlink(&mut target.sent, slot);
             self.pending.push_back(&mut target.sent, slot);

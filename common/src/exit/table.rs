@@ -1,24 +1,14 @@
-//! Requests that the exit has accepted and not let go of, found by tag and by what they touch.
-//!
-//! ```text
-//!   31   30   29 ......... 16   15 .............. 0
-//!  +---+---+-----------------+---------------------+
-//!  | 1 | 0 |   generation    |        slot         |
-//!  +---+---+-----------------+---------------------+
-//! ```
-//! Bit 31 is never set by a Linux kernel initiator, and it ignores replies that have it: our replies cannot be
-//! mistaken for those of an initiator on the same host. Slots are used in turn, so a tag comes back only after
-//! at least 4096 × 16 384 requests: while an answer may still arrive its tag is never given to another request.
-//! A request that is sent again has the same tag again.
+//! Requests that the exit has accepted and not let go of, found by slot and by what they touch.
 
 use std::collections::VecDeque;
 
 use super::chains::Chains;
+use super::copies::CopyId;
 use super::list::{Link, List};
 use super::overlap::{self, Overlaps};
 use super::pending::{Arrival, Pending, Stage};
+use super::tags::GENERATIONS;
 use crate::config::PeerId;
-use crate::frame::Tag;
 use crate::quota::Quota;
 use crate::spread::place_by;
 
@@ -30,9 +20,6 @@ pub(crate) const MAX_SLOTS: usize = 1 << 16;
 const MAX_BYTES: usize = 64 << 20;
 /// Buffers kept for the next requests.
 const SPARE_BUFFERS: usize = 1024;
-const GENERATIONS: u16 = 1 << 14;
-const OURS: u32 = 1 << 31;
-const NOT_A_REQUEST: u32 = 1 << 30;
 
 /// Index of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +44,7 @@ pub(crate) struct PendingTable {
 
 #[derive(Debug, Default)]
 struct Slot {
+    /// How many copies were sent from here before those of the request that is here, modulo [`GENERATIONS`].
     generation: u16,
     pending: Option<Pending>,
 }
@@ -159,21 +147,19 @@ impl PendingTable {
         u32::try_from(place_by(self.factor, key, self.alike.len())).unwrap_or(u32::MAX)
     }
 
-    /// The tag to send a request with.
-    pub(crate) fn tag(&self, slot: SlotId) -> Tag {
-        let generation = self
-            .slots
-            .get(usize::from(slot.0))
-            .map_or(0, |slot| slot.generation);
-        Tag(OURS | u32::from(generation) << 16 | u32::from(slot.0))
+    /// The generation of the next copy of this request.
+    pub(crate) fn next_generation(&self, slot: SlotId) -> Option<u16> {
+        let slot = self.slots.get(usize::from(slot.0))?;
+        let copies = u16::from(slot.pending.as_ref()?.copies.count());
+        Some(slot.generation.wrapping_add(copies) % GENERATIONS)
     }
 
-    /// The request that was sent with this tag.
-    pub(crate) fn find(&self, tag: Tag) -> Option<SlotId> {
-        let (index, generation) = split(tag)?;
-        let slot = self.slots.get(usize::from(index))?;
-        let sent = slot.generation == generation && slot.pending.as_ref().is_some_and(|one| one.copies > 0);
-        sent.then_some(SlotId(index))
+    /// The request, and its copy, that was sent from this slot in this generation.
+    pub(crate) fn find(&self, slot: u16, generation: u16) -> Option<(SlotId, CopyId)> {
+        let place = self.slots.get(usize::from(slot))?;
+        let distance = generation.wrapping_sub(place.generation) % GENERATIONS;
+        let copy = place.pending.as_ref()?.copies.get(distance)?;
+        Some((SlotId(slot), copy))
     }
 
     /// A request's place in the order of acceptance.
@@ -197,7 +183,7 @@ impl PendingTable {
         let Some(pending) = entry.pending.take() else {
             return;
         };
-        entry.generation = (entry.generation + 1) % GENERATIONS;
+        entry.generation = (entry.generation + u16::from(pending.copies.count())) % GENERATIONS;
         self.free.push_back(slot.0);
         self.occupied -= 1;
         self.room.give(pending.peer, 1);
@@ -253,12 +239,6 @@ impl PendingTable {
     }
 }
 
-fn split(tag: Tag) -> Option<(u16, u16)> {
-    #[allow(clippy::cast_possible_truncation, reason = "the two halves of the tag")]
-    let (index, high) = (tag.0 as u16, (tag.0 >> 16) as u16);
-    (tag.0 & OURS != 0 && tag.0 & NOT_A_REQUEST == 0).then_some((index, high % GENERATIONS))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -269,7 +249,7 @@ mod tests {
     use super::super::target::TargetId;
     use super::*;
     use crate::config::{ExportId, ImportId};
-    use crate::frame::{HEADER_LEN, MacAddr};
+    use crate::frame::{HEADER_LEN, MacAddr, Tag};
     use crate::time::Instant;
 
     fn flow() -> FlowId {
@@ -325,34 +305,45 @@ mod tests {
         freed
     }
 
+    /// Sends one copy; its generation.
+    fn send(table: &mut PendingTable, slot: SlotId) -> u16 {
+        let generation = table.next_generation(slot).unwrap();
+        table.get_mut(slot).unwrap().copies.sent(Instant::default());
+        generation
+    }
+
     fn sent(table: &mut PendingTable, number: u64) -> Option<SlotId> {
         let slot = accept(table, &arrival(number, read(number), &[]))?;
-        table.get_mut(slot)?.copies = 1;
+        send(table, slot);
         Some(slot)
     }
 
     #[test]
-    fn a_tag_finds_its_own_request_while_it_is_there() {
+    fn each_copy_is_found_while_its_request_is_there() {
         let mut table = empty();
         let waits = accept(&mut table, &arrival(1, read(1), &[])).unwrap();
-        assert_eq!(table.find(table.tag(waits)), None, "it was never sent");
-        let slot = sent(&mut table, 2).unwrap();
-        let tag = table.tag(slot);
-        assert!(tag.0 & OURS != 0);
-        assert_eq!(table.find(tag), Some(slot));
-        assert_eq!(table.find(Tag(tag.0 ^ NOT_A_REQUEST)), None);
-        assert_eq!(table.find(Tag(tag.0 ^ (1 << 16))), None, "another generation");
+        let next = table.next_generation(waits).unwrap();
+        assert_eq!(table.find(waits.0, next), None, "it was never sent");
+        let slot = accept(&mut table, &arrival(2, read(2), &[])).unwrap();
+        let (one, two) = (send(&mut table, slot), send(&mut table, slot));
+        let found = |table: &PendingTable, generation| table.find(slot.0, generation);
+        let copies = table.get(slot).unwrap().copies;
+        assert_eq!(found(&table, one), Some((slot, copies.get(0).unwrap())));
+        assert_eq!(found(&table, two), Some((slot, copies.get(1).unwrap())));
+        assert_eq!(found(&table, table.next_generation(slot).unwrap()), None);
         release(&mut table, slot);
-        assert_eq!((table.find(tag), table.get(slot).is_none()), (None, true));
+        assert_eq!((found(&table, one), found(&table, two)), (None, None));
     }
 
     #[test]
-    fn a_tag_is_not_used_again_soon_and_memory_is_bounded() {
+    fn a_generation_is_not_used_again_soon_and_memory_is_bounded() {
         let mut table = empty();
         let mut seen = BTreeSet::new();
         for number in 0..200_000 {
-            let slot = sent(&mut table, number).unwrap();
-            assert!(seen.insert(table.tag(slot).0), "tag given twice");
+            let slot = accept(&mut table, &arrival(number, read(number), &[])).unwrap();
+            for _ in 0..number % 3 {
+                assert!(seen.insert((slot, send(&mut table, slot))), "given twice");
+            }
             release(&mut table, slot);
         }
         assert!(table.spare.len() <= SPARE_BUFFERS && table.is_empty());

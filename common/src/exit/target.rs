@@ -31,8 +31,7 @@ pub(crate) struct Target {
     /// Those requests; the one sent longest ago first.
     pub(crate) sent: List,
     pub(crate) rto: Rto,
-    /// When it answered a request last, and when the newest of those sent once that it answered
-    /// was sent.
+    /// When it answered a request last, and when the newest copy that it answered was sent.
     pub(crate) answered_at: Instant,
     pub(crate) answered_sent: Instant,
     /// Nothing is sent again before this.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::pending::Pending;
 use super::recognition::{Answer, Conflict};
 use super::table::SlotId;
+use super::tags::{Tags, Whom};
 use super::target::{Target, TargetId};
 use super::watch::{Heard, Liveness};
 use super::{Exit, Hands, Response, state_of};
@@ -21,12 +22,6 @@ use crate::telemetry::Count;
 use crate::tunnel::links::Io;
 use crate::tunnel::update::TargetInfo;
 
-/// Tags of our own questions: bits that no request has, and the target.
-const WATCH_TAG: u32 = 0xc000_0000;
-/// In such a tag: the question went to a second station.
-const SECOND_TAG: u32 = 1 << 16;
-/// In such a tag: the target.
-const TARGET_MASK: u32 = 0xffff;
 /// A second responder is told of at most this often.
 const IMPOSTER_EVENT_EVERY: Duration = Duration::from_secs(60);
 /// What a target says anew is told of at most this often: its segment is not authenticated.
@@ -41,7 +36,8 @@ impl Exit {
         hands: &mut Hands<'_, '_>,
     ) {
         for id in self.target_ids() {
-            let Some(target) = self.target_mut(id).filter(|target| target.segment == segment) else {
+            let here = |target: &&mut Target| target.segment == segment;
+            let Some(target) = self.targets.get_mut(usize::from(id.0)).filter(here) else {
                 continue;
             };
             if state == SegmentState::Down {
@@ -49,7 +45,7 @@ impl Exit {
                 self.take_down(id, hands.io);
             } else {
                 target.watch.asked(hands.io.now);
-                ask(id, target, state, hands.io);
+                ask(id, target, &self.tags, state, hands.io);
             }
             self.changed(id);
         }
@@ -60,7 +56,7 @@ impl Exit {
     pub(super) fn watch(&mut self, hands: &mut Hands<'_, '_>) {
         let now = hands.io.now;
         for id in self.target_ids() {
-            let Some(target) = self.target_mut(id) else {
+            let Some(target) = self.targets.get_mut(usize::from(id.0)) else {
                 continue;
             };
             let state = state_of(hands.segments, target.segment);
@@ -69,7 +65,7 @@ impl Exit {
             }
             let liveness = target.watch.asked(now);
             let never_there = target.watch.was_never_there();
-            ask(id, target, state, hands.io);
+            ask(id, target, &self.tags, state, hands.io);
             if liveness == Liveness::Down {
                 self.take_down(id, hands.io);
                 self.changed(id);
@@ -79,15 +75,32 @@ impl Exit {
         }
     }
 
-    /// A response that says how a target is, or who.
+    /// An answer to a question of our own.
     pub(super) fn hear(
+        &mut self,
+        asked: (TargetId, Whom),
+        response: Response<'_>,
+        hands: &mut Hands<'_, '_>,
+    ) -> Result<(), DropReason> {
+        if response.pdu.command() == AoeCommand::Ata {
+            return self.hear_identity(asked, response, hands);
+        }
+        let target = self.target(asked.0).ok_or(DropReason::ResponseUnmatched)?;
+        if target.segment != response.segment || target.address != response.pdu.address() {
+            return Err(DropReason::ResponseMismatch);
+        }
+        self.hear_config(response, hands)
+    }
+
+    /// A Config response that says how a target is.
+    pub(super) fn hear_config(
         &mut self,
         response: Response<'_>,
         hands: &mut Hands<'_, '_>,
     ) -> Result<(), DropReason> {
         let Response { segment, source, pdu } = response;
-        if pdu.command() == AoeCommand::Ata {
-            return self.hear_identity(response, hands);
+        if pdu.command() != AoeCommand::Query || pdu.is_error() {
+            return Err(DropReason::ResponseUnmatched);
         }
         let query = Query::parse(pdu.argument())?;
         let info = TargetInfo {
@@ -99,7 +112,7 @@ impl Exit {
         let mut outcome = Err(DropReason::ResponseUnmatched);
         for id in self.target_ids() {
             let here = |target: &&mut Target| target.segment == segment && target.address == pdu.address();
-            let Some(target) = self.target_mut(id).filter(here) else {
+            let Some(target) = self.targets.get_mut(usize::from(id.0)).filter(here) else {
                 continue;
             };
             let now = hands.io.now;
@@ -119,7 +132,8 @@ impl Exit {
                     if target.watch.pin().is_none() && target.recognition.second(source, now) =>
                 {
                     let state = state_of(hands.segments, segment);
-                    identify(id, target, source, WATCH_TAG | SECOND_TAG, state, hands.io);
+                    let tag = self.tags.of_question(id, Whom::Second);
+                    identify(target, source, tag, state, hands.io);
                 }
                 _ => {}
             }
@@ -160,24 +174,29 @@ impl Exit {
         let due = |target: &&mut Target| {
             target.is_up() && target.has_buffer() && target.recognition.wants_answer(now)
         };
-        let Some(target) = self.target_mut(id).filter(due) else {
+        let Some(target) = self.targets.get_mut(usize::from(id.0)).filter(due) else {
             return;
         };
         target.recognition.asked(now, target.rto.wait());
         target.occupied += 1;
         let state = state_of(hands.segments, target.segment);
         if let Some(mac) = target.watch.mac() {
-            identify(id, target, mac, WATCH_TAG, state, hands.io);
+            let tag = self.tags.of_question(id, Whom::Target);
+            identify(target, mac, tag, state, hands.io);
         }
         let until = target.recognition.deadline();
         self.arm(until);
     }
 
     /// An answer to an IDENTIFY of ours.
-    fn hear_identity(&mut self, response: Response<'_>, hands: &mut Hands<'_, '_>) -> Result<(), DropReason> {
+    fn hear_identity(
+        &mut self,
+        (id, whom): (TargetId, Whom),
+        response: Response<'_>,
+        hands: &mut Hands<'_, '_>,
+    ) -> Result<(), DropReason> {
         let Response { segment, source, pdu } = response;
         let now = hands.io.now;
-        let id = TargetId(u16::try_from(pdu.tag().0 & TARGET_MASK).unwrap_or(u16::MAX));
         let target = self.target_mut(id).ok_or(DropReason::ResponseUnmatched)?;
         if target.segment != segment || target.address != pdu.address() {
             return Err(DropReason::ResponseMismatch);
@@ -185,7 +204,7 @@ impl Exit {
         let ata = Ata::parse(pdu.argument())?;
         let disk = Some(&ata).filter(|ata| ata.is_success() && !pdu.is_error());
         let disk = disk.and_then(|ata| Disk::of(ata.data()));
-        if pdu.tag().0 & SECOND_TAG != 0 {
+        if whom == Whom::Second {
             if !target.recognition.second_answered(source, disk.as_ref()) {
                 return Err(DropReason::ResponseUnmatched);
             }
@@ -372,26 +391,20 @@ impl Exit {
     }
 }
 
-/// Whether this answers a question of our own, or nobody's.
-pub(super) fn is_watch(pdu: &Pdu<'_>) -> bool {
-    let tag = pdu.tag().0;
-    let ours = tag & WATCH_TAG == WATCH_TAG;
-    match pdu.command() {
-        AoeCommand::Query => !pdu.is_error() && (tag == 0 || ours),
-        AoeCommand::Ata => ours,
-        _ => false,
-    }
+/// Whether a target says this without having been asked.
+pub(super) fn is_announcement(pdu: &Pdu<'_>) -> bool {
+    pdu.command() == AoeCommand::Query && !pdu.is_error() && pdu.tag() == Tag(0)
 }
 
 /// Asks a station who it is.
-fn identify(id: TargetId, target: &Target, mac: MacAddr, tag: u32, state: SegmentState, io: &mut Io<'_>) {
+fn identify(target: &Target, mac: MacAddr, tag: Tag, state: SegmentState, io: &mut Io<'_>) {
     let header = Header {
         version: aoe::VERSION,
         flags: Flags::REQUEST,
         error: 0,
         address: target.address,
         command: AoeCommand::Ata,
-        tag: Tag(tag | u32::from(id.0)),
+        tag,
     };
     // As the Linux driver asks (`aoecmd_ata_id`).
     let argument = AtaHeader {
@@ -413,7 +426,7 @@ fn identify(id: TargetId, target: &Target, mac: MacAddr, tag: u32, state: Segmen
 }
 
 /// Asks a target how it is.
-fn ask(id: TargetId, target: &Target, state: SegmentState, io: &mut Io<'_>) {
-    let tag = Tag(WATCH_TAG | u32::from(id.0));
+fn ask(id: TargetId, target: &Target, tags: &Tags, state: SegmentState, io: &mut Io<'_>) {
+    let tag = tags.of_question(id, Whom::Target);
     segment::ask_config((target.segment, state), target.address, tag, io.out, io.telemetry);
 }
