@@ -21,10 +21,14 @@ use crate::random::{Random, Secrets};
 use crate::segment::SegmentState;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
-use crate::tunnel::links::{Change, Io, Links, Opened};
+use crate::trouble::About;
+use crate::tunnel::links::{Applies, Change, Io, Links, Opened};
 use crate::tunnel::message::{Chunk, Kind, chunks};
 pub use crate::tunnel::path_mtu::Refused;
 use crate::tunnel::update;
+
+/// An engine that does what is due so much later was not run in between, and its operator should know.
+const STANDSTILL: Duration = Duration::from_secs(2);
 
 /// One gateway.
 pub struct Engine {
@@ -33,6 +37,8 @@ pub struct Engine {
     edge: Edge,
     exit: Exit,
     telemetry: Telemetry,
+    /// When it was last called.
+    awake: Instant,
 }
 
 /// When to come back, and what for.
@@ -67,7 +73,7 @@ impl Engine {
         let mut secrets = Secrets::new(seed);
         let mut random = Random::drawn_from(&mut secrets);
         let (factor, tags, peers) = (random.u64(), random.bytes(), config.peers.len());
-        let max_age = config.tunnel.max_age;
+        let (max_age, workers) = (config.tunnel.max_age, config.tunnel.worker.of);
         let links = Links::new(
             config.secret,
             config.peers,
@@ -78,15 +84,14 @@ impl Engine {
         )
         .expect("keys of 32 bytes suit every algorithm in use");
         let mut telemetry = Telemetry::default();
-        links
-            .callable()
-            .for_each(|peer| telemetry.event(Event::EndpointNeeded(peer)));
+        links.start(now, &mut telemetry);
         Engine {
             segments: vec![SegmentState::Down; config.segments.len()],
             links,
-            edge: Edge::new(config.imports, max_age),
+            edge: Edge::new(config.imports, max_age, workers),
             exit: Exit::new(config.exports, max_age, peers, (factor, tags), now),
             telemetry,
+            awake: now,
         }
     }
 
@@ -125,6 +130,7 @@ impl Engine {
         now: Instant,
         out: &mut Output,
     ) {
+        self.wake_up(now);
         self.telemetry.count(Count::FramesReceived);
         if let Err(reason) = self.route_frame(segment, frame, captured, now, out) {
             self.telemetry.drop(reason);
@@ -134,6 +140,7 @@ impl Engine {
 
     /// One datagram, opened in place.
     pub fn handle_datagram(&mut self, path: Path, datagram: &mut [u8], now: Instant, out: &mut Output) {
+        self.wake_up(now);
         self.telemetry.count(Count::DatagramsReceived);
         let mut io = Io {
             now,
@@ -191,22 +198,37 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Output) {
+        self.wake_up(now);
         let mut io = Io {
             now,
             out,
             telemetry: &mut self.telemetry,
         };
         self.links.handle_timeout(&mut io);
-        self.edge.handle_timeout(&self.segments, &self.links, &mut io);
+        self.edge.handle_timeout(&self.segments, &mut self.links, &mut io);
         let hands = &mut hands(&self.segments, &mut self.links, &mut io);
         self.exit.handle_timeout(hands);
         self.settle(now, out);
+        self.telemetry.handle_timeout(now);
     }
 
     /// The kernel did not take a datagram of `len` bytes on this path because it is longer than the device allows
     /// (`EMSGSIZE`): shorter ones follow, if the path's MTU is found by probing. Call it before anything is packed again.
     pub fn handle_refused_datagram(&mut self, path: Path, len: usize, now: Instant) -> Refused {
         self.links.handle_refused(path, len, now, &mut self.telemetry)
+    }
+
+    /// The kernel did not take datagrams for this path. `error` is asked for what it says, and what an operator can do.
+    pub fn note_send_failed(&mut self, path: Path, now: Instant, error: impl FnOnce() -> String) {
+        self.links.note_send_failed(path, now, error, &mut self.telemetry);
+    }
+
+    /// The kernel did not hand over a datagram.
+    pub fn note_receive_failed(&mut self, now: Instant, error: impl FnOnce() -> String) {
+        self.telemetry
+            .happened(now, 1, About::Receiving, || Event::ReceiveFailed {
+                error: error(),
+            });
     }
 
     /// Seals what this batch packed. Call once after each batch, before sending.
@@ -235,6 +257,7 @@ impl Engine {
             (self.links.deadline(), "peers"),
             (self.exit.deadline(), "targets"),
             (self.edge.deadline(), "imports"),
+            (self.telemetry.deadline(), "log"),
         ];
         let mut first = Deadline {
             at: Instant::NEVER,
@@ -379,26 +402,70 @@ impl Engine {
         let result = match kind {
             Kind::Request => {
                 let hands = &mut hands(&self.segments, &mut self.links, &mut io);
-                self.exit.handle_request(peer, message, hands)
+                let outcome = self.exit.handle_request(peer, message, hands);
+                outcome.inspect_err(|reason| {
+                    self.exit
+                        .note_refused_request(peer, message, *reason, &self.links, &mut io);
+                })
             }
+            Kind::Refusals => self.exit.note_refusals(peer, message, &self.links, &mut io),
             Kind::Reply => self.edge.handle_reply(peer, message, &self.segments, &mut io),
-            Kind::Update => match update::parse(message) {
-                Some((serial, entries)) => {
-                    if self.links.accept_update(peer, serial, &mut io) {
-                        self.edge
-                            .handle_update(peer, entries, &self.segments, &self.links, &mut io);
+            Kind::Update => self.handle_update(peer, message, now, out),
+            Kind::UpdateAck => match update::parse_ack(message) {
+                Some((serial, missed)) => {
+                    if self.links.handle_ack(peer, serial) {
+                        let links = &self.links;
+                        self.exit.note_missed(peer, &missed, links, &mut io);
                     }
                     Ok(())
                 }
                 None => Err(DropReason::MessageMalformed),
             },
-            Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close | Kind::Report | Kind::Abandon => {
+            Kind::Ping | Kind::Pong | Kind::Close | Kind::Report | Kind::Abandon => {
                 self.links.handle_control(peer, kind, message, &mut io);
                 Ok(())
             }
         };
         if let Err(reason) = result {
             self.telemetry.drop(reason);
+        }
+    }
+
+    /// What an exit tells.
+    fn handle_update(
+        &mut self,
+        peer: PeerId,
+        message: &[u8],
+        now: Instant,
+        out: &mut Output,
+    ) -> Result<(), DropReason> {
+        let update = update::parse(message).ok_or(DropReason::MessageMalformed)?;
+        let serial = update.serial;
+        let applies = self.links.judge_update(peer, serial, now)?;
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        if applies == Applies::Now {
+            self.edge
+                .handle_update(peer, update, &self.segments, &self.links, &mut io);
+        }
+        let missed = self.edge.missed(peer);
+        self.links.ack_update(peer, serial, missed, &mut io);
+        Ok(())
+    }
+
+    /// Notices a caller that comes much later than it was to.
+    fn wake_up(&mut self, now: Instant) {
+        if now <= self.awake {
+            return;
+        }
+        let late = now.saturating_since(self.deadline().at.max(self.awake));
+        self.awake = now;
+        if late >= STANDSTILL {
+            self.telemetry
+                .happened(now, 1, About::Standstill, || Event::StoodStill(late));
         }
     }
 

@@ -34,6 +34,8 @@ mod exit;
 mod policy;
 mod quota;
 mod random;
+mod refusal;
 mod seldom;
 mod spread;
+mod trouble;
 mod tunnel;

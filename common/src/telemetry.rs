@@ -1,9 +1,12 @@
 //! Counters and events: what the core says about itself.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::drop_reason::DropReason;
 use crate::event::Event;
+use crate::time::Instant;
+use crate::trouble::{About, Troubles, Was};
 
 /// Events kept until the driver asks; older ones are let go and counted.
 const MAX_EVENTS: usize = 1024;
@@ -131,6 +134,7 @@ impl Counters {
 pub struct Telemetry {
     counters: Counters,
     events: VecDeque<Event>,
+    troubles: Troubles,
 }
 
 impl Telemetry {
@@ -160,6 +164,42 @@ impl Telemetry {
     pub fn drops(&mut self, reason: DropReason, n: u64) {
         if let Some(slot) = self.counters.drops.get_mut(reason as usize) {
             *slot += n;
+        }
+    }
+
+    /// A state that an operator should look at begins, goes on, or has another cause.
+    pub(crate) fn raise(&mut self, now: Instant, about: About, event: Event) {
+        self.raise_after(Duration::ZERO, now, about, event);
+    }
+
+    /// As [`raise`](Self::raise), but it is logged only if it lasts for `grace`.
+    pub(crate) fn raise_after(&mut self, grace: Duration, now: Instant, about: About, event: Event) {
+        if let Some(line) = self.troubles.raise(now, grace, about, event) {
+            self.event(line);
+        }
+    }
+
+    /// Something that an operator should look at happened; it may happen often.
+    pub(crate) fn happened(&mut self, now: Instant, times: u64, about: About, event: impl FnOnce() -> Event) {
+        if let Some(line) = self.troubles.happened(now, times, about, event) {
+            self.event(line);
+        }
+    }
+
+    /// A state is over; the caller logs that, where it was logged.
+    pub(crate) fn over(&mut self, now: Instant, about: About) -> Was {
+        self.troubles.over(now, about)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.troubles.deadline()
+    }
+
+    /// Logs again what lasts.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for line in self.troubles.handle_timeout(now) {
+            self.event(line);
         }
     }
 

@@ -44,7 +44,7 @@ fn a_stranger_gets_no_session() {
     // It knows site B's public key and address, and even the name of the export. Site B does not know it, and tells it
     // nothing at all.
     let signs = Signs {
-        at_b: "handshake refused: a caller with a key that no [[peer]] has",
+        at_b: "which no [[peer]] has",
         counter_at_b: "handshake_unknown_peer",
         at_caller: None,
         counter_at_caller: None,
@@ -55,11 +55,9 @@ fn a_stranger_gets_no_session() {
 #[test]
 fn a_peer_with_another_psk_gets_no_session() {
     let signs = Signs {
-        at_b: "handshake with site-c refused: it calls but never confirms; compare the psk of both sides",
+        at_b: "no session with site-c: it calls but never confirms; compare the psk of both sides",
         counter_at_b: "handshakes",
-        at_caller: Some(
-            "handshake with site-b refused: its answer does not decrypt; compare the psk of both sides",
-        ),
+        at_caller: Some("no session with site-b: its answer does not decrypt; compare the psk of both sides"),
         counter_at_caller: Some("handshake_undecryptable"),
     };
     play(|stage| {
@@ -78,11 +76,9 @@ fn a_peer_with_another_psk_gets_no_session() {
 #[test]
 fn a_peer_without_the_psk_gets_no_session() {
     let signs = Signs {
-        at_b: "handshake with site-c refused: it calls but never confirms; compare the psk of both sides",
+        at_b: "no session with site-c: it calls but never confirms; compare the psk of both sides",
         counter_at_b: "handshakes",
-        at_caller: Some(
-            "handshake with site-b refused: its answer does not decrypt; compare the psk of both sides",
-        ),
+        at_caller: Some("no session with site-b: its answer does not decrypt; compare the psk of both sides"),
         counter_at_caller: Some("handshake_undecryptable"),
     };
     play(|stage| {

@@ -207,9 +207,10 @@ fn fragments_that_never_complete_are_bounded_and_let_go() {
 /// An update that says of the pair's export what the exit says, but for the firmware version.
 fn update(serial: u32, firmware: u16) -> Vec<u8> {
     let mut update = serial.to_be_bytes().to_vec();
-    update.extend_from_slice(&[0, 0, 3]);
+    // No more follow, one export; its number, flags.
+    update.extend_from_slice(&[0, 0, 1, 0, 0, 3]);
     update.extend_from_slice(&firmware.to_be_bytes());
-    update.extend_from_slice(&[0, 16, 2]);
+    update.extend_from_slice(&[0, 16, 2, 2]);
     // Which disk it is, is not known.
     update.extend_from_slice(&[0; 16]);
     update.push(4);

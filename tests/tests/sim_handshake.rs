@@ -204,7 +204,7 @@ fn a_stranger_gets_no_answer_at_all() {
         assert!(sent.iter().filter(|datagram| datagram.from == address).count() > 5);
         assert!(sent.iter().all(|datagram| datagram.to != address));
         assert!(world.dropped(pair.exit, DropReason::HandshakeUnknownPeer) > 5);
-        let says = |event: &Event| matches!(event, Event::HandshakeRefused { peer: None, .. });
+        let says = |event: &Event| matches!(event, Event::Stranger { key: Some(_), .. });
         assert!(world.events_like(pair.exit, says) > 0, "{}", world.story());
         let silent = |event: &Event| matches!(event, Event::PeerSilent { .. });
         assert_eq!(world.events_like(stranger, silent), 1, "once, not at every call");

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::initiators::Initiators;
 use super::presence::Presence;
 use crate::config::{ImportConfig, OnConflict};
+use crate::event::ImportFault;
 use crate::frame::QueryHeader;
+use crate::segment::SegmentState;
 use crate::tunnel::update::{ExportState, Identity, TargetState};
 
 /// One import.
@@ -14,8 +16,12 @@ pub(crate) struct Import {
     pub(crate) config: ImportConfig,
     /// What the peer told us; `None` until it does, and again when its process changes.
     pub(crate) remote: Option<ExportState>,
+    /// How many exports the peer offers us, once it has told of all of them.
+    pub(crate) offered: Option<u16>,
     /// What initiators were last told unasked; `None`: it cannot be used, and is silent.
     pub(crate) told: Option<QueryHeader>,
+    /// Whether the log says that it is up.
+    pub(crate) said_up: bool,
     /// Whether somebody else answers for its address.
     pub(crate) presence: Presence,
     /// Which disk it is, as the peer said last.
@@ -31,7 +37,9 @@ impl Import {
             initiators: Initiators::new(config.window, late),
             config,
             remote: None,
+            offered: None,
             told: None,
+            said_up: false,
             presence: Presence::default(),
             identity: None,
         }
@@ -46,6 +54,30 @@ impl Import {
     pub(crate) fn usable(&self) -> Option<&ExportState> {
         let known = |remote: &&ExportState| remote.state != TargetState::Unknown;
         self.remote.as_ref().filter(known)
+    }
+
+    /// Why it cannot be presented, although there is a session with its peer.
+    pub(crate) fn fault(&self, segment: SegmentState, workers: u8) -> Option<ImportFault> {
+        if segment == SegmentState::Down {
+            return Some(ImportFault::SegmentDown);
+        }
+        let Some(remote) = &self.remote else {
+            // Another worker's exports are not counted here.
+            let others = |offered| Some(offered).filter(|_| workers == 1);
+            return Some(match self.offered {
+                None => ImportFault::Untold,
+                Some(offered) => ImportFault::NotOffered {
+                    others: others(offered),
+                },
+            });
+        };
+        match remote.state {
+            TargetState::Unknown => Some(ImportFault::TargetNeverHeard),
+            TargetState::Away => Some(ImportFault::TargetAway),
+            TargetState::Live if segment.max_sectors() == 0 => Some(ImportFault::FramesTooShortHere),
+            TargetState::Live if remote.carried == 0 => Some(ImportFault::FramesTooShortThere),
+            TargetState::Live => None,
+        }
     }
 
     /// Takes what the peer says; whether it is another disk than the peer said before. One that only grew is not.

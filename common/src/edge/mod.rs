@@ -6,6 +6,8 @@
 //! - this file: a request to the exit, and its reply
 //! - `answer`: what the edge says by itself
 //! - `presenting`: when it says that an import is there
+//! - `report`: what is logged of that
+//! - `refusals`: what is logged of requests that it refused, and told to the exit
 //!
 //! What they work with: `import`, with its `initiators` and a `ledger` for each; `key`, what a request asked; `presence`,
 //! who else is at its address.
@@ -17,6 +19,8 @@ mod key;
 mod ledger;
 mod presence;
 mod presenting;
+mod refusals;
+mod report;
 
 use std::time::Duration;
 
@@ -34,6 +38,7 @@ use crate::tunnel::message::{Kind, ReplyHead, RequestHead};
 use answer::{Asked, advertised, sectors};
 use import::Import;
 use key::Key;
+use refusals::Refusals;
 
 /// All imports.
 #[derive(Debug)]
@@ -43,6 +48,9 @@ pub(crate) struct Edge {
     presented: Vec<(SegmentId, Address, ImportId)>,
     /// A request that is older when it gets here is not carried on.
     max_age: Duration,
+    refusals: Refusals,
+    /// Workers that share the imports of the gateway.
+    workers: u8,
     wake: Instant,
 }
 
@@ -57,7 +65,7 @@ pub(crate) struct Captured<'a> {
 }
 
 impl Edge {
-    pub(crate) fn new(imports: Vec<ImportConfig>, max_age: Duration) -> Edge {
+    pub(crate) fn new(imports: Vec<ImportConfig>, max_age: Duration, workers: u8) -> Edge {
         let place =
             |(import, config): (u16, &ImportConfig)| (config.segment, config.address, ImportId(import));
         let mut presented: Vec<_> = (0..).zip(&imports).map(place).collect();
@@ -69,6 +77,8 @@ impl Edge {
                 .collect(),
             presented,
             max_age,
+            refusals: Refusals::default(),
+            workers,
             wake: Instant::NEVER,
         }
     }
@@ -100,7 +110,8 @@ impl Edge {
             let import = self
                 .find(captured.segment, address)
                 .ok_or(DropReason::RequestUnknownAddress)?;
-            return self.handle_one(import, captured, segments, links, io);
+            let outcome = self.handle_one(import, captured, segments, links, io);
+            return outcome.inspect_err(|reason| self.note_refusal(import, captured, *reason, links, io));
         }
         match captured.pdu.command() {
             AoeCommand::Query => {}
@@ -118,6 +129,7 @@ impl Edge {
         let asked: Vec<ImportId> = self.presented.iter().filter_map(here).collect();
         for import in asked {
             if let Err(reason) = self.handle_one(import, captured, segments, links, io) {
+                self.note_refusal(import, captured, reason, links, io);
                 io.telemetry.drop(reason);
             }
         }

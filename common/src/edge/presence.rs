@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use crate::config::OnConflict;
-use crate::seldom::Seldom;
 use crate::time::Instant;
 
 /// How long an answer is waited for before the address is presented.
@@ -17,8 +16,6 @@ const EVERY: Duration = Duration::from_secs(60);
 const EVERY_IN_CONFLICT: Duration = Duration::from_secs(10);
 /// Somebody who has been silent for this long, three questions, is gone.
 const GONE: Duration = Duration::from_secs(35);
-/// Somebody else is told of at most this often.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known about others at one address.
 #[derive(Debug, Default)]
@@ -27,7 +24,6 @@ pub(crate) struct Presence {
     asked: Option<Instant>,
     ask_at: Option<Instant>,
     heard: Option<Instant>,
-    told: Seldom,
 }
 
 impl Presence {
@@ -53,13 +49,13 @@ impl Presence {
         waited && (on_conflict == OnConflict::Alarm || !self.is_disputed())
     }
 
-    /// Somebody else answered for it. Whether to tell of it, and whether that is new.
-    pub(crate) fn heard(&mut self, now: Instant) -> (bool, bool) {
+    /// Somebody else answered for it. Whether that is new.
+    pub(crate) fn heard(&mut self, now: Instant) -> bool {
         let new = self.heard.replace(now).is_none();
         if new && self.ask_at.is_some() {
             self.ask_at = Some(now + EVERY_IN_CONFLICT);
         }
-        (self.told.tell(now, TELL_EVERY), new)
+        new
     }
 
     /// Whether somebody else is there.
@@ -122,13 +118,12 @@ mod tests {
         let now = Instant::default();
         let mut presence = Presence::default();
         presence.begin(now);
-        assert_eq!(presence.heard(now), (true, true));
-        assert_eq!(presence.heard(now), (false, false));
+        assert!(presence.heard(now) && !presence.heard(now));
         let later = now + ANSWER;
         assert!(presence.is_free(OnConflict::Alarm, later) && !presence.is_free(OnConflict::Stop, later));
         assert!(presence.asks(now + EVERY_IN_CONFLICT) && !presence.asks(now + EVERY_IN_CONFLICT));
         assert!(!presence.is_gone(later) && presence.is_gone(now + GONE));
         assert!(presence.is_free(OnConflict::Stop, now + GONE));
-        assert_eq!(presence.heard(now + GONE), (false, true));
+        assert!(presence.heard(now + GONE));
     }
 }

@@ -2,31 +2,35 @@
 
 use super::answer::{advertised, emit_query};
 use super::import::Import;
+use super::report::{self, Before};
 use super::{Edge, state_of};
-use crate::config::{ImportConfig, ImportId, PeerId, SegmentId};
-use crate::event::Event;
+use crate::config::{ImportConfig, ImportId, OnConflict, PeerId, SegmentId};
+use crate::event::{Event, ForeignEffect, ImportFault};
 use crate::frame::aoe::{self, AoeCommand, Flags};
 use crate::frame::query::{self, QueryCommand};
 use crate::frame::{HEADER_LEN, Header, MacAddr, Tag};
 use crate::segment::{self, SegmentState};
 use crate::telemetry::Count;
 use crate::time::Instant;
+use crate::trouble::About;
 use crate::tunnel::links::{Io, Links};
-use crate::tunnel::update::{ExportState, TargetState};
+use crate::tunnel::update::{Rest, Update};
 
 /// The tag of our questions who else is at an address: bit 31 is never set by a Linux kernel initiator.
 const PROBE_TAG: Tag = Tag(0xc000_ffff);
 
 impl Edge {
     /// Asks segments who else is there, and presents what nobody else does.
-    pub(crate) fn handle_timeout(&mut self, segments: &[SegmentState], links: &Links, io: &mut Io<'_>) {
+    pub(crate) fn handle_timeout(&mut self, segments: &[SegmentState], links: &mut Links, io: &mut Io<'_>) {
         if io.now < self.wake {
             return;
         }
+        self.tell_refusals(links, io);
         let mut peers = Vec::new();
-        for import in &mut self.imports {
+        for (id, import) in (0..).map(ImportId).zip(&mut self.imports) {
             let state = state_of(segments, import.config.segment);
             if import.presence.is_gone(io.now) {
+                io.telemetry.over(io.now, About::Foreign(id));
                 io.telemetry.event(Event::ForeignGone {
                     address: import.config.address,
                 });
@@ -49,35 +53,40 @@ impl Edge {
         let Some(import) = self.imports.get_mut(usize::from(id.0)) else {
             return;
         };
-        let (tell, new) = import.presence.heard(io.now);
-        if new {
+        if import.presence.heard(io.now) {
             io.telemetry.count(Count::Conflicts);
         }
-        if tell {
-            io.telemetry.event(Event::ForeignResponder {
-                address: import.config.address,
-                mac,
-                on_conflict: import.config.on_conflict,
-            });
-        }
+        let foreign = Event::ForeignResponder {
+            address: import.config.address,
+            mac,
+            effect: match import.config.on_conflict {
+                OnConflict::Alarm => ForeignEffect::None,
+                OnConflict::Stop if import.told.is_some() => ForeignEffect::WritesRefused,
+                OnConflict::Stop => ForeignEffect::NotPresented,
+            },
+        };
+        io.telemetry.raise(io.now, About::Foreign(id), foreign);
         self.wake = self.next_wake(io.now);
     }
 
     fn next_wake(&self, now: Instant) -> Instant {
         let deadlines = self.imports.iter().map(|import| import.presence.deadline(now));
-        deadlines.min().unwrap_or(Instant::NEVER)
+        deadlines
+            .min()
+            .unwrap_or(Instant::NEVER)
+            .min(self.refusals.deadline())
     }
 
     /// What an exit says about its exports.
     pub(crate) fn handle_update(
         &mut self,
         peer: PeerId,
-        entries: Vec<ExportState>,
+        update: Update,
         segments: &[SegmentState],
         links: &Links,
         io: &mut Io<'_>,
     ) {
-        for entry in entries {
+        for entry in update.entries {
             let wanted =
                 |import: &&mut Import| import.config.peer == peer && import.config.export == entry.name;
             for import in self.imports.iter_mut().filter(wanted) {
@@ -90,17 +99,35 @@ impl Edge {
                 }
             }
         }
+        if update.scope.rest == Rest::Nothing {
+            for import in self.imports_of(peer).map(|(_, import)| import) {
+                import.offered = Some(update.scope.exports);
+            }
+        }
         self.present(peer, segments, links, io);
+    }
+
+    /// The exports of a peer that we import and that it does not offer, once it has told all.
+    pub(crate) fn missed(&self, peer: PeerId) -> impl Iterator<Item = &str> {
+        let missed = move |import: &&Import| {
+            import.config.peer == peer && import.offered.is_some() && import.remote.is_none()
+        };
+        self.imports
+            .iter()
+            .filter(missed)
+            .map(|import| import.config.export.as_str())
+    }
+
+    fn imports_of(&mut self, peer: PeerId) -> impl Iterator<Item = (ImportId, &mut Import)> {
+        let all = (0..).map(ImportId).zip(&mut self.imports);
+        all.filter(move |(_, import)| import.config.peer == peer)
     }
 
     /// The peer process is another one: what the old one told us is void.
     pub(crate) fn forget(&mut self, peer: PeerId) {
-        for import in self
-            .imports
-            .iter_mut()
-            .filter(|import| import.config.peer == peer)
-        {
+        for (_, import) in self.imports_of(peer) {
             import.remote = None;
+            import.offered = None;
         }
     }
 
@@ -112,46 +139,41 @@ impl Edge {
         links: &Links,
         io: &mut Io<'_>,
     ) {
-        for import in self
-            .imports
-            .iter_mut()
-            .filter(|import| import.config.peer == peer)
-        {
+        let up = links.is_up(peer, io.now);
+        let workers = self.workers;
+        for (id, import) in self.imports_of(peer) {
             let state = state_of(segments, import.config.segment);
-            let live = import
-                .remote
-                .as_ref()
-                .is_some_and(|remote| remote.state == TargetState::Live);
-            let usable = live && links.is_up(peer, io.now) && state != SegmentState::Down;
-            if !usable {
+            let fault = match up {
+                true => import.fault(state, workers),
+                false => Some(ImportFault::NoSession),
+            };
+            if fault.is_some() {
                 import.presence.end();
             } else if import.presence.begin(io.now) {
                 ask(&import.config, state, io);
             }
             // What is presented stays so: initiators that know it would not forget it.
             let free = import.told.is_some() || import.presence.is_free(import.config.on_conflict, io.now);
-            let remote = import.remote.as_ref().filter(|_| usable && free);
+            let remote = import.remote.as_ref().filter(|_| fault.is_none() && free);
             let tell = remote.map(|remote| advertised(import, remote, state, QueryCommand::Read));
             let told = std::mem::replace(&mut import.told, tell);
-            let config = &import.config;
-            let (peer, export, address) = (links.name(peer), config.export.clone(), config.address);
             match (told, tell) {
                 (None, Some(_)) => {
-                    io.telemetry.event(Event::ImportUp {
-                        peer,
-                        export,
-                        address,
-                    });
+                    report::up(id, import, state, links, io);
                     advertise(import, state, io);
                 }
-                (Some(old), Some(new)) if old != new => advertise(import, state, io),
-                (Some(_), None) => io.telemetry.event(Event::ImportDown {
-                    peer,
-                    export,
-                    address,
-                }),
-                (Some(_), Some(_)) | (None, None) => {}
+                (Some(old), Some(new)) if old != new => {
+                    report::frames(id, import, state, links, io);
+                    advertise(import, state, io);
+                }
+                (Some(_), Some(_)) => {}
+                (was, None) => {
+                    let was = if was.is_some() { Before::Up } else { Before::Down };
+                    let fault = fault.unwrap_or(ImportFault::Taken);
+                    report::down(id, import, fault, was, links, io);
+                }
             }
+            report::writes(id, import, links, io);
         }
         self.wake = self.next_wake(io.now);
     }

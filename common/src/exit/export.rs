@@ -3,9 +3,9 @@
 use super::span::MAX_SECTORS;
 use super::target::{Target, TargetId};
 use super::watch::Liveness;
-use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, PeerId};
+use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, OnConflict, PeerId};
 use crate::segment::SegmentState;
-use crate::tunnel::update::{ExportState, Rights, TargetInfo, TargetState};
+use crate::tunnel::update::{ExportState, Rights, TargetInfo, TargetState, Writes};
 
 /// One export.
 #[derive(Debug)]
@@ -105,12 +105,18 @@ impl Export {
             export: self.id,
             name: self.name.clone(),
             state,
+            writes: if target.conflict && self.safety.on_conflict == OnConflict::Stop {
+                Writes::Stopped
+            } else {
+                Writes::Carried
+            },
             rights: grant.rights.clone(),
             identity: target.recognition.disk().map(Into::into).unwrap_or_default(),
             target: TargetInfo {
                 sectors: max_sectors(target, segment),
                 ..watch.info.clone()
             },
+            carried: carried(segment),
         })
     }
 }
@@ -118,10 +124,12 @@ impl Export {
 /// Sectors that one frame to or from the target can carry. Through a segment that is down it is what the target said:
 /// requests wait for it to come back, and are not refused for good.
 pub(crate) fn max_sectors(target: &Target, segment: SegmentState) -> u8 {
-    let told = target.watch.info.max_sectors();
-    let carried = match segment {
+    target.watch.info.max_sectors().min(carried(segment))
+}
+
+fn carried(segment: SegmentState) -> u8 {
+    match segment {
         SegmentState::Down => MAX_SECTORS,
-        SegmentState::Up { .. } => segment.max_sectors(),
-    };
-    told.min(carried).min(MAX_SECTORS)
+        SegmentState::Up { .. } => segment.max_sectors().min(MAX_SECTORS),
+    }
 }

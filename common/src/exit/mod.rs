@@ -9,6 +9,7 @@
 //! - `answer`: what the target says, and what the edge is told
 //! - `patience`: how long anything may take
 //! - `watching`: whether targets live, and whether they are who they were
+//! - `refusals`: what is logged of what peers do not get
 //!
 //! What they work with: `target` and `export`; `table`, the requests, with `pending`, `copies`, `overlap`, `chains` and
 //! `list`; `tags`, by which answers find them; `flow`, the initiators, with `turns`; `ways`, by which writes come, with a
@@ -26,6 +27,7 @@ mod overlap;
 mod patience;
 pub(crate) mod pending;
 mod recognition;
+mod refusals;
 mod request;
 mod rto;
 mod service;
@@ -46,6 +48,7 @@ use crate::frame::aoe::Pdu;
 use crate::segment::SegmentState;
 use crate::time::Instant;
 use crate::tunnel::links::{Io, Links};
+use crate::tunnel::update::{Rest, Scope};
 use export::Export;
 use flow::Flows;
 use table::{PendingTable, SlotId};
@@ -70,6 +73,8 @@ pub(crate) struct Exit {
     order: OrderGuard,
     /// Whether some peer has to be told something.
     news: bool,
+    /// Peers that have to be told how many exports they may use, be it none.
+    uninformed: Vec<PeerId>,
     sweep_at: Instant,
     /// The slot where it goes on.
     sweep_from: usize,
@@ -134,6 +139,7 @@ impl Exit {
             max_age,
             order: OrderGuard::On,
             news: false,
+            uninformed: Vec::new(),
             sweep_at: Instant::NEVER,
             sweep_from: 0,
             wake: now,
@@ -152,6 +158,9 @@ impl Exit {
         for export in &mut self.exports {
             export.changed_for(peer);
         }
+        if !self.uninformed.contains(&peer) {
+            self.uninformed.push(peer);
+        }
         self.news = true;
     }
 
@@ -161,12 +170,14 @@ impl Exit {
             return;
         }
         let mut peers: Vec<PeerId> = self.exports.iter().flat_map(Export::uninformed).collect();
+        peers.extend(&self.uninformed);
         peers.sort_unstable();
         peers.dedup();
         for peer in peers {
-            // A peer that is away or has not acknowledged the last update asks again through `inform` or
+            // A peer that is away, or has not acknowledged the last update asks again through `inform` or
             // its acknowledgement.
             if hands.links.takes_update(peer, hands.io.now) {
+                self.uninformed.retain(|other| *other != peer);
                 let entries = self.entries(peer, hands.segments);
                 hands.links.send_update(peer, &entries, hands.io);
             }
@@ -185,9 +196,11 @@ impl Exit {
 
     fn entries(&mut self, peer: PeerId, segments: &[SegmentState]) -> Vec<u8> {
         let mut entries = Vec::new();
+        let mut rest = Rest::Nothing;
         for export in &mut self.exports {
             if entries.len() >= UPDATE_LEN {
                 self.news = true;
+                rest = Rest::Follows;
                 break;
             }
             let Some(target) = self.targets.get(usize::from(export.target.0)) else {
@@ -197,7 +210,12 @@ impl Exit {
                 state.emit(&mut entries);
             }
         }
-        entries
+        let offered = self.exports.iter().filter(|export| export.rights(peer).is_some());
+        let exports = u16::try_from(offered.count()).unwrap_or(u16::MAX);
+        let mut update = Vec::with_capacity(entries.len() + 3);
+        Scope { rest, exports }.emit(&mut update);
+        update.append(&mut entries);
+        update
     }
 
     fn target(&self, id: TargetId) -> Option<&Target> {

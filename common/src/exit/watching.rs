@@ -19,6 +19,7 @@ use crate::frame::query::Query;
 use crate::frame::{Ata, Header, MacAddr, Tag};
 use crate::segment::{self, SegmentState};
 use crate::telemetry::Count;
+use crate::trouble::About;
 use crate::tunnel::links::Io;
 use crate::tunnel::update::TargetInfo;
 
@@ -294,26 +295,34 @@ impl Exit {
             return;
         }
         let address = target.address;
+        self.changed(id);
         let mut stopped = Vec::new();
         for export in self.exports.iter().filter(|export| export.target == id) {
             let (name, on_conflict) = (export.name.clone(), export.safety.on_conflict);
-            hands.io.telemetry.event(match &conflict {
-                Some(Conflict::Changed { known, found }) => Event::TargetChanged {
+            let about = About::Conflict(export.id);
+            let (now, telemetry) = (hands.io.now, &mut hands.io.telemetry);
+            let Some(conflict) = &conflict else {
+                telemetry.over(now, about);
+                telemetry.event(Event::ConflictOver {
+                    export: name,
+                    target: address,
+                });
+                continue;
+            };
+            let event = match conflict {
+                Conflict::Changed { known, found } => Event::TargetChanged {
                     export: name,
                     target: address,
                     difference: found.difference(known),
                     on_conflict,
                 },
-                Some(Conflict::Second(mac)) => Event::SecondResponder {
+                Conflict::Second(mac) => Event::SecondResponder {
                     export: name,
                     mac: *mac,
                     on_conflict: Some(on_conflict),
                 },
-                None => Event::ConflictOver {
-                    export: name,
-                    target: address,
-                },
-            });
+            };
+            telemetry.raise(now, about, event);
             if on_conflict == OnConflict::Stop {
                 stopped.push(export.id);
             }
@@ -345,9 +354,16 @@ impl Exit {
             Heard::Imposter => told.imposter_told.tell(io.now, IMPOSTER_EVENT_EVERY),
             Heard::Changed | Heard::Up => told.change_told.tell(io.now, CHANGE_EVENT_EVERY),
         };
+        if heard == Heard::Up {
+            for export in self.exports.iter().filter(|export| export.target == id) {
+                io.telemetry.over(io.now, About::Target(export.id));
+            }
+        }
         if !due {
             return;
         }
+        let Some(target) = self.target(id) else { return };
+        let told = &target.watch;
         let (address, buffer_count, sectors) = (target.address, told.info.buffer_count, told.info.sectors);
         for export in self.exports.iter().filter(|export| export.target == id) {
             let export = export.name.clone();
@@ -383,10 +399,11 @@ impl Exit {
             return;
         };
         for export in self.exports.iter().filter(|export| export.target == id) {
-            io.telemetry.event(Event::TargetDown {
+            let down = Event::TargetDown {
                 export: export.name.clone(),
                 target: address,
-            });
+            };
+            io.telemetry.raise(io.now, About::Target(export.id), down);
         }
     }
 }

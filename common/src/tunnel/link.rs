@@ -60,10 +60,8 @@ pub(crate) struct Link {
     pub(crate) dialing: Option<Dialing>,
     /// The newest first message it ever sent.
     pub(crate) newest_call: u64,
-    /// Calls in a row that we answered and it did not confirm.
-    pub(crate) unconfirmed: u32,
-    /// When a refused handshake of it was last told of.
-    pub(crate) last_refusal: Seldom,
+    /// Calls in a row that we answered and it did not confirm, and when the first one came.
+    pub(crate) unconfirmed: (u32, Instant),
     pub(crate) packer: Packer,
     /// Whether it is on the list of those to flush.
     pub(crate) is_packed: bool,
@@ -129,8 +127,7 @@ impl Link {
             sessions: Sessions::default(),
             dialing: None,
             newest_call: 0,
-            unconfirmed: 0,
-            last_refusal: Seldom::default(),
+            unconfirmed: (0, now),
             packer: Packer::default(),
             is_packed: false,
             awaits_news: false,

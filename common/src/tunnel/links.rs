@@ -10,6 +10,8 @@ mod due;
 mod messages;
 mod records;
 
+pub(crate) use messages::Applies;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -24,15 +26,18 @@ use super::path_mtu::Refused;
 use super::record::{TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE};
 use crate::config::{Cipher, Endpoint, PeerConfig, PeerId, TunnelConfig};
 use crate::drop_reason::DropReason;
+use crate::event::Event;
 use crate::output::{Output, Path};
 use crate::random::{Random, Secrets};
-use crate::seldom::Seldom;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
+use crate::trouble::About;
 use crate::worker::Worker;
 
 /// Bits of a session index that hold the peer; the rest is random.
 const PEER_BITS: u32 = 12;
+/// A peer that has to call us and has not done so for this long after our start is logged.
+const CALL_WITHIN: Duration = Duration::from_secs(9);
 
 /// Ways to one peer that are tried. The names of gateways have one address or two, not hundreds.
 const MAX_WAYS: usize = 16;
@@ -56,8 +61,6 @@ pub(crate) struct Links {
     /// Peers with something packed.
     packed: Vec<PeerId>,
     changes: VecDeque<(PeerId, Change)>,
-    /// When strangers were last told of; a peer's is in its link.
-    last_refusal: Seldom,
     wake: Instant,
 }
 
@@ -122,7 +125,6 @@ impl Links {
                 .collect::<Option<Vec<_>>>()?,
             packed: Vec::new(),
             changes: VecDeque::new(),
-            last_refusal: Seldom::default(),
             wake: now,
         })
     }
@@ -135,13 +137,19 @@ impl Links {
             .unwrap_or_default()
     }
 
-    /// Peers whose endpoint has a name to resolve.
-    pub(crate) fn callable(&self) -> impl Iterator<Item = PeerId> {
-        let known = |link: &Link| link.endpoint == Endpoint::Known;
-        (0..)
-            .zip(&self.links)
-            .filter(move |(_, link)| known(link))
-            .map(|(peer, _)| PeerId(peer))
+    /// Asks for the addresses of the peers that we call, and notes who has to call us.
+    pub(crate) fn start(&self, now: Instant, telemetry: &mut Telemetry) {
+        for (peer, link) in (0..).map(PeerId).zip(&self.links) {
+            match link.endpoint {
+                Endpoint::Known => telemetry.event(Event::EndpointNeeded(peer)),
+                Endpoint::Unknown => {
+                    let nobody = Event::NobodyCalls {
+                        peer: link.name.clone(),
+                    };
+                    telemetry.raise_after(CALL_WITHIN, now, About::Session(peer), nobody);
+                }
+            }
+        }
     }
 
     pub(crate) fn is_up(&self, peer: PeerId, now: Instant) -> bool {
@@ -284,6 +292,28 @@ impl Links {
         refused
     }
 
+    /// The kernel did not take datagrams for this path. While there is no session with the peer this is why.
+    pub(crate) fn note_send_failed(
+        &self,
+        path: Path,
+        now: Instant,
+        error: impl FnOnce() -> String,
+        telemetry: &mut Telemetry,
+    ) {
+        let peers = (0..).map(PeerId).zip(&self.links);
+        let found = peers.into_iter().find(|(_, link)| link.path == Some(path));
+        let failed = || Event::SendFailed {
+            peer: found.map(|(_, link)| link.name.clone()),
+            error: error(),
+        };
+        match found {
+            Some((peer, link)) if link.sessions.current.is_none() => {
+                telemetry.raise(now, About::Session(peer), failed());
+            }
+            _ => telemetry.happened(now, 1, About::Sending(found.map(|(peer, _)| peer)), failed),
+        }
+    }
+
     /// Opens a datagram. Handshakes are dealt with here; what comes out is a record.
     pub(crate) fn handle_datagram<'a>(
         &mut self,
@@ -332,6 +362,12 @@ impl Links {
 fn expects_answer(kind: Kind) -> bool {
     match kind {
         Kind::Request | Kind::Ping | Kind::Update => true,
-        Kind::Reply | Kind::Pong | Kind::UpdateAck | Kind::Close | Kind::Report | Kind::Abandon => false,
+        Kind::Reply
+        | Kind::Pong
+        | Kind::UpdateAck
+        | Kind::Close
+        | Kind::Report
+        | Kind::Abandon
+        | Kind::Refusals => false,
     }
 }

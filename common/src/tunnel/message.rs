@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     Report,
     /// What the sender of a session will not send again.
     Abandon,
+    /// What an edge refused to initiators.
+    Refusals,
 }
 
 impl Kind {
@@ -64,7 +66,7 @@ impl Kind {
     pub(crate) fn wants_news(self) -> bool {
         match self {
             Kind::Request | Kind::Reply | Kind::Ping | Kind::Update | Kind::UpdateAck => true,
-            Kind::Pong | Kind::Report | Kind::Abandon | Kind::Close => false,
+            Kind::Pong | Kind::Report | Kind::Abandon | Kind::Close | Kind::Refusals => false,
         }
     }
 
@@ -79,13 +81,14 @@ impl Kind {
             Kind::Close => 7,
             Kind::Report => 8,
             Kind::Abandon => 9,
+            Kind::Refusals => 10,
         }
     }
 
     fn decode(code: u8) -> Option<Kind> {
-        use Kind::{Abandon, Close, Ping, Pong, Reply, Report, Request, Update, UpdateAck};
+        use Kind::{Abandon, Close, Ping, Pong, Refusals, Reply, Report, Request, Update, UpdateAck};
         [
-            Request, Reply, Ping, Pong, Update, UpdateAck, Close, Report, Abandon,
+            Request, Reply, Ping, Pong, Update, UpdateAck, Close, Report, Abandon, Refusals,
         ]
         .into_iter()
         .find(|kind| kind.code() == code)

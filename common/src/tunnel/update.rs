@@ -1,17 +1,48 @@
-//! What an exit tells an edge about the exports it may use.
+//! What an exit tells an edge about the exports it may use, and what the edge misses.
 //!
 //! ```text
-//!  update    serial u32, then entries, each:
-//!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8 | size u64 | digest 8
+//!  update    serial u32 | more u8 | exports u16, then entries, each:
+//!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8 | carried u8 | size u64 | digest 8
 //!            | name length u8, name | string length u16, string | initiators u8, 6 bytes each
+//!  more      1: another update follows with exports that the edge has not been told of; else 0
+//!  exports   how many the edge may use
 //!  flags     1 live   16 away   2 read-write   4 config string may be set   8 only the listed initiators
-//!  ack       serial u32
+//!            32 writes are refused, for another disk may answer
+//!  ack       serial u32, then names of exports that the edge imports and was not told of, each: length u8, name
 //! ```
 
 use super::message::take;
 use crate::config::{Access, Allow, ConfigString, ExportId};
 use crate::frame::MacAddr;
 use crate::frame::query::MAX_STRING_LEN;
+
+/// Names in one ack.
+pub(crate) const MAX_MISSED: usize = 16;
+/// Longest name of an export, in bytes.
+const MAX_NAME_LEN: usize = 64;
+
+/// An update, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Update {
+    pub(crate) serial: u32,
+    pub(crate) scope: Scope,
+    pub(crate) entries: Vec<ExportState>,
+}
+
+/// How much of all there is an update tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) rest: Rest,
+    /// Exports that the edge may use.
+    pub(crate) exports: u16,
+}
+
+/// Whether the edge knows all that it may use, once it has this update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Nothing,
+    Follows,
+}
 
 /// One export, as one peer may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +53,23 @@ pub(crate) struct ExportState {
     pub(crate) name: String,
     /// Whether the target answers.
     pub(crate) state: TargetState,
+    /// Whether writes are refused because another disk may answer.
+    pub(crate) writes: Writes,
     /// What the peer may do; its number of initiators is at most 255.
     pub(crate) rights: Rights,
     /// Which disk it is; zeros if it is not known.
     pub(crate) identity: Identity,
     /// The target's own Config answer, sectors already limited to what the exit's segment carries.
     pub(crate) target: TargetInfo,
+    /// Sectors that a frame on the exit's segment carries.
+    pub(crate) carried: u8,
+}
+
+/// What becomes of writes that are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writes {
+    Carried,
+    Stopped,
 }
 
 /// Which disk a target is.
@@ -103,6 +145,7 @@ const READ_WRITE: u8 = 2;
 const MAY_SET: u8 = 4;
 const LISTED_ONLY: u8 = 8;
 const AWAY: u8 = 16;
+const WRITES_STOPPED: u8 = 32;
 
 impl ExportState {
     /// Appends the entry.
@@ -110,6 +153,7 @@ impl ExportState {
         let flag = |condition, flag| if condition { flag } else { 0 };
         let flags = flag(self.state == TargetState::Live, LIVE)
             | flag(self.state == TargetState::Away, AWAY)
+            | flag(self.writes == Writes::Stopped, WRITES_STOPPED)
             | flag(self.rights.access == Access::ReadWrite, READ_WRITE)
             | flag(self.rights.config_string == ConfigString::Set, MAY_SET)
             | flag(self.rights.initiators.is_some(), LISTED_ONLY);
@@ -118,6 +162,7 @@ impl ExportState {
         out.extend_from_slice(&self.target.firmware.to_be_bytes());
         out.extend_from_slice(&self.target.buffer_count.to_be_bytes());
         out.push(self.target.sectors);
+        out.push(self.carried);
         out.extend_from_slice(&self.identity.size.to_be_bytes());
         out.extend_from_slice(&self.identity.digest);
         let name_len = u8::try_from(self.name.len()).unwrap_or(u8::MAX);
@@ -137,7 +182,7 @@ impl ExportState {
         let [flags] = take(rest)?;
         let firmware = u16::from_be_bytes(take(rest)?);
         let buffer_count = u16::from_be_bytes(take(rest)?);
-        let [sectors] = take(rest)?;
+        let [sectors, carried] = take(rest)?;
         let identity = Identity {
             size: u64::from_be_bytes(take(rest)?),
             digest: take(rest)?,
@@ -162,6 +207,11 @@ impl ExportState {
                 (false, true) => TargetState::Away,
                 (false, false) => TargetState::Unknown,
             },
+            writes: if set(WRITES_STOPPED) {
+                Writes::Stopped
+            } else {
+                Writes::Carried
+            },
             rights: Rights {
                 access: if set(READ_WRITE) {
                     Access::ReadWrite
@@ -182,19 +232,69 @@ impl ExportState {
                 sectors,
                 string,
             },
+            carried,
         })
     }
 }
 
-/// Serial and entries of an update; `None` if it is damaged anywhere.
-pub(crate) fn parse(message: &[u8]) -> Option<(u32, Vec<ExportState>)> {
+impl Scope {
+    /// Appends it: what stands between the serial and the entries.
+    pub(crate) fn emit(self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.rest == Rest::Follows));
+        out.extend_from_slice(&self.exports.to_be_bytes());
+    }
+
+    fn parse(rest: &mut &[u8]) -> Option<Scope> {
+        let [more] = take(rest)?;
+        Some(Scope {
+            rest: match more {
+                0 => Rest::Nothing,
+                _ => Rest::Follows,
+            },
+            exports: u16::from_be_bytes(take(rest)?),
+        })
+    }
+}
+
+/// An update; `None` if it is damaged anywhere.
+pub(crate) fn parse(message: &[u8]) -> Option<Update> {
     let mut rest = message;
     let serial = u32::from_be_bytes(take(&mut rest)?);
+    let scope = Scope::parse(&mut rest)?;
     let mut entries = Vec::new();
     while !rest.is_empty() {
         entries.push(ExportState::parse(&mut rest)?);
     }
-    Some((serial, entries))
+    Some(Update {
+        serial,
+        scope,
+        entries,
+    })
+}
+
+/// Appends an ack: at most [`MAX_MISSED`] names go along.
+pub(crate) fn emit_ack<'a>(serial: u32, missed: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&serial.to_be_bytes());
+    for name in missed.filter(|name| name.len() <= MAX_NAME_LEN).take(MAX_MISSED) {
+        out.push(u8::try_from(name.len()).unwrap_or_default());
+        out.extend_from_slice(name.as_bytes());
+    }
+}
+
+/// Serial and names of an ack; `None` if it is damaged, or names what no export can be called.
+pub(crate) fn parse_ack(message: &[u8]) -> Option<(u32, Vec<&str>)> {
+    let mut rest = message;
+    let serial = u32::from_be_bytes(take(&mut rest)?);
+    let mut missed = Vec::new();
+    while !rest.is_empty() {
+        let [len] = take(&mut rest)?;
+        let name = str::from_utf8(take_slice(&mut rest, len.into())?).ok()?;
+        if missed.len() >= MAX_MISSED || name.len() > MAX_NAME_LEN || name.contains(char::is_control) {
+            return None;
+        }
+        missed.push(name);
+    }
+    Some((serial, missed))
 }
 
 fn take_slice<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
@@ -222,12 +322,16 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..1024),
         );
         let identity = any::<(u64, [u8; 8])>().prop_map(|(size, digest)| Identity { size, digest });
+        let writes = prop::sample::select(vec![Writes::Carried, Writes::Stopped]);
         let state = prop::sample::select(vec![TargetState::Unknown, TargetState::Live, TargetState::Away]);
-        (any::<u16>(), "[a-z]{1,64}", (state, identity), rights, target).prop_map(
-            |(export, name, (state, identity), rights, target)| ExportState {
+        let how = (state, writes, identity, any::<u8>());
+        (any::<u16>(), "[a-z]{1,64}", how, rights, target).prop_map(
+            |(export, name, (state, writes, identity, carried), rights, target)| ExportState {
                 export: ExportId(export),
                 name,
                 state,
+                writes,
+                carried,
                 rights: Rights {
                     access: if rights.0 {
                         Access::ReadWrite
@@ -254,15 +358,31 @@ mod tests {
 
     proptest! {
         #[test]
-        fn updates_survive_a_round_trip(states in prop::collection::vec(state(), 0..5), serial: u32) {
+        fn updates_survive_a_round_trip(
+            entries in prop::collection::vec(state(), 0..5),
+            serial: u32,
+            exports: u16,
+            follows: bool,
+        ) {
+            let rest = if follows { Rest::Follows } else { Rest::Nothing };
+            let scope = Scope { rest, exports };
             let mut message = serial.to_be_bytes().to_vec();
-            states.iter().for_each(|state| state.emit(&mut message));
-            prop_assert_eq!(parse(&message), Some((serial, states)));
+            scope.emit(&mut message);
+            entries.iter().for_each(|state| state.emit(&mut message));
+            prop_assert_eq!(parse(&message), Some(Update { serial, scope, entries }));
+        }
+
+        #[test]
+        fn acks_survive_a_round_trip_up_to_their_bounds(names in prop::collection::vec("[a-z]{1,70}", 0..20), serial: u32) {
+            let mut message = Vec::new();
+            emit_ack(serial, names.iter().map(String::as_str), &mut message);
+            let carried = names.iter().map(String::as_str).filter(|name| name.len() <= 64);
+            prop_assert_eq!(parse_ack(&message), Some((serial, carried.take(16).collect())));
         }
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
-            let _ = parse(&bytes);
+            let _ = (parse(&bytes), parse_ack(&bytes));
         }
     }
 }

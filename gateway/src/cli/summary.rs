@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use aoe_common::config::PathMtu;
 use aoe_common::worker::Worker;
+use nix::net::if_::if_nametoindex;
 use serde::{Serialize, Serializer};
 
 use super::paint::Paint;
@@ -20,6 +21,8 @@ pub(super) struct Summary<'a> {
     peers: Vec<Peer<'a>>,
     exports: Vec<Export<'a>>,
     imports: Vec<Import<'a>>,
+    /// What may keep it from working, as far as this host shows.
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -147,6 +150,7 @@ impl<'a> Summary<'a> {
                     worker: Worker::of_export(&import.export, loaded.workers),
                 })
                 .collect(),
+            warnings: warnings(loaded),
         }
     }
 
@@ -181,8 +185,32 @@ impl<'a> Summary<'a> {
                 .map(|import| import.line() + &worker(import.worker))
                 .collect(),
         );
+        list("warning", self.warnings.clone());
         text
     }
+}
+
+/// What is no fault of the configuration and may keep it from working all the same.
+fn warnings(loaded: &Loaded) -> Vec<String> {
+    let missing = loaded.devices.iter().zip(&loaded.core.segments);
+    let mut warnings: Vec<String> = missing
+        .filter_map(|(device, segment)| match device {
+            // A longer name is an alternative one, which only the kernel's netlink interface finds.
+            Device::Nic(nic) if nic.len() < libc::IFNAMSIZ && if_nametoindex(nic.as_str()).is_err() => {
+                Some(format!(
+                    "segment {}: there is no device {nic} now; `ip link` shows those there are, and the gateway waits for it",
+                    segment.name
+                ))
+            }
+            _ => None,
+        })
+        .collect();
+    if loaded.endpoints.iter().all(Option::is_none) {
+        warnings.push(String::from(
+            "no peer has an `endpoint`, so this gateway calls nobody: each peer needs an `endpoint` for this one",
+        ));
+    }
+    warnings
 }
 
 impl<'a> Segment<'a> {

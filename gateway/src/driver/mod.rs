@@ -65,8 +65,6 @@ struct Attached {
 struct Wire {
     index: u8,
     udp: UdpWire,
-    /// When a failure was last logged.
-    told: Option<Instant>,
 }
 
 /// Whether the loop goes on.
@@ -78,9 +76,6 @@ enum Flow {
 
 /// A turn that takes longer was stopped: what it made for a segment is not sent any more.
 const LONGEST_TURN: Duration = Duration::from_millis(500);
-
-/// A socket's failures are logged at most this often; the counters have all of them.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 impl Driver {
     /// A data plane at rest, with `segments` segments that are all down, and a way to command it. After work was found
@@ -103,11 +98,7 @@ impl Driver {
         // The configuration allows at most as many of either as their numbers in the engine can count.
         let wires: Vec<_> = (0..=u8::MAX)
             .zip(wires)
-            .map(|(index, udp)| Wire {
-                index,
-                udp,
-                told: None,
-            })
+            .map(|(index, udp)| Wire { index, udp })
             .collect();
         for wire in &wires {
             waiter.watch(Source::Wire(wire.index.into()), &wire.udp);
@@ -326,7 +317,7 @@ impl Driver {
         });
         if let Err(error) = received {
             self.engine.count_drop(DropReason::WireReceiveFailed, 1);
-            wire.tell(now, "receive", &error);
+            self.engine.note_receive_failed(now, || error.to_string());
         }
     }
 
@@ -350,7 +341,8 @@ impl Driver {
                 .count_drop(DropReason::WireSendFailed, outcome.failed as u64);
             // Otherwise shorter ones follow, and the engine says so.
             if matches!(refused, None | Some(Refused::Fixed)) {
-                wire.tell(now, "send", &error);
+                self.engine
+                    .note_send_failed(train.path, now, || format!("{error}{}", advice(&error)));
             }
         }
         if self.clock.now().saturating_since(now) > LONGEST_TURN {
@@ -386,8 +378,12 @@ impl Driver {
             }
         }
         let mut line = format!("{}counters", self.label);
+        let empty = line.len();
         for (name, value) in self.engine.counters().iter().filter(|(_, value)| *value != 0) {
             line.push_str(&format!(" {name}={value}"));
+        }
+        if line.len() == empty {
+            line.push_str(": nothing has been counted yet");
         }
         tracing::info!("{line}");
     }
@@ -417,18 +413,6 @@ impl Segment {
     }
 }
 
-impl Wire {
-    fn tell(&mut self, now: Instant, action: &str, error: &io::Error) {
-        if self
-            .told
-            .is_none_or(|told| now.saturating_since(told) >= TELL_EVERY)
-        {
-            self.told = Some(now);
-            tracing::warn!("a datagram was lost: cannot {action}: {error}{}", advice(error));
-        }
-    }
-}
-
 /// Closes a packet socket on a thread of its own: the kernel waits for a grace period (`packet_release`), which on a
 /// busy machine takes seconds, and the other segments have work to do. A TAP device closes at once, and must be gone
 /// before the control side makes it anew.
@@ -446,6 +430,9 @@ fn advice(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EMSGSIZE) => " (the device's MTU is smaller than the peer's path_mtu)",
         Some(libc::EPERM) => " (a packet filter of this host forbids it)",
+        Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => {
+            " (this host has no route there; `ip route get` shows it)"
+        }
         _ => "",
     }
 }

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
+use aoe_keys::PublicKey;
+
 use super::{Io, Links, PEER_BITS};
 use crate::config::{Endpoint, PeerId};
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::output::Path;
 use crate::time::Instant;
+use crate::trouble::About;
 use crate::tunnel::admission::Admission;
 use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
 use crate::tunnel::link::Dialing;
 use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::session::{Agreed, Session};
 
-/// Refused handshakes are told of at most this often: of each peer, and of all strangers together, so that strangers
-/// cannot hide what is wrong with a peer.
-const REFUSAL_EVENT_EVERY: Duration = Duration::from_secs(10);
 /// Answers to one call computed in vain: whoever sees our calls and knows our public key can make any number that cost
 /// us curve operations. The next call is answered anew.
 const MAX_FAILURES: u32 = 64;
@@ -24,6 +24,8 @@ const MAX_FAILURES: u32 = 64;
 const SILENT_CALLS: u32 = 3;
 /// Calls without confirmation before we say so.
 const UNCONFIRMED_CALLS: u32 = 3;
+/// Time over which they have come at least: calls that waited while one of the two gateways was stopped come all at once.
+const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 
 impl Links {
     /// Calls a peer.
@@ -68,9 +70,11 @@ impl Links {
             attempt,
             again_at,
         });
-        if attempt == SILENT_CALLS && link.sessions.current.is_none() {
-            let peer = link.name.clone();
-            io.telemetry.event(Event::PeerSilent { peer });
+        if attempt >= SILENT_CALLS && link.sessions.current.is_none() {
+            let silent = Event::PeerSilent {
+                peer: link.name.clone(),
+            };
+            io.telemetry.raise(io.now, About::Session(peer), silent);
         }
         // Also at the first call to a peer that fell silent: it may have moved, or a device of ours was made anew.
         let resolve = attempt % 3 == 2 || attempt == 0 && link.sessions.current.is_some();
@@ -100,15 +104,11 @@ impl Links {
             worker: self.worker,
         };
         let Ok(call) = Call::read(&identity, macs::body(datagram), self.secrets.draw()) else {
-            self.refused(
-                None,
-                "a caller that knows our public key could not be understood",
-                io,
-            );
+            stranger(path, None, io);
             return Err(DropReason::HandshakeUndecryptable);
         };
         let Some(at) = self.links.iter().position(|link| link.key == call.caller) else {
-            self.refused(None, "a caller with a key that no [[peer]] has", io);
+            stranger(path, Some(call.caller), io);
             return Err(DropReason::HandshakeUnknownPeer);
         };
         let peer = PeerId(u16::try_from(at).unwrap_or(u16::MAX));
@@ -133,14 +133,16 @@ impl Links {
         io.out.trains.push_datagram(path, &message);
         match outcome {
             Ok(agreed) => {
-                link.unconfirmed = link.unconfirmed.saturating_add(1);
+                let (calls, since) = link.unconfirmed;
+                let since = if calls == 0 { io.now } else { since };
+                link.unconfirmed = (calls.saturating_add(1), since);
                 let session = Session::new(agreed, io.now, self.rekey_after);
                 link.sessions.next = Some((session, io.now));
                 self.wake = self.wake.min(link.deadline(self.keepalive));
-                if link.unconfirmed >= UNCONFIRMED_CALLS {
+                if calls + 1 >= UNCONFIRMED_CALLS && io.now >= since + UNCONFIRMED_FOR {
                     let why = "it calls but never confirms; compare the psk of both sides, and see whether our \
                                datagrams reach it";
-                    self.refused(Some(peer), why, io);
+                    self.refused(peer, why, io);
                 }
                 Ok(())
             }
@@ -183,11 +185,8 @@ impl Links {
                 if let Some(dialing) = link.dialing.as_mut() {
                     dialing.dial.take_if(|dial| dial.failures >= MAX_FAILURES);
                 }
-                self.refused(
-                    Some(peer),
-                    "its answer does not decrypt; compare the psk of both sides",
-                    io,
-                );
+                let why = "its answer does not decrypt; compare the psk of both sides";
+                self.refused(peer, why, io);
                 Err(DropReason::HandshakeUndecryptable)
             }
             Err(failure) => {
@@ -237,32 +236,25 @@ impl Links {
         self.ping(peer, io);
     }
 
-    fn no_agreement(&mut self, peer: PeerId, failure: Failure, io: &mut Io<'_>) {
+    fn no_agreement(&self, peer: PeerId, failure: Failure, io: &mut Io<'_>) {
         let what = match failure {
             Failure::NoAgreement(what) => what,
             Failure::Undecryptable => "its handshake does not decrypt",
         };
-        if self.may_tell_refusal(Some(peer), io.now) {
-            io.telemetry.event(Event::NoAgreement {
-                peer: self.name(peer),
-                what,
-            });
-        }
+        let refused = Event::NoAgreement {
+            peer: self.name(peer),
+            what,
+        };
+        io.telemetry.raise(io.now, About::Session(peer), refused);
     }
 
-    fn refused(&mut self, peer: Option<PeerId>, why: &'static str, io: &mut Io<'_>) {
-        if self.may_tell_refusal(peer, io.now) {
-            io.telemetry.event(Event::HandshakeRefused {
-                peer: peer.map(|peer| self.name(peer)),
-                why,
-            });
+    /// Why no session comes about with a peer. While there is one, a failed call for new keys is no trouble yet.
+    fn refused(&self, peer: PeerId, why: &'static str, io: &mut Io<'_>) {
+        if !self.is_up(peer, io.now) {
+            let peer_name = self.name(peer);
+            let refused = Event::HandshakeRefused { peer: peer_name, why };
+            io.telemetry.raise(io.now, About::Session(peer), refused);
         }
-    }
-
-    fn may_tell_refusal(&mut self, peer: Option<PeerId>, now: Instant) -> bool {
-        let link = peer.and_then(|peer| self.links.get_mut(usize::from(peer.0)));
-        let last_refusal = link.map_or(&mut self.last_refusal, |link| &mut link.last_refusal);
-        last_refusal.tell(now, REFUSAL_EVENT_EVERY)
     }
 
     /// A session index: random to others, to us the peer; no other session of that peer has it.
@@ -284,6 +276,15 @@ impl Links {
             .max(self.last_stamp + 1);
         self.last_stamp
     }
+}
+
+/// Somebody calls who is none of our peers.
+fn stranger(path: Path, key: Option<PublicKey>, io: &mut Io<'_>) {
+    io.telemetry
+        .happened(io.now, 1, About::Strangers, || Event::Stranger {
+            from: path.remote,
+            key: key.map(|key| key.fingerprint()),
+        });
 }
 
 #[cfg(test)]

@@ -8,11 +8,20 @@ use crate::tunnel::link::{OutgoingUpdate, UPDATE_RETRY};
 use crate::tunnel::message::{Kind, Position};
 use crate::tunnel::reassembly::{Step, Whole};
 use crate::tunnel::report::Report;
+use crate::tunnel::update::emit_ack;
 
 /// What a pong returns of a ping: its number.
 const PING_LEN: usize = 8;
 /// A ping's number and the answerer's clock.
 const PONG_LEN: usize = 16;
+
+/// What becomes of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applies {
+    Now,
+    /// It was applied before.
+    Already,
+}
 
 impl Links {
     /// Puts a fragment to its message; returns the message once it is whole.
@@ -48,7 +57,7 @@ impl Links {
             .is_some_and(|link| link.outgoing.is_none() && link.is_up(now))
     }
 
-    /// Sends an update (`entries` without the serial) until it is acknowledged.
+    /// Sends an update (`entries`: what follows the serial) until it is acknowledged.
     pub(crate) fn send_update(&mut self, peer: PeerId, entries: &[u8], io: &mut Io<'_>) {
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
             return;
@@ -69,19 +78,49 @@ impl Links {
         self.wake = self.wake.min(again_at);
     }
 
-    /// Acknowledges an update; false if it was applied before, or comes too soon, which is not acknowledged.
-    pub(crate) fn accept_update(&mut self, peer: PeerId, serial: u32, io: &mut Io<'_>) -> bool {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return false;
-        };
-        let fresh = serial > link.seen_serial;
-        if fresh && !link.applies_update(io.now) {
-            io.telemetry.drop(DropReason::UpdateTooSoon);
-            return false;
+    /// Whether an update is to be applied, or only acknowledged.
+    ///
+    /// # Errors
+    /// It comes too soon, which is not acknowledged.
+    pub(crate) fn judge_update(
+        &mut self,
+        peer: PeerId,
+        serial: u32,
+        now: Instant,
+    ) -> Result<Applies, DropReason> {
+        let link = self.links.get_mut(usize::from(peer.0));
+        let link = link.ok_or(DropReason::NoSession)?;
+        if serial <= link.seen_serial {
+            return Ok(Applies::Already);
         }
-        link.seen_serial = link.seen_serial.max(serial);
-        self.send_or_count(peer, Kind::UpdateAck, &serial.to_be_bytes(), io);
-        fresh
+        if !link.applies_update(now) {
+            return Err(DropReason::UpdateTooSoon);
+        }
+        link.seen_serial = serial;
+        Ok(Applies::Now)
+    }
+
+    /// Acknowledges an update; `missed` are the imports that no update told of.
+    pub(crate) fn ack_update<'a>(
+        &mut self,
+        peer: PeerId,
+        serial: u32,
+        missed: impl Iterator<Item = &'a str>,
+        io: &mut Io<'_>,
+    ) {
+        let mut ack = Vec::new();
+        emit_ack(serial, missed, &mut ack);
+        self.send_or_count(peer, Kind::UpdateAck, &ack, io);
+    }
+
+    /// Takes an acknowledgement; whether it is that of the update under way.
+    pub(crate) fn handle_ack(&mut self, peer: PeerId, serial: u32) -> bool {
+        let link = self.links.get_mut(usize::from(peer.0));
+        let update = link.and_then(|link| link.outgoing.take_if(|update| update.serial == serial));
+        if update.is_some() {
+            self.changes.push_back((peer, Change::UpdateAcked));
+        }
+        update.is_some()
     }
 
     /// Deals with a message that concerns the tunnel itself.
@@ -107,20 +146,6 @@ impl Links {
                 if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
                     link.answered(ping, clock, io);
                     self.wake = self.wake.min(link.probe_path_at());
-                }
-            }
-            Kind::UpdateAck => {
-                let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-                    return;
-                };
-                let acked = message.first_chunk().map(|serial| u32::from_be_bytes(*serial));
-                if link
-                    .outgoing
-                    .as_ref()
-                    .is_some_and(|update| Some(update.serial) == acked)
-                {
-                    link.outgoing = None;
-                    self.changes.push_back((peer, Change::UpdateAcked));
                 }
             }
             Kind::Close => {
@@ -155,7 +180,7 @@ impl Links {
                     }
                 }
             }
-            Kind::Request | Kind::Reply | Kind::Update => {}
+            Kind::Request | Kind::Reply | Kind::Update | Kind::UpdateAck | Kind::Refusals => {}
         }
     }
 }

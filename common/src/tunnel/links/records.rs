@@ -8,6 +8,7 @@ use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::output::Path;
 use crate::telemetry::Count;
+use crate::trouble::About;
 use crate::tunnel::gaps::Arrival;
 use crate::tunnel::link::Dialing;
 use crate::tunnel::peer_clock::Came;
@@ -102,7 +103,7 @@ impl Links {
             return;
         };
         link.flush(io);
-        link.unconfirmed = 0;
+        link.unconfirmed = (0, io.now);
         // Whoever called: there are new keys, and a call of ours that is still under way is not needed.
         link.dialing = None;
         let (protection, cipher) = (session.protection, session.cipher);
@@ -122,16 +123,20 @@ impl Links {
                 link.repair.clear(&mut io.out.trains);
                 link.clock.forget();
                 link.seen_serial = 0;
+                // It may tell only what is new to the old process.
+                link.outgoing = None;
                 if was_up {
                     let why = "the peer was restarted";
-                    io.telemetry.event(Event::SessionLost {
+                    let lost = Event::SessionLost {
                         peer: link.name.clone(),
                         why,
-                    });
+                    };
+                    io.telemetry.raise(io.now, About::Session(peer), lost);
                 }
                 self.changes.push_back((peer, Change::Restarted));
             }
         }
+        io.telemetry.over(io.now, About::Session(peer));
         if promotion != Promotion::Rekeyed {
             io.telemetry.event(Event::SessionUp {
                 peer: link.name.clone(),
@@ -152,10 +157,11 @@ impl Links {
         link.owes_since = None;
         link.sessions.previous = None;
         if link.sessions.current.take().is_some() {
-            io.telemetry.event(Event::SessionLost {
+            let lost = Event::SessionLost {
                 peer: link.name.clone(),
                 why,
-            });
+            };
+            io.telemetry.raise(io.now, About::Session(peer), lost);
             self.changes.push_back((peer, Change::Lost));
         }
         match link.endpoint {

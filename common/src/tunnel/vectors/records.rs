@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Vector, hex, number};
 use crate::config::{Access, ConfigString};
+use crate::refusal;
 use crate::time::Instant;
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::message::{
@@ -15,7 +16,7 @@ use crate::tunnel::reassembly::{Reassembly, Step};
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::report::Report;
 use crate::tunnel::session::{Agreed, Role, Session};
-use crate::tunnel::update::{self, ExportState, TargetState};
+use crate::tunnel::update::{self, ExportState, Rest, TargetState, Writes};
 
 const NOW: Instant = Instant::from_micros(0);
 
@@ -235,13 +236,21 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
             ));
         }
         Kind::Update => {
-            let (serial, entries) = update::parse(message).unwrap();
-            lines.push(format!("update {serial}"));
-            lines.extend(entries.iter().map(tell_export));
+            let update = update::parse(message).unwrap();
+            let rest = match update.scope.rest {
+                Rest::Nothing => "all",
+                Rest::Follows => "more follow",
+            };
+            lines.push(format!(
+                "update {} {rest} of {}",
+                update.serial, update.scope.exports
+            ));
+            lines.extend(update.entries.iter().map(tell_export));
         }
         Kind::UpdateAck => {
-            let serial = u32::from_be_bytes(message.try_into().unwrap());
-            lines.push(format!("update-ack {serial}"));
+            let (serial, missed) = update::parse_ack(message).unwrap();
+            let missed: String = missed.iter().map(|name| format!(" missed {name}")).collect();
+            lines.push(format!("update-ack {serial}{missed}"));
         }
         Kind::Ping | Kind::Pong => lines.push(format!("{} {}", name(kind), hex(message))),
         Kind::Report | Kind::Abandon => {
@@ -257,6 +266,15 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
                 line.push_str(&format!(" missing {first}..{end}"));
             }
             lines.push(line);
+        }
+        Kind::Refusals => {
+            let refused = refusal::parse(message).unwrap();
+            lines.extend(refused.iter().map(|refused| {
+                format!(
+                    "refused export {} initiator {} {} times {}",
+                    refused.export.0, refused.initiator, refused.what, refused.times
+                )
+            }));
         }
         Kind::Close => {
             assert!(message.is_empty());
@@ -284,7 +302,7 @@ fn tell_export(state: &ExportState) -> String {
             .join(" "),
     };
     format!(
-        "export {} name {} {} {} {} firmware {:#06x} buffers {} sectors {} size {} digest {} \
+        "export {} name {} {} {} {}{} firmware {:#06x} buffers {} sectors {} carried {} size {} digest {} \
          string {} initiators {initiators}",
         state.export.0,
         state.name,
@@ -301,9 +319,14 @@ fn tell_export(state: &ExportState) -> String {
             ConfigString::Read => "may-read",
             ConfigString::Set => "may-set",
         },
+        match state.writes {
+            Writes::Carried => "",
+            Writes::Stopped => " writes-stopped",
+        },
         state.target.firmware,
         state.target.buffer_count,
         state.target.sectors,
+        state.carried,
         state.identity.size,
         hex(&state.identity.digest),
         state.target.string.len(),
@@ -321,6 +344,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Close => "close",
         Kind::Report => "report",
         Kind::Abandon => "abandon",
+        Kind::Refusals => "refusals",
     }
 }
 
@@ -345,11 +369,20 @@ fn emit(chunk: &Chunk<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(pdu);
         }
         Kind::Update => {
-            let (serial, entries) = update::parse(chunk.bytes).unwrap();
-            out.extend_from_slice(&serial.to_be_bytes());
-            entries.iter().for_each(|entry| entry.emit(out));
+            let update = update::parse(chunk.bytes).unwrap();
+            out.extend_from_slice(&update.serial.to_be_bytes());
+            update.scope.emit(out);
+            update.entries.iter().for_each(|entry| entry.emit(out));
+        }
+        Kind::Refusals => {
+            let refused = refusal::parse(chunk.bytes).unwrap();
+            refused.iter().for_each(|refused| refused.emit(out));
+        }
+        Kind::UpdateAck => {
+            let (serial, missed) = update::parse_ack(chunk.bytes).unwrap();
+            update::emit_ack(serial, missed.into_iter(), out);
         }
         Kind::Report | Kind::Abandon => Report::parse(chunk.bytes).unwrap().emit(out),
-        Kind::Ping | Kind::Pong | Kind::UpdateAck | Kind::Close => out.extend_from_slice(chunk.bytes),
+        Kind::Ping | Kind::Pong | Kind::Close => out.extend_from_slice(chunk.bytes),
     }
 }

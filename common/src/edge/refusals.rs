@@ -1,0 +1,115 @@
+//! What the edge refused to initiators: logged here, and told to the exit, whose operator decides.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Captured, Edge};
+use crate::config::{ImportId, PeerId};
+use crate::drop_reason::DropReason;
+use crate::event::{Event, Place};
+use crate::refusal::{MAX_REFUSALS, Refusal, RefusalKind, Refused};
+use crate::time::Instant;
+use crate::trouble::About;
+use crate::tunnel::links::{Io, Links};
+use crate::tunnel::message::Kind;
+
+/// Refusals are collected for this long before the exit is told.
+const COLLECT: Duration = Duration::from_secs(2);
+/// Kinds of refusals collected, over all imports; more are only logged here.
+const MAX_COLLECTED: usize = 256;
+
+/// What the exits are yet to be told.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    collected: BTreeMap<(PeerId, ImportId, RefusalKind), Refused>,
+    tell_at: Instant,
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Refusals {
+            collected: BTreeMap::new(),
+            tell_at: Instant::NEVER,
+        }
+    }
+}
+
+impl Refusals {
+    pub(super) fn deadline(&self) -> Instant {
+        self.tell_at
+    }
+
+    fn collect(&mut self, key: (PeerId, ImportId, RefusalKind), refused: Refused, now: Instant) {
+        if self.collected.len() >= MAX_COLLECTED && !self.collected.contains_key(&key) {
+            return;
+        }
+        if self.collected.is_empty() {
+            self.tell_at = now + COLLECT;
+        }
+        let times = self.collected.get(&key).map_or(0, |before| before.times);
+        let times = times.saturating_add(refused.times);
+        self.collected.insert(key, Refused { times, ..refused });
+    }
+}
+
+impl Edge {
+    /// A request to this import ended here for this reason.
+    pub(super) fn note_refusal(
+        &mut self,
+        id: ImportId,
+        captured: Captured<'_>,
+        reason: DropReason,
+        links: &Links,
+        io: &mut Io<'_>,
+    ) {
+        let import = self.imports.get(usize::from(id.0));
+        let Some((import, what)) = import.zip(Refusal::of(reason, &captured.pdu)) else {
+            return;
+        };
+        let config = &import.config;
+        io.telemetry
+            .happened(io.now, 1, About::RefusedHere(id, what.kind()), || {
+                Event::RequestRefused {
+                    place: Place::Import(config.address),
+                    export: config.export.clone(),
+                    peer: links.name(config.peer),
+                    initiator: captured.initiator,
+                    what,
+                }
+            });
+        let Some(remote) = &import.remote else { return };
+        let refused = Refused {
+            export: remote.export,
+            initiator: captured.initiator,
+            what,
+            times: 1,
+        };
+        let key = (config.peer, id, what.kind());
+        self.refusals.collect(key, refused, io.now);
+        self.wake = self.wake.min(self.refusals.deadline());
+    }
+
+    /// Tells the exits what was refused, when that is due.
+    pub(super) fn tell_refusals(&mut self, links: &mut Links, io: &mut Io<'_>) {
+        if io.now < self.refusals.tell_at {
+            return;
+        }
+        self.refusals.tell_at = Instant::NEVER;
+        let collected: Vec<_> = std::mem::take(&mut self.refusals.collected).into_iter().collect();
+        for of_peer in collected.chunk_by(|((one, ..), _), ((other, ..), _)| one == other) {
+            for entries in of_peer.chunks(MAX_REFUSALS) {
+                let mut message = Vec::new();
+                entries.iter().for_each(|(_, refused)| refused.emit(&mut message));
+                let Some(((peer, ..), _)) = entries.first() else {
+                    continue;
+                };
+                // Without a session nothing of the peer is presented, and it logs that itself.
+                if links.is_up(*peer, io.now)
+                    && let Err(reason) = links.send(*peer, Kind::Refusals, &message, &[], io)
+                {
+                    io.telemetry.drop(reason);
+                }
+            }
+        }
+    }
+}

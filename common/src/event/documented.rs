@@ -1,0 +1,245 @@
+//! `docs/log.md` has every line that is logged at WARN, as it is logged.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aoe_keys::SecretKey;
+
+use super::{Event, ForeignEffect, FrameLimit, ImportFault, Level, Missed, Place, Refusal};
+use crate::config::{Cipher, OnConflict, PeerId, Protection};
+use crate::disk::Disk;
+use crate::frame::{Address, MacAddr};
+
+const IMPORT: Address = Address { shelf: 107, slot: 3 };
+const TARGET: Address = Address { shelf: 7, slot: 3 };
+const INITIATOR: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+const STATION: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 9]);
+
+fn a() -> String {
+    "site-a".to_owned()
+}
+
+fn b() -> String {
+    "site-b".to_owned()
+}
+
+fn backup() -> String {
+    "backup".to_owned()
+}
+
+fn of_sessions() -> Vec<Event> {
+    let from = SocketAddr::from(([192, 0, 2, 9], 34978));
+    vec![
+        Event::EndpointNeeded(PeerId(0)),
+        Event::SessionUp {
+            peer: b(),
+            protection: Protection::Encrypt,
+            cipher: Cipher::Aes256Gcm,
+        },
+        Event::SessionRekeyed { peer: b() },
+        Event::SessionLost {
+            peer: b(),
+            why: "it does not answer",
+        },
+        Event::PeerSilent { peer: b() },
+        Event::PeerMoved { peer: b() },
+        Event::PathMtu {
+            peer: b(),
+            mtu: 1500,
+            why: "probes of that size are answered",
+        },
+        Event::NoAgreement {
+            peer: a(),
+            what: "the two sides accept no common protection mode; compare `protection` of the peer on both",
+        },
+        Event::HandshakeRefused {
+            peer: a(),
+            why: "it calls but never confirms; compare the psk of both sides, and see whether our datagrams reach it",
+        },
+        Event::Stranger {
+            from,
+            key: Some(SecretKey::from_bytes([1; 32]).public().fingerprint()),
+        },
+        Event::Stranger { from, key: None },
+        Event::NobodyCalls { peer: a() },
+        Event::SendFailed {
+            peer: Some(b()),
+            error: "Operation not permitted (os error 1) (a packet filter of this host forbids it)"
+                .to_owned(),
+        },
+        Event::ReceiveFailed {
+            error: "Connection refused (os error 111)".to_owned(),
+        },
+        Event::StoodStill(Duration::from_secs(8)),
+        Event::Still {
+            event: Box::new(Event::PeerMoved { peer: b() }),
+            times: 2,
+            lasted: Duration::from_secs(60),
+        },
+        Event::Over(Box::new(Event::PeerMoved { peer: b() })),
+    ]
+}
+
+fn of_exports() -> Vec<Event> {
+    vec![
+        Event::TargetUp {
+            export: backup(),
+            target: TARGET,
+            mac: STATION,
+            buffer_count: 16,
+            sectors: 2,
+        },
+        Event::TargetDown {
+            export: backup(),
+            target: TARGET,
+        },
+        Event::SecondResponder {
+            export: backup(),
+            mac: STATION,
+            on_conflict: Some(OnConflict::Stop),
+        },
+        Event::TargetChanged {
+            export: backup(),
+            target: TARGET,
+            difference: "serial number V2, not V1".to_owned(),
+            on_conflict: OnConflict::Stop,
+        },
+        Event::DiskGrown {
+            export: backup(),
+            target: TARGET,
+            was: 131_072,
+            is: 262_144,
+        },
+        Event::DiskKnown {
+            export: backup(),
+            disk: Disk::unlike_any(),
+        },
+        Event::ConflictOver {
+            export: backup(),
+            target: TARGET,
+        },
+        Event::ExportMissed {
+            peer: a(),
+            export: "vault".to_owned(),
+            why: Missed::Nowhere,
+            others: 0,
+        },
+        Event::ExportMissed {
+            peer: a(),
+            export: backup(),
+            why: Missed::NotAllowed,
+            others: 0,
+        },
+        Event::ExportFound { peer: a() },
+        Event::RequestRefused {
+            place: Place::Exit,
+            export: backup(),
+            peer: a(),
+            initiator: INITIATOR,
+            what: Refusal::ReadOnly,
+        },
+    ]
+}
+
+fn of_imports() -> Vec<Event> {
+    let down = |why| Event::ImportDown {
+        peer: b(),
+        export: backup(),
+        address: IMPORT,
+        why,
+    };
+    let foreign = |effect| Event::ForeignResponder {
+        address: IMPORT,
+        mac: STATION,
+        effect,
+    };
+    vec![
+        Event::ImportUp {
+            peer: b(),
+            export: backup(),
+            address: IMPORT,
+            sectors: 17,
+        },
+        down(ImportFault::NoSession),
+        down(ImportFault::PeerRestarted),
+        down(ImportFault::SegmentDown),
+        down(ImportFault::Taken),
+        down(ImportFault::Untold),
+        down(ImportFault::NotOffered { others: Some(1) }),
+        down(ImportFault::TargetNeverHeard),
+        down(ImportFault::TargetAway),
+        down(ImportFault::FramesTooShortHere),
+        down(ImportFault::FramesTooShortThere),
+        Event::ShortFrames {
+            address: IMPORT,
+            sectors: 2,
+            possible: 17,
+            limit: FrameLimit::OurSegment,
+        },
+        Event::WritesRefused {
+            peer: b(),
+            export: backup(),
+            address: IMPORT,
+        },
+        Event::WritesTaken { address: IMPORT },
+        Event::ImportChanged {
+            peer: b(),
+            export: backup(),
+            address: IMPORT,
+        },
+        foreign(ForeignEffect::NotPresented),
+        Event::ForeignGone { address: IMPORT },
+        Event::RequestRefused {
+            place: Place::Import(IMPORT),
+            export: backup(),
+            peer: b(),
+            initiator: INITIATOR,
+            what: Refusal::ReadOnly,
+        },
+    ]
+}
+
+/// One event of each kind, or more where they differ in what is to be done.
+fn samples() -> Vec<Event> {
+    [of_sessions(), of_exports(), of_imports()].concat()
+}
+
+/// The names of all kinds, as they stand in the source.
+fn kinds() -> Vec<&'static str> {
+    let source = include_str!("../event.rs");
+    let (_, body) = source.split_once("pub enum Event {\n").unwrap();
+    let (body, _) = body.split_once("\n}\n").unwrap();
+    let variants = body.lines().filter_map(|line| {
+        let line = line.strip_prefix("    ")?;
+        let name = line.split([' ', '(', ',', '{']).next()?;
+        name.starts_with(char::is_uppercase).then_some(name)
+    });
+    variants.collect()
+}
+
+#[test]
+fn every_warning_stands_in_the_page_about_the_log_as_it_is_logged() {
+    let samples = samples();
+    let debug: Vec<String> = samples.iter().map(|event| format!("{event:?}")).collect();
+    let has = |kind: &str| {
+        let named = |text: &String| {
+            text.strip_prefix(kind)
+                .is_some_and(|rest| rest.starts_with([' ', '(', '{']))
+        };
+        debug.iter().any(named)
+    };
+    let forgotten: Vec<&str> = kinds().into_iter().filter(|kind| !has(kind)).collect();
+    assert!(
+        kinds().len() >= 30 && forgotten.is_empty(),
+        "no sample of {forgotten:?}"
+    );
+    let page = include_str!("../../../docs/log.md");
+    let loud = samples
+        .iter()
+        .filter(|event| event.level() == Level::Warn && !matches!(event, Event::Still { .. }));
+    let missing: Vec<String> = loud
+        .map(ToString::to_string)
+        .filter(|line| !page.lines().any(|other| other == line))
+        .collect();
+    assert!(missing.is_empty(), "not in docs/log.md:\n{}", missing.join("\n"));
+}

@@ -1,0 +1,93 @@
+//! What is logged of what peers, and initiators behind them, do not get.
+
+use super::Exit;
+use crate::config::PeerId;
+use crate::drop_reason::DropReason;
+use crate::event::{Event, Missed, Place};
+use crate::frame::Pdu;
+use crate::refusal::{self, Refusal, Refused};
+use crate::trouble::{About, Was};
+use crate::tunnel::links::{Io, Links};
+use crate::tunnel::message::RequestHead;
+
+impl Exit {
+    /// What a peer imports and was not told of, be it that there is no such export or that it may not use it.
+    pub(crate) fn note_missed(&self, peer: PeerId, missed: &[&str], links: &Links, io: &mut Io<'_>) {
+        let about = About::Missed(peer);
+        // What it was told since is not missed any more.
+        let allowed = |name: &str| {
+            let named = self.exports.iter().filter(|export| export.name == name);
+            named.map(|export| export.rights(peer).is_some()).next()
+        };
+        let first = missed.iter().find(|name| allowed(name) != Some(true));
+        let Some(export) = first else {
+            if io.telemetry.over(io.now, about) == Was::Logged {
+                io.telemetry.event(Event::ExportFound {
+                    peer: links.name(peer),
+                });
+            }
+            return;
+        };
+        let missed = Event::ExportMissed {
+            peer: links.name(peer),
+            export: (*export).to_owned(),
+            why: match allowed(export) {
+                Some(_) => Missed::NotAllowed,
+                None => Missed::Nowhere,
+            },
+            others: missed.len() - 1,
+        };
+        io.telemetry.raise(io.now, about, missed);
+    }
+
+    /// What an edge refused to initiators, by what we told it.
+    pub(crate) fn note_refusals(
+        &self,
+        peer: PeerId,
+        message: &[u8],
+        links: &Links,
+        io: &mut Io<'_>,
+    ) -> Result<(), DropReason> {
+        let refusals = refusal::parse(message).ok_or(DropReason::MessageMalformed)?;
+        for refused in refusals.iter().filter(|refused| refused.times > 0) {
+            self.note_refused(peer, refused, links, io);
+        }
+        Ok(())
+    }
+
+    /// A request of a peer ended here for this reason. An honest edge refuses most by itself.
+    pub(crate) fn note_refused_request(
+        &self,
+        peer: PeerId,
+        message: &[u8],
+        reason: DropReason,
+        links: &Links,
+        io: &mut Io<'_>,
+    ) {
+        let Some((head, bytes)) = RequestHead::parse(message) else {
+            return;
+        };
+        let what = Pdu::parse(bytes).ok().and_then(|pdu| Refusal::of(reason, &pdu));
+        let Some(what) = what else { return };
+        let refused = Refused {
+            export: head.export,
+            initiator: head.initiator,
+            what,
+            times: 1,
+        };
+        self.note_refused(peer, &refused, links, io);
+    }
+
+    fn note_refused(&self, peer: PeerId, refused: &Refused, links: &Links, io: &mut Io<'_>) {
+        let export = self.exports.get(usize::from(refused.export.0));
+        let about = About::RefusedThere(peer, refused.what.kind());
+        io.telemetry
+            .happened(io.now, refused.times.into(), about, || Event::RequestRefused {
+                place: Place::Exit,
+                export: export.map_or_else(|| "?".to_owned(), |export| export.name.clone()),
+                peer: links.name(peer),
+                initiator: refused.initiator,
+                what: refused.what,
+            });
+    }
+}
