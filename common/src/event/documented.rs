@@ -101,7 +101,7 @@ fn of_exports() -> Vec<Event> {
         Event::TargetChanged {
             export: backup(),
             target: TARGET,
-            difference: "serial number V2, not V1".to_owned(),
+            difference: "serial \"V2\", not \"V1\"".to_owned(),
             on_conflict: OnConflict::Stop,
         },
         Event::DiskGrown {
