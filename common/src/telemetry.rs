@@ -65,7 +65,8 @@ counts! {
     RecordsOpened => "records_opened",
     /// Records sealed.
     RecordsSealed => "records_sealed",
-    /// Records that did not arrive in time and were asked for.
+    /// Records that came only after they were asked for, or never; not those the sender says are not worth it, as probes
+    /// of a path's MTU that it does not carry.
     RecordsMissed => "records_missed",
     /// Records that did not arrive at all, although they were asked for.
     RecordsGivenUp => "records_given_up",

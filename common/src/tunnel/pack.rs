@@ -256,6 +256,8 @@ fn extend_from_both(out: &mut Vec<u8>, head: &[u8], body: &[u8], offset: usize, 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::super::message::chunks;
@@ -295,7 +297,7 @@ mod tests {
             for datagram in train.datagrams() {
                 let mut datagram = datagram.to_vec();
                 let header = RecordHeader::parse(*datagram.first_chunk().unwrap()).unwrap();
-                let (payload, _) = receiver.open(header, &mut datagram, now).unwrap();
+                let (payload, _) = receiver.open(header, &mut datagram, Duration::ZERO, now).unwrap();
                 for chunk in chunks(payload) {
                     let chunk = chunk.unwrap();
                     match chunk.position {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::gaps::{MAX_AGE, Tolerance};
 use super::kept::{Kept, Wanted};
 use super::peer_clock::PeerClock;
+use super::replay::WINDOW;
 use super::report::Report;
 use super::round_trip::RoundTrip;
 use crate::output::{Path, SentTrain, TRAIN_MAX_DATAGRAMS, TRAIN_MAX_LEN, TrainBatch};
@@ -41,6 +42,11 @@ const SOONEST: u32 = 2;
 /// Nor before this part of it since it was last sent again: less than what lies between two questions, which are
 /// answered each.
 const PAUSE: u32 = 16;
+/// Records looked at for reports: so many for each that is sent, as an honest peer asks for none more often; so many in
+/// advance, and saved up at most.
+const LOOKS: usize = 16;
+const FIRST_LOOKS: usize = 4096;
+const MOST_LOOKS: usize = 1 << 20;
 /// What the answer to a ping or record may take besides the round trip: the peer's news, and slow clocks.
 const PROBE_SLACK: Duration = Duration::from_millis(3);
 /// How long to wait for news of the last record as long as the round trip is not known.
@@ -53,6 +59,7 @@ pub(crate) struct Repair {
     /// The session before: what was under way when it was replaced.
     previous: Sending,
     credit: usize,
+    looks: usize,
     pub(crate) tolerance: Tolerance,
     reported_at: Instant,
     news_since: Option<Instant>,
@@ -107,6 +114,7 @@ impl Repair {
             current: Sending::default(),
             previous: Sending::default(),
             credit: FIRST_CREDIT,
+            looks: FIRST_LOOKS,
             tolerance: Tolerance::default(),
             reported_at: now,
             news_since: None,
@@ -119,6 +127,7 @@ impl Repair {
     pub(crate) fn keep(&mut self, sent: SentTrain, now: Instant, pool: &mut TrainBatch) {
         let receiver = sent.records.receiver;
         self.credit = (self.credit + sent.bytes.len()).min(MOST_CREDIT);
+        self.looks = (self.looks + LOOKS * sent.bytes.len().div_ceil(sent.stride.max(1))).min(MOST_LOOKS);
         if receiver == self.previous.receiver && receiver != self.current.receiver {
             return self.previous.kept.keep(sent, now, pool);
         }
@@ -194,13 +203,17 @@ impl Repair {
             }
             let (from, to) = sending.kept.clamp(first, end);
             if from >= to {
-                resent.refused += end - first;
+                resent.refused += (end - first).min(WINDOW);
                 resent.abandoned.add(first, end);
                 continue;
             }
-            resent.refused += (end - first) - (to - from);
+            resent.refused += ((end - first) - (to - from)).min(WINDOW);
             resent.abandoned.add(first, from);
             for counter in from..to {
+                let Some(looks) = self.looks.checked_sub(1) else {
+                    break;
+                };
+                self.looks = looks;
                 match sending.kept.take_record(counter, datagram_len, times, now) {
                     Wanted::UnderWay => {}
                     Wanted::Gone => {
@@ -388,5 +401,49 @@ impl Again {
             trains.push(path, self.stride, std::mem::take(&mut self.bytes));
             self.count = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PeerId;
+    use crate::output::Records;
+
+    #[test]
+    fn reports_cost_work_by_what_was_sent_and_not_by_what_they_say() {
+        let (mut repair, mut trains) = (Repair::new(Instant::default()), TrainBatch::default());
+        let path = Path::new(0, "192.0.2.1:1".parse().unwrap());
+        let keep = |repair: &mut Repair, first, trains: &mut TrainBatch| {
+            let records = Records {
+                peer: PeerId(0),
+                receiver: 7,
+                first,
+                sealed_at: Instant::default(),
+            };
+            let sent = SentTrain {
+                records,
+                stride: 10,
+                bytes: vec![0; 640],
+            };
+            repair.keep(sent, Instant::default(), trains);
+        };
+        let ask = |repair: &mut Repair, trains: &mut TrainBatch, micros| {
+            let mut report = Report::new(7, 1 << 20, 0);
+            report.add(0, 1 << 20);
+            let clock = &mut PeerClock::default();
+            let way = Some((path, 1000));
+            repair
+                .handle_report(&report, clock, way, Instant::from_micros(micros), trains)
+                .records
+        };
+        keep(&mut repair, 0, &mut trains);
+        keep(&mut repair, 64, &mut trains);
+        let most = (FIRST_LOOKS + 128 * LOOKS) as u64;
+        let sent: u64 = (1..10_000).map(|at| ask(&mut repair, &mut trains, at)).sum();
+        // By then the bytes are used up as well.
+        assert!(sent <= most && repair.looks == 0, "{sent}");
+        keep(&mut repair, 128, &mut trains);
+        assert!(repair.looks == 64 * LOOKS);
     }
 }

@@ -53,9 +53,45 @@ impl ReplayWindow {
         true
     }
 
-    /// Whether `counter` would be the newest of all: only such a record may move the peer's address.
-    pub(crate) fn is_newest(&self, counter: u64) -> bool {
-        counter >= self.next
+    /// One more than the newest counter seen.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The first counter from `from` on that has not been seen, or `end`.
+    ///
+    /// This and what follows is right for counters within the window and below [`next`](Self::next).
+    pub(crate) fn next_missing(&self, from: u64, end: u64) -> u64 {
+        self.run(from, end, |word| word)
+    }
+
+    /// The first counter from `from` on that has been seen, or `end`.
+    pub(crate) fn next_arrived(&self, from: u64, end: u64) -> u64 {
+        self.run(from, end, |word| !word)
+    }
+
+    /// How many counters have not been seen.
+    pub(crate) fn count_missing(&self, from: u64, end: u64) -> u64 {
+        spans(from, end)
+            .map(|(at, mask)| u64::from((!self.word(at) & mask).count_ones()))
+            .sum()
+    }
+
+    /// Marks all of these; returns how many had not been seen.
+    pub(crate) fn mark_all(&mut self, from: u64, end: u64) -> u64 {
+        let missing = self.count_missing(from, end);
+        spans(from, end).for_each(|(at, mask)| *self.word_mut(at) |= mask);
+        missing
+    }
+
+    /// Where the ones end that begin at `from`, in words as `read` makes them.
+    fn run(&self, from: u64, end: u64, read: impl Fn(u64) -> u64) -> u64 {
+        spans(from, end)
+            .find_map(|(at, mask)| {
+                let other = !read(self.word(at)) & mask;
+                (other != 0).then(|| at / 64 * 64 + u64::from(other.trailing_zeros()))
+            })
+            .unwrap_or(end)
     }
 
     fn word(&self, counter: u64) -> u64 {
@@ -78,6 +114,17 @@ fn index(counter: u64) -> usize {
 
 fn bit(counter: u64) -> u64 {
     1 << (counter % 64)
+}
+
+/// The words that `from..end` lies in: a counter in each, and the bits that are meant.
+fn spans(from: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
+    let mut at = from;
+    std::iter::from_fn(move || {
+        let start = at;
+        let bits = (end.saturating_sub(start)).min(64 - start % 64);
+        at += bits;
+        (bits > 0).then(|| (start, u64::MAX >> (64 - bits) << (start % 64)))
+    })
 }
 
 #[cfg(test)]

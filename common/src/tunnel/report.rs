@@ -40,10 +40,10 @@ impl Report {
         }
     }
 
-    /// Names the records `first..end`, behind those named before; what is too much for one report is left out.
-    pub(crate) fn add(&mut self, first: u64, end: u64) {
+    /// Names the records `first..end`, behind those named before; false if that is too much for one report.
+    pub(crate) fn add(&mut self, first: u64, end: u64) -> bool {
         if first >= end {
-            return;
+            return true;
         }
         let last = self
             .count
@@ -54,7 +54,7 @@ impl Report {
             && let Ok(longer) = u32::try_from(end - first + u64::from(*count))
         {
             *count = longer;
-            return;
+            return true;
         }
         let range = (
             u32::try_from(first.saturating_sub(self.floor)),
@@ -63,7 +63,9 @@ impl Report {
         if let (Some(slot), (Ok(first), Ok(count))) = (self.ranges.get_mut(self.count), range) {
             *slot = (first, count);
             self.count += 1;
+            return true;
         }
+        false
     }
 
     /// Whether no range is named.
@@ -146,7 +148,7 @@ mod tests {
     #[test]
     fn no_report_has_more_ranges_than_allowed_nor_one_beyond_the_newest() {
         let mut report = Report::new(1, 1000, 0);
-        (0..40).for_each(|n| report.add(2 * n, 2 * n + 1));
+        (0..40).for_each(|n| assert_eq!(report.add(2 * n, 2 * n + 1), n < 32));
         let mut bytes = Vec::new();
         report.emit(&mut bytes);
         assert_eq!(bytes.len(), MAX_REPORT_LEN);

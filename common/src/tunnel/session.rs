@@ -6,9 +6,8 @@
 use std::time::Duration;
 
 use super::cipher::RecordKey;
-use super::gaps::Gaps;
+use super::gaps::{Arrival, Gaps};
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
-use super::replay::ReplayWindow;
 use crate::config::{Cipher, Protection};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
@@ -50,24 +49,14 @@ pub(crate) struct Session {
     pub(crate) protection: Protection,
     pub(crate) cipher: Cipher,
     pub(crate) peer_boot: u64,
-    /// What the peer sent and has not arrived.
+    /// What has arrived of what the peer sent.
     pub(crate) gaps: Gaps,
     pub(crate) remote_index: u32,
     send_key: RecordKey,
     receive_key: RecordKey,
     next_counter: u64,
-    replay: ReplayWindow,
     since: Instant,
     rekey_after: Duration,
-}
-
-/// Whether an opened record is the newest of its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Freshness {
-    /// Newer than every other: its source address may become the peer's.
-    Newest,
-    /// Overtaken on the way.
-    Late,
 }
 
 impl Session {
@@ -83,7 +72,6 @@ impl Session {
             send_key: agreed.send_key,
             receive_key: agreed.receive_key,
             next_counter: 0,
-            replay: ReplayWindow::default(),
             since: now,
             rekey_after,
         }
@@ -96,7 +84,7 @@ impl Session {
 
     /// Whether the peer has used it.
     pub(crate) fn has_opened(&self) -> bool {
-        !self.replay.is_newest(0)
+        !self.gaps.is_new()
     }
 
     /// When this side should start to replace it. The listener waits a little longer, so that normally only the
@@ -177,12 +165,13 @@ impl Session {
         &mut self,
         header: RecordHeader,
         datagram: &'a mut [u8],
+        tolerance: Duration,
         now: Instant,
-    ) -> Result<(&'a mut [u8], Freshness), DropReason> {
+    ) -> Result<(&'a mut [u8], Arrival), DropReason> {
         if now >= self.ends_at() || header.counter >= REFUSE_RECORDS {
             return Err(DropReason::RecordSessionExpired);
         }
-        if !self.replay.would_accept(header.counter) {
+        if !self.gaps.would_accept(header.counter) {
             return Err(DropReason::RecordReplayed);
         }
         if datagram.len() < HEADER_LEN + AUTH_TAG_LEN {
@@ -192,15 +181,9 @@ impl Session {
             .receive_key
             .open(header.counter, datagram)
             .ok_or(DropReason::RecordForged)?;
-        let freshness = if self.replay.is_newest(header.counter) {
-            Freshness::Newest
-        } else {
-            Freshness::Late
-        };
-        if !self.replay.mark(header.counter) {
-            return Err(DropReason::RecordReplayed);
-        }
-        Ok((payload, freshness))
+        let arrival = self.gaps.arrived(header.counter, tolerance, now);
+        let arrival = arrival.ok_or(DropReason::RecordReplayed)?;
+        Ok((payload, arrival))
     }
 }
 
@@ -241,7 +224,7 @@ pub(crate) mod tests {
         let mut record = record.to_vec();
         let header = RecordHeader::parse(*record.first_chunk().unwrap()).unwrap();
         session
-            .open(header, &mut record, now)
+            .open(header, &mut record, Duration::ZERO, now)
             .map(|(payload, _)| payload.to_vec())
     }
 
@@ -305,9 +288,9 @@ pub(crate) mod tests {
         let mut late = sealed(&mut dialer, b"late");
         let mut freshness = |record: &mut Vec<u8>| {
             let header = RecordHeader::parse(*record.first_chunk().unwrap()).unwrap();
-            listener.open(header, record, now).unwrap().1
+            listener.open(header, record, Duration::ZERO, now).unwrap().1
         };
-        assert_eq!(freshness(&mut late), Freshness::Newest);
-        assert_eq!(freshness(&mut early), Freshness::Late);
+        assert!(freshness(&mut late).is_newest());
+        assert!(!freshness(&mut early).is_newest());
     }
 }

@@ -4,7 +4,7 @@ use super::Link;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::telemetry::Count;
-use crate::tunnel::gaps::patience;
+use crate::tunnel::gaps::Pace;
 use crate::tunnel::links::Io;
 use crate::tunnel::message::{CHUNK_HEAD_LEN, Chunk, Kind, chunks};
 use crate::tunnel::pack::{Outlet, Packer};
@@ -87,19 +87,20 @@ impl Link {
 
     /// Packs what the peer should hear of its records, for every session that there is something to tell of.
     pub(crate) fn report(&mut self, io: &mut Io<'_>) {
-        let patience = patience(self.clock.round_trip());
+        let pace = Pace::new(self.repair.tolerance, self.clock.round_trip());
         let mut total = 0;
         for slot in [Slot::Previous, Slot::Current, Slot::Next] {
-            let Some(session) = self.sessions.get_mut(slot) else {
+            let session = self.sessions.get_mut(slot);
+            let Some(session) = session.filter(|session| session.gaps.has_news(io.now)) else {
                 continue;
             };
-            let gaps = &mut session.gaps;
-            io.telemetry.add(Count::RecordsGivenUp, gaps.expire(io.now));
-            if !gaps.has_news() && gaps.deadline() > io.now {
+            let report = session.gaps.report(session.local_index, pace, io.now);
+            let given_up = session.gaps.take_given_up();
+            io.telemetry.add(Count::RecordsGivenUp, given_up);
+            io.telemetry.add(Count::RecordsMissed, given_up);
+            let Some(report) = report else {
                 continue;
-            }
-            let (report, missed) = gaps.report(session.local_index, patience, io.now);
-            io.telemetry.add(Count::RecordsMissed, missed);
+            };
             io.telemetry.count(Count::ReportsSent);
             let mut message = std::mem::take(&mut self.report);
             message.clear();

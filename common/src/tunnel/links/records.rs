@@ -13,7 +13,7 @@ use crate::tunnel::gaps::Arrival;
 use crate::tunnel::link::Dialing;
 use crate::tunnel::peer_clock::Came;
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
-use crate::tunnel::session::{Freshness, Session};
+use crate::tunnel::session::Session;
 use crate::tunnel::sessions::{Promotion, Slot};
 
 /// A peer's changes of address are told of at most this often: whoever is on the path can send genuine records on from
@@ -44,22 +44,20 @@ impl Links {
             .sessions
             .find(header.receiver)
             .ok_or(DropReason::RecordUnknownSession)?;
-        let (payload, freshness) = session.open(header, datagram, io.now)?;
+        let round_trip = link.clock.round_trip();
+        let tolerance = link.repair.tolerance.get(round_trip);
+        let (payload, arrival) = session.open(header, datagram, tolerance, io.now)?;
         io.telemetry.count(Count::RecordsOpened);
-        let tolerance = link.repair.tolerance.get(link.clock.round_trip());
         link.came = Came::AtOnce;
-        match session.gaps.arrived(header.counter, io.now, tolerance) {
-            Arrival::InOrder => {}
-            Arrival::Gap(ask_at) => {
-                io.telemetry
-                    .add(Count::RecordsGivenUp, session.gaps.expire(io.now));
-                self.wake = self.wake.min(ask_at);
-            }
+        match arrival {
+            Arrival::InOrder | Arrival::GivenUp => {}
+            Arrival::Gap => self.wake = self.wake.min(session.gaps.deadline()),
             Arrival::Late(late) => {
+                link.repair.tolerance.learn(late, round_trip);
                 if late.was_asked_for() {
                     link.came = Came::Repaired;
+                    io.telemetry.count(Count::RecordsMissed);
                 }
-                link.repair.tolerance.learn(late, link.clock.round_trip());
                 // The sender still keeps it.
                 session.gaps.note_news();
                 link.repair.note_news(0, io.now);
@@ -82,7 +80,7 @@ impl Links {
         let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
             return Ok(opened);
         };
-        if slot != Slot::Previous && freshness == Freshness::Newest && link.path != Some(path) {
+        if slot != Slot::Previous && arrival.is_newest() && link.path != Some(path) {
             self.wake = self.wake.min(io.now);
             if link.go_by(path, io) && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
                 io.telemetry.event(Event::PeerMoved {

@@ -61,7 +61,7 @@ fn records_mean_what_their_files_say() {
             let mut bytes = datagram.bytes.clone();
             let header = RecordHeader::parse(*bytes.first_chunk().unwrap()).unwrap();
             assert_eq!(header.receiver, session.local_index, "{}", vector.name);
-            let (payload, _) = session.open(header, &mut bytes, NOW).unwrap();
+            let (payload, _) = session.open(header, &mut bytes, Duration::ZERO, NOW).unwrap();
             let mut found = vec![format!(
                 "record receiver {:#010x} counter {}",
                 header.receiver, header.counter
@@ -69,7 +69,9 @@ fn records_mean_what_their_files_say() {
             tell(payload, &mut reassembly, &mut found);
             assert_eq!(found, datagram.meaning, "{}", vector.name);
             assert!(
-                session.open(header, &mut datagram.bytes.clone(), NOW).is_err(),
+                session
+                    .open(header, &mut datagram.bytes.clone(), Duration::ZERO, NOW)
+                    .is_err(),
                 "{}: it opens once",
                 vector.name
             );
