@@ -1,5 +1,6 @@
 //! The command line: arguments, verbs, exit codes.
 
+mod accept_disk;
 mod exit;
 mod paint;
 mod report;
@@ -49,6 +50,17 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Accepts the disk behind an export although it is another one, or the next disk if none is there
+    AcceptDisk {
+        #[command(flatten)]
+        config: Config,
+        /// The export
+        #[arg(long, value_name = "NAME")]
+        export: String,
+        /// The state directory; by default the configured one, or $STATE_DIRECTORY
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -83,6 +95,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             config: Config { config },
             json: true,
         } => check_for_machines(&config),
+        Verb::AcceptDisk {
+            config: Config { config },
+            export,
+            state,
+        } => accept_disk::run(&config, &export, state.as_deref()),
     }
     .into()
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::thread;
 
 use aoe_common::config::SegmentId;
+use aoe_common::disk::Disk;
 use aoe_common::engine::Engine;
 use aoe_common::worker::Worker;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, unix_time};
 use crate::config::Loaded;
+use crate::disks::{Disks, Found, Keeper, Note};
 use crate::driver::{Command, CommandSender, Driver, Lost, Reports};
 use crate::resolver::Resolver;
 use crate::segment::{AttachError, Watch, WatchedSegment};
@@ -77,6 +79,7 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
         endpoints,
         devices,
         busy_poll,
+        state,
         workers,
     } = loaded;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -91,6 +94,11 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
         .map(|peer| peer.name.clone())
         .zip(endpoints)
         .collect();
+
+    let exports: Vec<_> = core.exports.iter().map(|export| export.name.clone()).collect();
+    let disks = Disks::new(state.as_deref());
+    let remembered = remember(disks.as_ref(), &exports);
+    let found = Found::default();
 
     let parts = core.for_workers(workers);
     let segments: Vec<_> = (0..)
@@ -107,11 +115,15 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
     for part in parts {
         let Worker { number, of } = part.tunnel.worker;
         let wires = bind(&listen, number)?;
-        let engine = Engine::new(part, seed()?, clock.now(), unix_time());
+        let mut engine = Engine::new(part, seed()?, clock.now(), unix_time());
+        for (export, disk) in &remembered {
+            engine.remember_disk(export, disk.clone());
+        }
         let (endpoint_needed, endpoint_requests) = mpsc::unbounded_channel();
         let reports = Reports {
             lost: lost.clone(),
             endpoint_needed,
+            disks: found.clone(),
         };
         let label = match of {
             1 => String::new(),
@@ -137,10 +149,13 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
             .collect();
         let mut watch = Watch::new(&gateway, segments.into_iter(), clock, commands.clone())?;
         let (tell, ends) = mpsc::unbounded_channel();
-        let mut resolvers = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for (number, (driver, _, resolver, requests)) in data_planes.into_iter().enumerate() {
             spawn(number, driver, tell.clone())?;
-            resolvers.spawn(resolver.run(requests));
+            tasks.spawn(resolver.run(requests));
+        }
+        if let Some(disks) = disks {
+            tasks.spawn(Keeper::new(disks, exports, found).run(commands.clone()));
         }
         drop(tell);
         watchdog::start(&commands)?;
@@ -156,7 +171,7 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
             signals,
             watch,
             commands,
-            resolvers,
+            tasks,
         };
         let end = control.run(losses, ends).await;
         outcome.and(end)
@@ -166,13 +181,37 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
     outcome
 }
 
+/// Reads which disk each export had.
+fn remember(disks: Option<&Disks>, exports: &[String]) -> Vec<(String, Disk)> {
+    let Some(disks) = disks else {
+        if !exports.is_empty() {
+            tracing::info!(
+                "which disk an export has is not remembered over a restart: set `state` of [gateway] to a directory"
+            );
+        }
+        return Vec::new();
+    };
+    let read = |export: &String| match disks.read(export) {
+        Ok(Some(Note::Disk(disk))) => Some((export.clone(), disk)),
+        Ok(None | Some(Note::AcceptNext)) => None,
+        Err(error) => {
+            tracing::error!(
+                "{error}. Nobody knows which disk export {export} had, so any is another one until it is accepted: \
+                 aoe-gateway accept-disk"
+            );
+            Some((export.clone(), Disk::unlike_any()))
+        }
+    };
+    exports.iter().filter_map(read).collect()
+}
+
 /// What runs beside the data plane.
 struct Control {
     signals: Signals,
     watch: Watch,
     commands: Vec<CommandSender>,
-    /// They end with this.
-    resolvers: JoinSet<Infallible>,
+    /// Tasks of their own, which end with this.
+    tasks: JoinSet<Infallible>,
 }
 
 impl Control {
@@ -183,7 +222,7 @@ impl Control {
         ends: mpsc::UnboundedReceiver<io::Result<()>>,
     ) -> Result<(), RunError> {
         let workers = self.commands.len();
-        let _resolvers = self.resolvers;
+        let _tasks = self.tasks;
         tokio::select! {
             biased;
             end = all_ended(ends, workers) => end.map_err(RunError::DataPlane),

@@ -10,12 +10,14 @@
 //! - [`sys`]: safe functions over system calls; the only home of `unsafe`.
 //! - [`workers`]: what each of several data planes has for itself.
 //! - [`hardening`]: keeps keys inside the process.
+//! - [`disks`]: which disk each export has, in files.
 //! - [`clock`]: the only place that asks what time it is.
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod disks;
 pub mod driver;
 pub mod hardening;
 pub mod logging;

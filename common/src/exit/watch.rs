@@ -34,6 +34,8 @@ pub(crate) struct Watch {
     pub(crate) imposter_told: Seldom,
     /// When a change of the target was last told of.
     pub(crate) change_told: Seldom,
+    /// When a growth of its disk was last told of.
+    pub(crate) growth_told: Seldom,
     last_heard: Instant,
     up_since: Instant,
     ask_at: Instant,
@@ -72,6 +74,7 @@ impl Watch {
             liveness: Liveness::Down,
             imposter_told: Seldom::default(),
             change_told: Seldom::default(),
+            growth_told: Seldom::default(),
             last_heard: now,
             up_since: now,
             ask_at: now,

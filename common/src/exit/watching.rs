@@ -25,6 +25,8 @@ use crate::tunnel::update::TargetInfo;
 
 /// A second responder is told of at most this often.
 const IMPOSTER_EVENT_EVERY: Duration = Duration::from_secs(60);
+/// A disk that grows again and again is told of at most this often.
+const GROWTH_EVENT_EVERY: Duration = Duration::from_secs(60);
 /// What a target says anew is told of at most this often: its segment is not authenticated.
 const CHANGE_EVENT_EVERY: Duration = Duration::from_secs(1);
 
@@ -264,15 +266,17 @@ impl Exit {
 
     /// Tells which disk a target is, where that is news.
     fn tell_disk(&mut self, id: TargetId, answer: Answer, io: &mut Io<'_>) {
-        let Some(target) = self.targets.get(usize::from(id.0)) else {
+        let Some(target) = self.targets.get_mut(usize::from(id.0)) else {
             return;
         };
+        let tells_growth = matches!(answer, Answer::Grown { .. })
+            && target.watch.growth_told.tell(io.now, GROWTH_EVENT_EVERY);
         let Some(disk) = target.recognition.disk().filter(|_| answer != Answer::Compared) else {
             return;
         };
         for export in self.exports.iter().filter(|export| export.target == id) {
             let (export, target) = (export.name.clone(), target.address);
-            if let Answer::Grown { was } = answer {
+            if let (Answer::Grown { was }, true) = (answer, tells_growth) {
                 io.telemetry.event(Event::DiskGrown {
                     export: export.clone(),
                     target,

@@ -37,6 +37,7 @@ pub(super) struct GatewayEntry {
     pub(super) listen: Vec<Located<SocketAddr>>,
     pub(super) key: Option<Located<String>>,
     pub(super) exports: Option<Located<String>>,
+    pub(super) state: Option<String>,
     pub(super) rekey_after: Option<Duration>,
     pub(super) keepalive: Option<Duration>,
     pub(super) max_age: Option<Duration>,
@@ -165,6 +166,9 @@ fn read_gateway(section: &Section<'_, '_>, faults: &mut Faults) -> GatewayEntry 
             .unwrap_or_default(),
         key: section.required("key", faults, value::path),
         exports: section.optional("exports", faults, value::path),
+        state: section
+            .optional("state", faults, value::path)
+            .map(|path| path.value),
         rekey_after: section
             .optional("rekey_after", faults, rekey)
             .map(|time| time.value),

@@ -23,7 +23,7 @@ mod value;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aoe_common::config::GatewayConfig;
@@ -50,6 +50,8 @@ pub struct Loaded {
     pub devices: Vec<Device>,
     /// How long the data plane looks for more work before it sleeps; zero: it sleeps at once.
     pub busy_poll: Duration,
+    /// Where it is remembered which disk each export has.
+    pub state: Option<PathBuf>,
     /// How many workers share the exports and imports: 1 to 16.
     pub workers: u8,
 }
@@ -129,7 +131,9 @@ fn read(path: &Path, faults: &mut Faults) -> Option<Loaded> {
         .as_ref()
         .map(|gateway| secrets::read(gateway, directory, faults))
         .unwrap_or_default();
-    resolve::resolve(gateway.as_ref(), &exports, secrets, faults)
+    let mut loaded = resolve::resolve(gateway.as_ref(), &exports, secrets, faults)?;
+    loaded.state = loaded.state.map(|state| directory.join(state));
+    Some(loaded)
 }
 
 fn read_exports(

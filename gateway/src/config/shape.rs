@@ -64,6 +64,7 @@ pub(super) const GATEWAY: Shape = Shape {
         key("listen", "listen = [\"0.0.0.0:34978\"]"),
         key("key", "key = \"site-a.key\""),
         key("exports", "exports = \"exports.d\""),
+        key("state", "state = \"/var/lib/aoe-gateway\""),
         key("rekey_after", "rekey_after = \"120s\""),
         key("keepalive", "keepalive = \"5s\""),
         key("max_age", "max_age = \"1s\""),

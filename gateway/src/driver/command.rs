@@ -11,6 +11,7 @@ use aoe_common::segment::SegmentState;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::disks::Found;
 use crate::segment::SegmentPort;
 
 /// One order to the data plane. They are carried out in the order they were sent.
@@ -46,6 +47,11 @@ pub enum Command {
         /// The ways to it, the best first.
         ways: Vec<Path>,
     },
+    /// The disk behind an export, whichever it is, is the right one; so says the operator.
+    AcceptDisk {
+        /// The export's name.
+        export: String,
+    },
     /// Log that everything that was there at the start is in use: the worker that lets go of the last copy does.
     LogReady(Arc<()>),
     /// Log every counter that is not zero.
@@ -67,7 +73,7 @@ pub struct Lost {
 
 /// Where the data plane reports to.
 ///
-/// The channels have no bound of their own: a port is lost once per attachment, and the engine asks for an
+/// The channels have no bound of their own (what is found has one entry for each export): a port is lost once per attachment, and the engine asks for an
 /// endpoint at its own measured pace.
 #[derive(Clone, Debug)]
 pub struct Reports {
@@ -75,6 +81,8 @@ pub struct Reports {
     pub lost: UnboundedSender<Lost>,
     /// Peers whose name should be resolved, again if it was before.
     pub endpoint_needed: UnboundedSender<PeerId>,
+    /// Disks that are to be remembered.
+    pub disks: Found,
 }
 
 /// A way to command the data plane, and to wake it.

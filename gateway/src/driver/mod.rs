@@ -218,6 +218,7 @@ impl Driver {
                 Command::SetEndpoint { peer, ways } => {
                     self.engine.set_endpoint(peer, ways, now, &mut self.out);
                 }
+                Command::AcceptDisk { export } => self.engine.accept_disk(&export, now, &mut self.out),
                 Command::LogReady(copy) => {
                     if Arc::into_inner(copy).is_some() {
                         tracing::info!("ready");
@@ -357,10 +358,14 @@ impl Driver {
         }
         self.out.clear();
         while let Some(event) = self.engine.poll_event() {
-            if let Event::EndpointNeeded(peer) = event {
-                // The control side is only gone when the process ends.
-                let _ = self.reports.endpoint_needed.send(peer);
-                continue;
+            match &event {
+                Event::EndpointNeeded(peer) => {
+                    // The control side is only gone when the process ends.
+                    let _ = self.reports.endpoint_needed.send(*peer);
+                    continue;
+                }
+                Event::DiskKnown { export, disk } => self.reports.disks.add(export.clone(), disk.clone()),
+                _ => {}
             }
             match event.level() {
                 Level::Warn => tracing::warn!("{}{event}", self.label),

@@ -63,7 +63,7 @@ impl PollSet {
     }
 
     /// Waits until a descriptor is ready or `timeout` has passed (`None`: for ever). Returns how many are
-    /// ready. A signal ends the wait early with none.
+    /// ready. A signal does not end the wait: what is not ready afterwards was seen not to be.
     ///
     /// # Errors
     /// What `ppoll` reports, which for a correct caller is only a lack of kernel memory.
@@ -75,28 +75,26 @@ impl PollSet {
         let timeout = timeout
             .as_ref()
             .map_or(std::ptr::null(), |after| after as *const libc::timespec);
-        // SAFETY: the pointer and the count describe our own vector, and `timeout` is null or points to a
-        // local that outlives the call. A descriptor closed meanwhile makes the kernel answer POLLNVAL.
-        let result = unsafe {
-            libc::ppoll(
-                self.slots.as_mut_ptr(),
-                self.slots.len() as libc::nfds_t,
-                timeout,
-                std::ptr::null(),
-            )
-        };
-        match usize::try_from(result) {
-            Ok(ready) => Ok(ready),
-            Err(_) => {
+        loop {
+            // SAFETY: the pointer and the count describe our own vector, and `timeout` is null or points to a
+            // local that outlives the call. A descriptor closed meanwhile makes the kernel answer POLLNVAL.
+            let result = unsafe {
+                libc::ppoll(
+                    self.slots.as_mut_ptr(),
+                    self.slots.len() as libc::nfds_t,
+                    timeout,
+                    std::ptr::null(),
+                )
+            };
+            if let Ok(ready) = usize::try_from(result) {
+                return Ok(ready);
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
                 for slot in &mut self.slots {
                     slot.revents = 0;
                 }
-                let error = io::Error::last_os_error();
-                if error.kind() == io::ErrorKind::Interrupted {
-                    Ok(0)
-                } else {
-                    Err(error)
-                }
+                return Err(error);
             }
         }
     }

@@ -14,6 +14,8 @@ pub struct GatewayFile {
     pub listen: Vec<SocketAddr>,
     /// Its key file, relative to the directory.
     pub key: String,
+    /// `state`, relative to the directory.
+    pub state: Option<String>,
     /// `rekey_after`, such as "5s".
     pub rekey_after: Option<String>,
     /// `keepalive`, such as "1s".
@@ -129,6 +131,7 @@ impl GatewayFile {
             name: name.to_owned(),
             listen: Vec::new(),
             key: key.to_owned(),
+            state: None,
             rekey_after: None,
             keepalive: None,
             busy_poll: None,
@@ -147,6 +150,7 @@ impl GatewayFile {
         text.strings("listen", self.listen.iter());
         text.string("key", &self.key);
         text.string("exports", "exports.d");
+        text.maybe("state", self.state.as_ref());
         text.maybe("rekey_after", self.rekey_after.as_ref());
         text.maybe("keepalive", self.keepalive.as_ref());
         text.maybe("busy_poll", self.busy_poll.as_ref());

@@ -101,6 +101,7 @@ pub(super) fn resolve(
         endpoints,
         devices: devices?,
         busy_poll: entry.busy_poll.unwrap_or(BUSY_POLL),
+        state: entry.state.as_ref().map(Into::into),
         workers: file.workers(),
     })
 }
