@@ -6,7 +6,7 @@ use super::initiators::Initiators;
 use super::presence::Presence;
 use crate::config::{ImportConfig, OnConflict};
 use crate::event::ImportFault;
-use crate::frame::QueryHeader;
+use crate::frame::{MacAddr, QueryHeader};
 use crate::segment::SegmentState;
 use crate::tunnel::update::{ExportState, Identity, TargetState};
 
@@ -19,7 +19,7 @@ pub(crate) struct Import {
     /// How many exports the peer offers us, once it has told of all of them.
     pub(crate) offered: Option<u16>,
     /// What initiators were last told unasked; `None`: it cannot be used, and is silent.
-    pub(crate) told: Option<QueryHeader>,
+    pub(crate) told: Option<Told>,
     /// Whether the log says that it is up.
     pub(crate) said_up: bool,
     /// Whether somebody else answers for its address.
@@ -28,6 +28,13 @@ pub(crate) struct Import {
     identity: Option<Identity>,
     /// What they asked.
     pub(crate) initiators: Initiators,
+}
+
+/// What initiators were told, and from which address of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) header: QueryHeader,
+    pub(crate) mac: MacAddr,
 }
 
 impl Import {

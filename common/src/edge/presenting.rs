@@ -1,7 +1,7 @@
 //! When an import is presented to its segment, and who else answers there.
 
 use super::answer::{advertised, emit_query};
-use super::import::Import;
+use super::import::{Import, Told};
 use super::report::{self, Before};
 use super::{Edge, state_of};
 use crate::config::{ImportConfig, ImportId, OnConflict, PeerId, SegmentId};
@@ -155,7 +155,10 @@ impl Edge {
             // What is presented stays so: initiators that know it would not forget it.
             let free = import.told.is_some() || import.presence.is_free(import.config.on_conflict, io.now);
             let remote = import.remote.as_ref().filter(|_| fault.is_none() && free);
-            let tell = remote.map(|remote| advertised(import, remote, state, QueryCommand::Read));
+            let tell = remote.zip(state.mac()).map(|(remote, mac)| Told {
+                header: advertised(import, remote, state, QueryCommand::Read),
+                mac,
+            });
             let told = std::mem::replace(&mut import.told, tell);
             match (told, tell) {
                 (None, Some(_)) => {
