@@ -10,6 +10,7 @@ mod support;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::Command;
 use std::time::Duration;
 
 use aoe_gateway::segment::Tap;
@@ -127,10 +128,53 @@ fn a_device_deleted_by_somebody_else_is_told_by_both_directions() {
 }
 
 #[test]
+fn a_device_made_beforehand_stays_as_it_is() {
+    in_namespace(|_| {
+        ip("tuntap add dev aoe0 mode tap multi_queue vnet_hdr");
+        ip("link set aoe0 mtu 4000");
+        let tap = Tap::create("aoe0", 9000).unwrap();
+        let link = link::by_name("aoe0").unwrap().unwrap();
+        assert_eq!(link.mtu, 4000);
+        assert!(link.tun.unwrap().multi_queue && link.state != LinkState::Down);
+        // The kernel would give each of two a part of the frames.
+        let busy = Tap::create("aoe0", 9000).unwrap_err();
+        assert_eq!(busy.raw_os_error(), Some(libc::EBUSY));
+        drop(tap);
+        assert_eq!(link::by_name("aoe0").unwrap().unwrap().mtu, 4000);
+    });
+}
+
+#[test]
+fn a_long_name_finds_a_device_and_what_it_is_a_port_of() {
+    in_namespace(|net| {
+        net.cable("a", "b");
+        ip("link property add dev a altname a-card-by-its-place-on-the-third-bus");
+        ip("link add br0 type bridge");
+        ip("link set a master br0");
+        let link = link::by_name("a-card-by-its-place-on-the-third-bus")
+            .unwrap()
+            .unwrap();
+        assert_eq!((link.index, link.name.as_str()), (net.index("a"), "a"));
+        assert_eq!(link.driver.as_deref(), Some("veth"));
+        let master = link.master.unwrap();
+        assert_eq!((master.name.as_str(), master.driver.as_str()), ("br0", "bridge"));
+    });
+}
+
+fn ip(words: &str) {
+    let status = Command::new("ip").args(words.split(' ')).status().unwrap();
+    assert!(status.success(), "ip {words}");
+}
+
+#[test]
 fn a_name_that_belongs_to_another_device_is_refused() {
     in_namespace(|net| {
         net.cable("a", "b");
-        assert!(Tap::create("a", 1500).is_err());
+        let refused = Tap::create("a", 1500).unwrap_err().to_string();
+        assert!(refused.contains("no TAP (veth)"), "{refused}");
+        ip("tuntap add dev tun0 mode tun");
+        let refused = Tap::create("tun0", 1500).unwrap_err().to_string();
+        assert!(refused.contains("a TUN device, which carries IP"), "{refused}");
         let _held = Tap::create("aoe0", 1500).unwrap();
         assert!(Tap::create("aoe0", 1500).is_err());
     });

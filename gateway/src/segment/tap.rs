@@ -7,29 +7,54 @@ use std::time::Duration;
 use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 
 use crate::sys::batch::RecvBatch;
+use crate::sys::link::{self, Link, LinkState};
 use crate::sys::packet::SendOutcome;
 use crate::sys::poll;
 
-/// A TAP device of our own. Never blocks. The kernel removes the device when this is dropped.
+/// A TAP device. Never blocks. The kernel removes the device when this is dropped, unless it was made beforehand.
 pub struct Tap {
     device: SyncDevice,
 }
 
 impl Tap {
-    /// Makes the device, sets its MTU and switches it on.
+    /// Makes the device, sets its MTU and switches it on. A TAP device that somebody made beforehand
+    /// (`ip tuntap add`) keeps its MTU and its queues, of which one is used, and is switched on if it is off.
     ///
     /// # Errors
-    /// `PermissionDenied` without CAP_NET_ADMIN; EBUSY if another process holds a device of this name;
-    /// `InvalidInput` if the name belongs to a device of another kind.
+    /// `PermissionDenied` without CAP_NET_ADMIN, unless the device was made for our user and is on; `ResourceBusy` if
+    /// another process holds a device of this name; `AlreadyExists` if the name belongs to a device of another kind.
     pub fn create(name: &str, mtu: u16) -> io::Result<Self> {
-        let device = DeviceBuilder::new()
-            .name(name)
-            .layer(Layer::L2)
-            .mtu(mtu)
+        let builder = DeviceBuilder::new().name(name).layer(Layer::L2);
+        let mut owner = None;
+        let builder = match link::by_name(name)? {
+            None => builder.mtu(mtu),
+            Some(found) => {
+                let tun = found.tun.filter(|tun| tun.is_tap);
+                let tun = tun.ok_or_else(|| of_another_kind(&found))?;
+                if tun.queues > 0 {
+                    // The kernel would share frames out among us.
+                    return Err(io::Error::from_raw_os_error(libc::EBUSY));
+                }
+                owner = tun.owner;
+                let builder = builder.multi_queue(tun.multi_queue);
+                match found.state {
+                    LinkState::Down => builder,
+                    LinkState::NoCarrier | LinkState::Up => builder.inherit_enable_state(),
+                }
+            }
+        };
+        let device = builder
             .with(|options| {
                 options.packet_information(false).offload(false);
             })
-            .build_sync()?;
+            .build_sync()
+            .map_err(|error| match (error.raw_os_error(), owner) {
+                (Some(libc::EPERM), Some(owner)) => {
+                    let reason = format!("{error}: it was made for user {owner}");
+                    io::Error::new(error.kind(), reason)
+                }
+                _ => error,
+            })?;
         device.set_nonblocking(true)?;
         Ok(Tap { device })
     }
@@ -39,7 +64,7 @@ impl Tap {
     /// # Errors
     /// EBADFD once the device is deleted.
     pub fn recv_batch(&mut self, batch: &mut RecvBatch) -> io::Result<usize> {
-        batch.fill_by(|slot| self.device.recv(slot))
+        batch.fill_by(|slot| self.device.recv(slot).map(|len| without_priority_tag(slot, len)))
     }
 
     /// Hands frames to the host, in order.
@@ -92,6 +117,44 @@ impl std::fmt::Debug for Tap {
     }
 }
 
+/// Takes off a tag with VLAN 0, which is only a priority, as the kernel does for packet sockets
+/// (`__netif_receive_skb_core`), and one more. Returns the length of the frame then.
+fn without_priority_tag(slot: &mut [u8], len: usize) -> usize {
+    let mut len = len;
+    for _ in 0..2 {
+        // A frame that fills its slot may have been cut, and must stay as long as it is.
+        let tagged = len < slot.len()
+            && len >= MACS_LEN + TAG_LEN
+            && matches!(
+                slot.get(MACS_LEN..MACS_LEN + TAG_LEN),
+                Some([0x81, 0x00, high, 0] | [0x88, 0xa8, high, 0]) if high & 0x0f == 0
+            );
+        if !tagged {
+            break;
+        }
+        slot.copy_within(MACS_LEN + TAG_LEN..len, MACS_LEN);
+        len -= TAG_LEN;
+    }
+    len
+}
+
+/// Two addresses, and a tag: its EtherType (IEEE 802.1Q, 802.1ad), three bits of priority, one more, and the VLAN.
+const MACS_LEN: usize = 12;
+const TAG_LEN: usize = 4;
+
+/// Why a device that has our name cannot be used.
+fn of_another_kind(found: &Link) -> io::Error {
+    let kind = match (found.tun, &found.driver) {
+        (Some(_), _) => "a TUN device, which carries IP and not Ethernet",
+        (None, Some(driver)) => driver,
+        (None, None) => "hardware",
+    };
+    let reason = format!(
+        "there is a device of that name and it is no TAP ({kind}): choose another name for `tap`, or attach to it as `nic`"
+    );
+    io::Error::new(io::ErrorKind::AlreadyExists, reason)
+}
+
 const PATIENCE: u8 = 4;
 const WAIT_FOR_DEVICE: Duration = Duration::from_millis(1);
 
@@ -101,4 +164,35 @@ fn is_gone(error: &io::Error) -> bool {
         error.raw_os_error(),
         Some(libc::EBADFD | libc::ENODEV | libc::ENXIO)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tags_of_vlan_0_are_taken_off_and_only_of_whole_frames() {
+        let frame = |tags: &[u8]| [&[7; 12][..], tags, &[0x88, 0xa2, 1, 2, 3]].concat();
+        let strip = |frame: &[u8], room: usize| {
+            let mut slot = [frame, &vec![0xee; room]].concat();
+            let len = without_priority_tag(&mut slot, frame.len());
+            slot[..len].to_vec()
+        };
+        let plain = frame(&[]);
+        for priority in [
+            &[0x81, 0x00, 0, 0][..],
+            &[0x81, 0x00, 0xf0, 0],
+            &[0x88, 0xa8, 0x20, 0],
+            &[0x81, 0x00, 0, 0, 0x81, 0x00, 0xe0, 0],
+            &[],
+        ] {
+            assert_eq!(strip(&frame(priority), 1), plain, "{priority:x?}");
+        }
+        let whole = |frame: &[u8], room| assert_eq!(strip(frame, room), frame);
+        whole(&frame(&[0x81, 0x00, 0, 1]), 9);
+        whole(&frame(&[0x81, 0x00, 1, 0]), 9);
+        whole(&frame(&[0x81, 0x00, 0, 0]), 0);
+        whole(&[0x81; 15], 9);
+        whole(&[], 9);
+    }
 }
