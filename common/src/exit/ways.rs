@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::guard::{Guard, Order};
+use super::guard::{Guard, MAX_STEPS, Order};
 use super::span::Span;
 use super::target::TargetId;
 use crate::config::{ExportId, ImportId, PeerId};
@@ -68,8 +68,9 @@ impl Ways {
         let order = known.guard.judge(write.number, &write.span);
         let all = self.range(|other| other.target.cmp(&way.target));
         let mut others = self.known.get(all)?.iter().filter(|known| known.way != way);
-        let behind =
-            order == Order::Newest && others.any(|known| known.guard.is_behind(write.captured, &write.span));
+        let mut steps = MAX_STEPS;
+        let behind = order == Order::Newest
+            && others.any(|known| known.guard.is_behind(write.captured, &write.span, &mut steps));
         Some(if behind { Order::Stale } else { order })
     }
 
@@ -199,6 +200,24 @@ mod tests {
             Some(Order::Newest),
             "another target"
         );
+    }
+
+    /// Sixteen ways that have each written another sector of the block a few hundred times.
+    #[test]
+    fn a_write_is_compared_with_so_many_of_all_other_ways_and_is_late_beyond() {
+        let mut ways = Ways::default();
+        for number in 0..400 {
+            for import in 0..16 {
+                let elsewhere = Numbered {
+                    span: Span::new(8, 2, Touch::Writes),
+                    ..write(0, 0, import, number, 10)
+                };
+                ways.judge(&elsewhere, at(20));
+                ways.record(&elsewhere, at(20), KEEP);
+            }
+        }
+        assert_eq!(ways.judge(&write(0, 1, 0, 1, 10), at(30)), Some(Order::Stale));
+        assert_eq!(ways.judge(&write(0, 1, 0, 1, 21), at(30)), Some(Order::Newest));
     }
 
     #[test]
