@@ -59,6 +59,10 @@ use ways::Ways;
 /// Entries of one update stay below this many bytes, if they can.
 const UPDATE_LEN: usize = 4096;
 
+/// Between two looks for what peers have to be told: each goes through all exports and whom they are for, and what targets
+/// say about themselves may be new with every frame.
+const NEWS_EVERY: Duration = Duration::from_millis(5);
+
 /// All exports.
 #[derive(Debug)]
 pub(crate) struct Exit {
@@ -75,6 +79,8 @@ pub(crate) struct Exit {
     news: bool,
     /// Peers that have to be told how many exports they may use, be it none.
     uninformed: Vec<PeerId>,
+    /// Not before this.
+    news_at: Instant,
     sweep_at: Instant,
     /// The slot where it goes on.
     sweep_from: usize,
@@ -140,6 +146,7 @@ impl Exit {
             order: OrderGuard::On,
             news: false,
             uninformed: Vec::new(),
+            news_at: now,
             sweep_at: Instant::NEVER,
             sweep_from: 0,
             wake: now,
@@ -166,9 +173,14 @@ impl Exit {
 
     /// Tells peers what changed; one update per peer is under way at a time.
     pub(crate) fn send_news(&mut self, hands: &mut Hands<'_, '_>) {
-        if !std::mem::take(&mut self.news) {
+        if !self.news {
             return;
         }
+        if hands.io.now < self.news_at {
+            return self.arm(self.news_at);
+        }
+        self.news = false;
+        self.news_at = hands.io.now + NEWS_EVERY;
         let mut peers: Vec<PeerId> = self.exports.iter().flat_map(Export::uninformed).collect();
         peers.extend(&self.uninformed);
         peers.sort_unstable();

@@ -1,7 +1,5 @@
 //! A request from an edge: judged, collapsed, put in order, accepted.
 
-use std::time::Duration;
-
 use super::export::max_sectors;
 use super::flow::{FlowKey, MAX_REQUESTS};
 use super::guard::Order;
@@ -42,7 +40,7 @@ impl Exit {
         let age = match self.order {
             OrderGuard::On => hands.links.request_age(peer, head.captured, now),
             #[cfg(feature = "fuzzing")]
-            OrderGuard::Off => Some(Duration::ZERO),
+            OrderGuard::Off => Some(std::time::Duration::ZERO),
         };
         let Some(age) = age.filter(|age| *age <= self.max_age) else {
             hands.links.doubt_clock(peer);
