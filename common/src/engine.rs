@@ -299,6 +299,24 @@ impl Engine {
         self.settle(now, out);
     }
 
+    /// Packs chunks for `peer` that no gateway would send: what an authenticated but broken or lying peer can. The index by
+    /// which this side counts the session, if there is one: reports name it.
+    #[cfg(feature = "fuzzing")]
+    pub fn send_authentic_payload(
+        &mut self,
+        peer: PeerId,
+        payload: &[u8],
+        now: Instant,
+        out: &mut Output,
+    ) -> Option<u32> {
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        self.links.send_payload(peer, payload, &mut io)
+    }
+
     /// Lets late copies of writes pass, as a gateway without an order guard would: with this a test shows that it
     /// would notice. Call it right after [`Engine::new`].
     #[cfg(feature = "fuzzing")]

@@ -5,10 +5,12 @@
 //! - [`stage`]: what end-to-end stories stand on, with real processes in network namespaces: `tests/e2e_*.rs`;
 //!   [`station`]: a host that says whatever it likes.
 //! - [`trial`], [`load`]: real gateways around the real vblade, and verified I/O that goes on while a test does harm.
+//! - [`hostile`]: a peer that has its keys and lies.
 //! - [`linux`]: the same with a real Linux kernel as initiator: `tests/kernel_*.rs`.
 
 #![forbid(unsafe_code)]
 
+pub mod hostile;
 pub mod linux;
 pub mod load;
 pub mod sim;

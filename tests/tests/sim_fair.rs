@@ -7,6 +7,7 @@ use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
 use aoe_common::frame::{Address, AoeCommand, Flags, Header, MacAddr, QueryCommand, QueryHeader};
 use aoe_common::telemetry::Count;
+use e2e::hostile::{Export, Harm};
 use e2e::sim::craft;
 use e2e::sim::plan::{REAL, SEEN};
 use e2e::sim::{HostId, Load, Pair, Plan, SiteId, World};
@@ -68,18 +69,9 @@ impl Hub {
         self.world.send_frame(self.station, &frame);
     }
 
-    /// A request of the hostile peer, from as many initiators as it likes: opcode, sector, data.
-    fn ask(&mut self, export: u16, initiator: u32, number: u64, (opcode, lba, data): (u8, u64, &[u8])) {
-        let captured = self.world.clock(self.hostile).as_micros() as u32;
-        let target = if export == 0 { REAL } else { OTHER };
-        let [_, a, b, c] = initiator.to_be_bytes();
-        let mut message = export.to_be_bytes().to_vec();
-        message.extend_from_slice(&[0, 0, 2, 9, 9, a, b, c]);
-        message.extend_from_slice(&number.to_be_bytes());
-        message.extend_from_slice(&captured.to_be_bytes());
-        let argument = craft::ata(opcode, 1, lba, data);
-        message.extend_from_slice(&craft::pdu(target, AoeCommand::Ata, number as u32, &argument));
-        let payload = craft::chunk(1, &message);
+    /// Message number `n` of the hostile peer.
+    fn harm(&mut self, harm: Harm, n: u64) {
+        let payload = harm.payload(n, 0, self.world.clock(self.hostile));
         self.world.lie(self.pair.exit, self.hostile, &payload);
     }
 
@@ -97,8 +89,9 @@ impl Hub {
     }
 }
 
-const READ: u8 = 0x24;
-const WRITE: u8 = 0x34;
+/// The pair's disk, and the one that answers no request.
+const SHARED: Export = Export(0, REAL);
+const MUTE: Export = Export(1, OTHER);
 
 /// Everything that a peer can leave at a target that does not answer. It fills its own part, and the other peer does
 /// not notice.
@@ -106,8 +99,8 @@ const WRITE: u8 = 0x34;
 fn a_peer_with_a_silent_target_does_not_fill_the_table() {
     let mut hub = Hub::new(1);
     let calm = hub.reads(500);
-    for n in 0..80_000u32 {
-        hub.ask(1, n % 8000, n.into(), (READ, n.into(), &[]));
+    for n in 0..80_000 {
+        hub.harm(Harm::ForgedInitiators(MUTE), n);
         if n % 1000 == 0 {
             hub.announce();
             hub.world.run_for(Duration::from_micros(100));
@@ -134,12 +127,7 @@ fn forged_initiators_of_one_peer_leave_the_other_its_turns() {
     let mut flood = |hub: &mut Hub, n: u32| {
         for _ in 0..n {
             number += 1;
-            hub.ask(
-                0,
-                number % 8000,
-                number.into(),
-                (READ, u64::from(number) % 500, &[]),
-            );
+            hub.harm(Harm::ForgedInitiators(SHARED), number);
         }
     };
     flood(&mut hub, 8000);
@@ -162,10 +150,8 @@ fn forged_initiators_of_one_peer_leave_the_other_its_turns() {
 fn writes_of_one_sector_are_refused_by_name() {
     let mut hub = Hub::new(3);
     let calm = hub.reads(500);
-    let data: Vec<[u8; 512]> = (0..=255).map(|byte| [byte; 512]).collect();
-    for n in 0..50_000u32 {
-        let data = &data[n as usize % 256];
-        hub.ask(1, n % 200, n.into(), (WRITE, 8, data));
+    for n in 0..50_000 {
+        hub.harm(Harm::WritesOfOneSector(MUTE), n);
     }
     assert!(hub.dropped(DropReason::OverlapFull) > 45_000);
     let took = hub.reads(500);
@@ -175,6 +161,23 @@ fn writes_of_one_sector_are_refused_by_name() {
     let refused = hub.dropped(DropReason::OverlapFull);
     hub.announce();
     hub.world.run_for(Duration::from_secs(2));
-    hub.ask(1, 1, 1 << 40, (WRITE, 8, &data[7]));
+    hub.harm(Harm::WritesOfOneSector(MUTE), 1 << 40);
     assert_eq!(hub.dropped(DropReason::OverlapFull), refused);
+}
+
+/// What does harm by being malformed or never whole.
+#[test]
+fn nonsense_of_one_peer_is_its_own_affair() {
+    let mut hub = Hub::new(4);
+    let calm = hub.reads(500);
+    for harm in [Harm::Reports, Harm::Fragments, Harm::Updates] {
+        for n in 0..5000 {
+            hub.harm(harm, n);
+        }
+        let took = hub.reads(500);
+        assert!(took < 2 * calm, "{harm:?}: {took:?}, calm {calm:?}");
+    }
+    for reason in [DropReason::ReassemblyFull, DropReason::MessageMalformed] {
+        assert!(hub.dropped(reason) > 1000, "{reason:?}");
+    }
 }

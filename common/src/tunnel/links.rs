@@ -220,6 +220,23 @@ impl Links {
         Ok(())
     }
 
+    /// Packs chunks as they are, and says by which session they go, as its receiver counts it.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn send_payload(&mut self, peer: PeerId, payload: &[u8], io: &mut Io<'_>) -> Option<u32> {
+        let link = self.links.get_mut(usize::from(peer.0))?;
+        let session = link.sessions.current.as_ref()?.local_index;
+        if !link.is_packed {
+            link.is_packed = true;
+            self.packed.push(peer);
+        }
+        for chunk in super::message::chunks(payload).flatten() {
+            if let Err(reason) = link.push_chunk(chunk, io) {
+                io.telemetry.drop(reason);
+            }
+        }
+        Some(session)
+    }
+
     /// Seals what was packed since the last flush; reports of what arrived go along.
     pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
         self.keep_sent(io);

@@ -164,28 +164,30 @@ impl Link {
             return;
         };
         for chunk in chunks(payload).flatten() {
-            let Chunk {
-                kind,
-                position,
-                bytes,
-            } = chunk;
-            if !kind.wants_news() || kind == Kind::Ping {
+            if !chunk.kind.wants_news() || chunk.kind == Kind::Ping {
                 continue;
             }
-            let packed = match position {
-                None => self.push(kind, bytes, &[], io),
-                Some(position) => {
-                    self.awaits_news = true;
-                    self.with_outlet(io, |packer, outlet| {
-                        packer.push_part(kind, position, bytes, outlet)
-                    })
-                }
-            };
-            match packed {
+            match self.push_chunk(chunk, io) {
                 Ok(()) => io.telemetry.count(Count::MessagesRepacked),
                 Err(reason) => io.telemetry.drop(reason),
             }
         }
+    }
+
+    /// Packs a message, or a part of one, as it was packed before.
+    pub(crate) fn push_chunk(&mut self, chunk: Chunk<'_>, io: &mut Io<'_>) -> Result<(), DropReason> {
+        let Chunk {
+            kind,
+            position,
+            bytes,
+        } = chunk;
+        let Some(position) = position else {
+            return self.push(kind, bytes, &[], io);
+        };
+        self.awaits_news = true;
+        self.with_outlet(io, |packer, outlet| {
+            packer.push_part(kind, position, bytes, outlet)
+        })
     }
 
     /// Sends a probe of the path's MTU, if one is due.
