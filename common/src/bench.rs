@@ -11,7 +11,7 @@ use crate::exit::span::{Span, Touch};
 use crate::exit::table::{PendingTable, SlotId};
 use crate::exit::tags::{Sent, Tags};
 use crate::exit::target::TargetId;
-use crate::frame::{Ata, AtaOpcode, Frame, MacAddr, Pdu, Tag};
+use crate::frame::{Ata, AtaFlags, AtaOpcode, Frame, MacAddr, Pdu, Tag};
 use crate::output::{Path, TrainBatch};
 use crate::policy::{Verdict, judge_ata};
 use crate::time::Instant;
@@ -181,13 +181,14 @@ impl Pendings {
             asked: Asked::Ata {
                 opcode: AtaOpcode::ReadExt,
                 sectors: 2,
+                flags: AtaFlags::default(),
             },
             span: Span::new(self.next * 2, 2, Touch::Reads),
             captured: Instant::default(),
             arrived: Instant::default(),
             pdu: &[0; 22],
         };
-        let meeting = self.table.meet(&arrival);
+        let meeting = self.table.meet(&arrival, Duration::from_secs(1));
         if meeting.is_held() {
             return None;
         }

@@ -170,6 +170,8 @@ pub struct ExportSafety {
     pub on_target_timeout: OnTargetTimeout,
     /// What happens to writes when another disk answers for the target, or two do.
     pub on_conflict: OnConflict,
+    /// In which order the target works.
+    pub order: TargetOrder,
 }
 
 impl Default for ExportSafety {
@@ -178,8 +180,19 @@ impl Default for ExportSafety {
             target_timeout: Duration::from_secs(60),
             on_target_timeout: OnTargetTimeout::Silent,
             on_conflict: OnConflict::Stop,
+            order: TargetOrder::Any,
         }
     }
+}
+
+/// In which order a target works on what it was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetOrder {
+    /// As it came: what was sent later is done later.
+    Fifo,
+    /// As it likes, overlapping requests too.
+    #[default]
+    Any,
 }
 
 /// What an initiator is told of a target that has been silent for too long.
@@ -286,6 +299,7 @@ words!(Cipher, Cipher::Aes256Gcm => "aes-256-gcm", Cipher::ChaCha20Poly1305 => "
 words!(Access, Access::ReadOnly => "read-only", Access::ReadWrite => "read-write");
 words!(OnTargetTimeout, OnTargetTimeout::Silent => "silent", OnTargetTimeout::Error => "error");
 words!(OnConflict, OnConflict::Alarm => "alarm", OnConflict::Stop => "stop");
+words!(TargetOrder, TargetOrder::Any => "any", TargetOrder::Fifo => "fifo");
 words!(ConfigString, ConfigString::Read => "read", ConfigString::Set => "set");
 
 #[cfg(test)]

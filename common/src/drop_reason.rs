@@ -93,6 +93,8 @@ reasons! {
     PendingFull => "pending_full",
     /// Too many requests wait for writes of the same sectors.
     OverlapFull => "overlap_full",
+    /// This gateway is about to end, and takes no more requests.
+    GatewayEnding => "gateway_ending",
     /// A request of a peer process that is no more: it is not sent, or its answer goes nowhere.
     PeerRestarted => "peer_restarted",
     /// The target lives and did not answer this request, and its initiator did not repeat it.
@@ -101,6 +103,8 @@ reasons! {
     ResponseUnmatched => "response_unmatched",
     /// A response whose shelf.slot, command or length does not fit its request.
     ResponseMismatch => "response_mismatch",
+    /// A response about other sectors, or of the other direction, than its request, by a target that repeats them.
+    ResponseMisfit => "response_misfit",
     /// It answers a copy of a request that was answered: a frame that the segment duplicated.
     ResponseRepeated => "response_repeated",
     /// A response from a MAC that is not the target's.

@@ -36,6 +36,7 @@ pub struct Engine {
     links: Links,
     edge: Edge,
     exit: Exit,
+    is_ending: bool,
     telemetry: Telemetry,
     /// When it was last called.
     awake: Instant,
@@ -90,6 +91,7 @@ impl Engine {
             links,
             edge: Edge::new(config.imports, max_age, workers),
             exit: Exit::new(config.exports, max_age, peers, (factor, tags), now),
+            is_ending: false,
             telemetry,
             awake: now,
         }
@@ -240,6 +242,24 @@ impl Engine {
         });
     }
 
+    /// Takes no more requests, from segments or peers, and sends none; answers are still passed on. Go on as always until
+    /// [`is_drained`](Self::is_drained), but not for long, and then [`shutdown`](Self::shutdown).
+    pub fn begin_shutdown(&mut self, now: Instant, out: &mut Output) {
+        self.is_ending = true;
+        let mut io = Io {
+            now,
+            out,
+            telemetry: &mut self.telemetry,
+        };
+        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
+        self.exit.begin_to_end(hands);
+    }
+
+    /// Whether no target has a request of ours that it may still answer.
+    pub fn is_drained(&self) -> bool {
+        self.exit.is_drained()
+    }
+
     /// Tells peers that we go. Send the output, then end.
     pub fn shutdown(&mut self, now: Instant, out: &mut Output) {
         let mut io = Io {
@@ -356,6 +376,9 @@ impl Engine {
             out,
             telemetry: &mut self.telemetry,
         };
+        if !pdu.is_response() && self.is_ending {
+            return Err(DropReason::GatewayEnding);
+        }
         if !pdu.is_response() {
             let captured = Captured {
                 segment,
@@ -418,6 +441,7 @@ impl Engine {
             telemetry: &mut self.telemetry,
         };
         let result = match kind {
+            Kind::Request if self.is_ending => Err(DropReason::GatewayEnding),
             Kind::Request => {
                 let hands = &mut hands(&self.segments, &mut self.links, &mut io);
                 let outcome = self.exit.handle_request(peer, message, hands);

@@ -4,7 +4,8 @@
 //! 2. The engine is made and the data plane starts on a thread of its own.
 //! 3. The control side starts on this thread: signals, devices, names of peers.
 //! 4. Segments whose devices exist are attached, and the log says `ready`.
-//! 5. SIGTERM or SIGINT: the peers are told, the counters are logged, and the process ends.
+//! 5. SIGTERM or SIGINT: what targets have to answer is waited for, a second at most, the peers are told, the counters are
+//!    logged, and the process ends.
 //!
 //! A data plane that hangs is noticed by [`watchdog`], and ends the process.
 //!

@@ -90,6 +90,7 @@ const CASES: &[Case] = &[
     case(G, ("window = 128", "window = 128\non_conflict = \"halt\""), "halt", ("bad-value", "import[0].on_conflict"), "\"alarm\" or \"stop\""),
     case(B, ("segment =", "on_conflict = \"stopp\"\nsegment ="), "stopp", ("bad-value", "on_conflict"), "did you mean \"stop\"?"),
     case(B, ("segment =", "on_target_timeout = \"fail\"\nsegment ="), "fail", ("bad-value", "on_target_timeout"), "\"silent\" or \"error\""),
+    case(B, ("segment =", "order = \"lifo\"\nsegment ="), "lifo", ("bad-value", "order"), "\"any\" or \"fifo\""),
     case(B, ("segment =", "target_timeout = \"11m\"\nsegment ="), "11m", ("bad-value", "target_timeout"), "from \"1s\" to \"600s\""),
     case(G, ("keepalive =", "max_age = \"50ms\"\nkeepalive ="), "max_age", ("bad-value", "gateway.max_age"), "from \"100ms\" to \"10s\""),
     case(G, ("\"exports.d\"", "\"exports.dd\""), "exports", ("unreadable", "gateway.exports"), "mkdir exports.dd"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aoe_common::config::{OnTargetTimeout, SegmentId};
+use aoe_common::config::{OnTargetTimeout, SegmentId, TargetOrder};
 use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
 use aoe_common::frame::{AoeCommand, MacAddr};
@@ -28,8 +28,13 @@ fn read(lba: u64) -> Vec<u8> {
 
 /// Hands the exit a request as if it had come by the tunnel, with this number, captured just now.
 fn arrives(puppets: &mut Puppets, number: u64, argument: &[u8]) {
+    arrives_as(puppets, (number, 1), argument);
+}
+
+/// The same with a tag.
+fn arrives_as(puppets: &mut Puppets, (number, tag): (u64, u32), argument: &[u8]) {
     let captured = puppets.world.clock(puppets.edge);
-    let pdu = craft::pdu(SEEN, AoeCommand::Ata, 1, argument);
+    let pdu = craft::pdu(SEEN, AoeCommand::Ata, tag, argument);
     let chunk = craft::request_chunk(0, 0, SOMEBODY, (number, captured), &pdu);
     puppets.world.lie(puppets.exit, puppets.edge, &chunk);
 }
@@ -208,17 +213,95 @@ fn a_lost_frame_at_the_target_is_sent_again_and_holds_until_each_copy_is_answere
     assert!(puppets.at_initiator().is_empty(), "one answer is enough");
 }
 
-#[test]
-fn a_copy_that_is_never_answered_holds_others_for_a_moment_only() {
-    let mut puppets = Puppets::new(1, 16, 2);
+/// A write of which one copy was answered and the other never is, and then another one of the same sector, which its
+/// initiator repeats: after how many seconds that is sent.
+fn held_for(order: TargetOrder) -> Option<u64> {
+    let mut puppets = Puppets::changed(1, |export| export.safety.order = order);
     puppets.request(puppets.left, SEEN, AoeCommand::Ata, 7, &write(5, 1));
     puppets.world.run_for(Duration::from_millis(400));
     let (seen, _) = asked(&mut puppets);
+    assert_eq!(seen.len(), 2, "once, and once again");
+    answer(&mut puppets, &seen[0]);
+    puppets.world.run_for(Duration::from_millis(15));
+    puppets.request(puppets.left, SEEN, AoeCommand::Ata, 9, &read(5));
+    puppets.request(puppets.left, SEEN, AoeCommand::Ata, 8, &write(5, 2));
+    let mut what = asked(&mut puppets).1;
+    let reads = what.contains(&(false, 5, None));
+    assert!(reads, "the copy would write what is there already");
+    for second in 0..60 {
+        if what.contains(&(true, 5, Some(2))) {
+            return Some(second);
+        }
+        puppets.world.run_for(Duration::from_millis(980));
+        puppets.announce(puppets.right, 16, 2);
+        puppets.request(puppets.left, SEEN, AoeCommand::Ata, 8, &write(5, 2));
+        what = asked(&mut puppets).1;
+    }
+    None
+}
+
+#[test]
+fn a_copy_that_is_never_answered_holds_other_writes_as_long_as_the_target_may_have_it() {
+    assert_eq!(held_for(TargetOrder::Fifo), Some(0));
+    assert_eq!(held_for(TargetOrder::Any), Some(30));
+}
+
+/// Nobody waits for its answer, and all the same it may be applied.
+#[test]
+fn a_write_that_was_given_up_holds_other_writes_too() {
+    for (order, expected) in [(TargetOrder::Fifo, 1), (TargetOrder::Any, 0)] {
+        let mut puppets = Puppets::changed(1, |export| export.safety.order = order);
+        arrives(&mut puppets, 1, &write(5, 1));
+        for _ in 0..12 {
+            puppets.world.run_for(Duration::from_secs(1));
+            puppets.announce(puppets.right, 16, 2);
+        }
+        assert_eq!(dropped(&puppets, DropReason::PendingExpired), 1);
+        asked(&mut puppets);
+        arrives(&mut puppets, 2, &write(5, 2));
+        let sent = asked(&mut puppets).1.len();
+        assert_eq!(sent, expected, "{order}");
+    }
+}
+
+/// However many ask the same at once, each is answered: reads by few requests at the target, writes too.
+#[test]
+fn whatever_is_asked_often_at_once_is_answered_as_often() {
+    for (argument, most) in [(read(5), 4), (write(5, 1), 4)] {
+        for count in [4, 16, 50] {
+            let mut puppets = Puppets::new(1, 16, 2);
+            for tag in 0..count {
+                puppets.request(puppets.left, SEEN, AoeCommand::Ata, tag, &argument);
+            }
+            let mut sent = 0;
+            loop {
+                let (seen, _) = asked(&mut puppets);
+                if seen.is_empty() {
+                    break;
+                }
+                sent += seen.len();
+                seen.iter().for_each(|request| answer(&mut puppets, request));
+            }
+            let mut tags: Vec<u32> = puppets.at_initiator().iter().map(Puppets::tag).collect();
+            tags.sort_unstable();
+            assert_eq!(tags, (0..count).collect::<Vec<_>>());
+            assert!(sent <= most, "{sent} for {count}");
+        }
+    }
+}
+
+/// Two reads of one block that change places on the path.
+#[test]
+fn one_that_another_overtook_on_its_way_is_answered_too() {
+    let mut puppets = Puppets::new(1, 16, 2);
+    arrives_as(&mut puppets, (2, 2), &read(5));
+    arrives_as(&mut puppets, (1, 1), &read(5));
+    arrives_as(&mut puppets, (1, 1), &read(5));
+    let (seen, _) = asked(&mut puppets);
     answer(&mut puppets, &seen[0]);
     puppets.world.run_for(Duration::from_millis(1));
-    puppets.request(puppets.left, SEEN, AoeCommand::Ata, 8, &write(5, 2));
-    puppets.world.run_for(Duration::from_secs(4));
-    assert!(asked(&mut puppets).1.contains(&(true, 5, Some(2))));
+    assert_eq!(counted(&puppets, Count::RepliesToWire), 2);
+    assert_eq!(dropped(&puppets, DropReason::RequestRepeated), 1);
 }
 
 /// A greedy initiator with 60 requests outstanding, of which the target takes two at a time: another one's request

@@ -6,6 +6,8 @@ use aoe_common::config::Endpoint;
 use aoe_common::drop_reason::DropReason;
 use aoe_common::event::Event;
 use aoe_common::telemetry::Count;
+use aoe_lab::random::Random;
+use aoe_lab::target::{Questions, Service, Tail};
 use e2e::sim::plan::{REAL, SEEN};
 use e2e::sim::puppet::Puppets;
 use e2e::sim::seeds::for_each_seed;
@@ -272,6 +274,37 @@ fn a_site_that_is_shut_down_says_so_and_its_import_goes_silent_at_once() {
         world.run_for(Duration::from_millis(5));
         assert_eq!(world.events_like(pair.exit, says), 1, "{}", world.story());
     });
+}
+
+/// Half a second after it was asked, the target answers; by then the exit has been told to end.
+#[test]
+fn an_exit_that_ends_waits_for_what_its_target_has() {
+    for (service, ended, within) in [(500, 4, 600), (5000, 0, 1001)] {
+        let (plan, pair) = Plan::pair(1);
+        let mut world = plan.build();
+        world.open(pair.initiator, SEEN);
+        let target = world.target_mut(pair.target);
+        target.set_service(Service::AnyOrder(Random::new(1)));
+        target.set_tail(Tail {
+            share: 1.0,
+            least: Duration::from_millis(service),
+            most: Duration::from_millis(service + 1),
+            random: Random::new(1),
+        });
+        target.set_questions(Questions::AtOnce);
+        let load = Load::new(pair.initiator, SEEN, (pair.target, REAL));
+        world.start_load(load.operations(4).depth(4).largest(1));
+        world.run_for(Duration::from_millis(20));
+        let before = world.now();
+        world.shut_down(pair.exit);
+        let took = world.now().saturating_since(before);
+        world.run_for(Duration::from_millis(20));
+        assert_eq!(world.progress(), (ended, 0), "{}", world.story());
+        assert!(took <= Duration::from_millis(within), "{took:?}");
+        // Whatever was not answered is asked again.
+        world.start(pair.exit);
+        world.finish_loads(LONG);
+    }
 }
 
 #[test]

@@ -94,6 +94,39 @@ fn a_restarted_exit_takes_no_answer_that_is_owed_to_the_process_before() {
     });
 }
 
+/// A target that repeats what it was asked, as all known ones do, is held to it: an answer about another sector or of the
+/// other direction is not the answer, whatever its tag, and the request stays.
+#[test]
+fn an_answer_about_something_else_is_not_believed_of_a_target_that_repeats_what_it_was_asked() {
+    let mut puppets = Puppets::new(1, 16, 2);
+    let repeats = |puppets: &mut Puppets, request: &craft::Seen, lba: u8, flags: u8| {
+        let mut answer = request.header.response().to_bytes().to_vec();
+        answer.extend_from_slice(&[flags, 0, 0, 0x40, lba, 0, 0, 0, 0, 0, 0, 0]);
+        if request.ata().command().is_read() {
+            answer.extend_from_slice(&[9; 512]);
+        }
+        puppets.respond(puppets.right, &answer);
+        puppets.at_initiator().len()
+    };
+    for tag in 1..=8 {
+        puppets.read(tag, tag.into());
+        let request = puppets.at_target().remove(0);
+        assert_eq!(repeats(&mut puppets, &request, tag as u8, 0x40), 1);
+    }
+    let write = craft::ata(0x34, 1, 60, &[1; 512]);
+    puppets.request(puppets.left, SEEN, AoeCommand::Ata, 59, &write);
+    puppets.read(60, 60);
+    let request = puppets.at_target().remove(0);
+    assert_eq!(repeats(&mut puppets, &request, 60, 0x40), 0, "that is of a read");
+    assert_eq!(repeats(&mut puppets, &request, 5, 0x41), 0, "another sector");
+    assert_eq!(repeats(&mut puppets, &request, 60, 0x41), 1);
+    let mut requests = puppets.at_target().into_iter();
+    let request = requests.find(|seen| seen.ata().command().is_read()).unwrap();
+    assert_eq!(repeats(&mut puppets, &request, 50, 0x40), 0);
+    assert_eq!(repeats(&mut puppets, &request, 60, 0x40), 1);
+    assert_eq!(puppets.world.dropped(puppets.exit, DropReason::ResponseMisfit), 3);
+}
+
 /// The same for what the exit itself asks: how the target is, and who.
 #[test]
 fn a_restarted_exit_takes_no_answer_to_a_question_of_the_process_before() {

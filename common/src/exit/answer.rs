@@ -1,5 +1,6 @@
 //! What a target answers, and what the edge is told.
 
+use super::echo::Likeness;
 use super::pending::{Asked, Origin, Stage};
 use super::table::SlotId;
 use super::tags::Sent;
@@ -10,6 +11,7 @@ use crate::drop_reason::DropReason;
 use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::frame::{Ata, HEADER_LEN, Header, MacAddr, Query, Tag, ata};
 use crate::telemetry::Count;
+use crate::time::Instant;
 use crate::tunnel::message::{Kind, REPLY_HEAD_LEN, ReplyHead};
 
 /// Whom a reply is for.
@@ -76,6 +78,9 @@ impl Exit {
             .bytes()
             .get(HEADER_LEN..len)
             .ok_or(DropReason::ResponseMismatch)?;
+        if !target.echo.believes(Likeness::of(asked, &pending.span, &pdu)) {
+            return Err(DropReason::ResponseMisfit);
+        }
         if pending.copies.is_answered(copy) {
             return Err(DropReason::ResponseRepeated);
         }
@@ -97,45 +102,43 @@ impl Exit {
             target.due = target.patience;
             self.wake = self.wake.min(target.due);
         }
-        let earlier = pending.earlier;
         if asked == Asked::Query {
             self.learn_string(slot, &pdu);
         }
-        let origin = self.settle(slot);
-        let sent = match origin {
-            Some(origin) => {
-                for copy in earlier.into_iter().flatten() {
-                    if hands.io.now.saturating_since(copy.captured) <= self.max_age {
-                        let to = Address {
-                            initiator: copy.initiator,
-                            number: copy.number,
-                            tag: copy.tag,
-                            ..origin.into()
-                        };
-                        if let Err(reason) = reply(to, pdu.header(), bytes, hands) {
-                            hands.io.telemetry.drop(reason);
-                        }
-                    }
-                }
-                reply(origin.into(), pdu.header(), bytes, hands)
+        self.unlist(slot);
+        let mut askers = self.askers(slot, hands.io.now).peekable();
+        self.release(slot, hands.io.now);
+        if askers.peek().is_none() {
+            hands.io.telemetry.drop(DropReason::PeerRestarted);
+        }
+        for to in askers {
+            if let Err(reason) = reply(to, pdu.header(), bytes, hands) {
+                hands.io.telemetry.drop(reason);
             }
-            None => Err(DropReason::PeerRestarted),
-        };
+        }
         self.serve(id, hands);
-        sent
+        Ok(())
     }
 
-    /// An answer came: the request is for nobody any more. It stays while another copy of it may be at the target.
-    fn settle(&mut self, slot: SlotId) -> Option<Origin> {
-        self.unlist(slot);
-        let origin = self.disown(slot);
-        let pending = self.pending.get_mut(slot)?;
-        if pending.copies.all_answered() {
-            self.release(slot);
-        } else {
-            pending.stage = Stage::Draining;
-        }
-        origin
+    /// Whom the answer to a request is for, the newest last; it is for nobody any more. Who asked long ago has asked again
+    /// or given up.
+    fn askers(&mut self, slot: SlotId, now: Instant) -> impl Iterator<Item = Address> + use<> {
+        let young = self.max_age;
+        let earlier = match self.pending.get_mut(slot) {
+            Some(pending) => std::mem::take(&mut pending.earlier),
+            None => Vec::new(),
+        };
+        let newest = self.disown(slot).map(Address::from);
+        let earlier = earlier.into_iter().filter(move |one| one.is_young(now, young));
+        let earlier = earlier.filter_map(move |one| {
+            Some(Address {
+                initiator: one.initiator,
+                number: one.number,
+                tag: one.tag,
+                ..newest?
+            })
+        });
+        earlier.chain(newest)
     }
 
     /// One more copy was answered of a request that was answered.
@@ -146,7 +149,7 @@ impl Exit {
         };
         let target = pending.target;
         if pending.copies.all_answered() {
-            self.release(slot);
+            self.release(slot, hands.io.now);
             self.serve(target, hands);
         }
     }
@@ -172,19 +175,22 @@ impl Exit {
     /// Says no to whoever asked for this, by an ATA error, and lets go of it.
     pub(super) fn fail(&mut self, slot: SlotId, reason: DropReason, hands: &mut Hands<'_, '_>) {
         self.unlist(slot);
-        let origin = self.disown(slot);
-        if let (Some(origin), Some(pending)) = (origin, self.pending.get(slot))
-            && let Ok(pdu) = Pdu::parse(&pending.pdu)
-            && pdu.command() == AoeCommand::Ata
-        {
-            match refuse_ata(origin.into(), &pdu, reason, hands) {
-                Ok(()) => {}
-                Err(reason) => hands.io.telemetry.drop(reason),
+        let askers = self.askers(slot, hands.io.now);
+        let pdu = self
+            .pending
+            .get(slot)
+            .and_then(|pending| Pdu::parse(&pending.pdu).ok())
+            .filter(|pdu| pdu.command() == AoeCommand::Ata);
+        for to in askers {
+            let outcome = match &pdu {
+                Some(pdu) => refuse_ata(to, pdu, reason, hands),
+                None => Err(reason),
+            };
+            if let Err(reason) = outcome {
+                hands.io.telemetry.drop(reason);
             }
-        } else {
-            hands.io.telemetry.drop(reason);
         }
-        self.release(slot);
+        self.release(slot, hands.io.now);
     }
 }
 
@@ -231,7 +237,7 @@ fn answer_len(asked: Asked, pdu: &Pdu<'_>) -> Result<usize, DropReason> {
     let have = pdu.bytes().len();
     match (asked, pdu.command()) {
         (Asked::Ata { .. }, AoeCommand::Ata) if pdu.is_error() => Ok(have.min(ata::PDU_LEN)),
-        (Asked::Ata { opcode, sectors }, AoeCommand::Ata) => {
+        (Asked::Ata { opcode, sectors, .. }, AoeCommand::Ata) => {
             Ok(ata::response_len(opcode, sectors, &Ata::parse(pdu.argument())?))
         }
         (Asked::Query, AoeCommand::Query) => Ok(Query::parse(pdu.argument())?.pdu_len()),

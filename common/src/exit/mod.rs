@@ -8,17 +8,19 @@
 //! - `service`: requests to the target and again to the target
 //! - `answer`: what the target says, and what the edge is told
 //! - `patience`: how long anything may take
+//! - `ending`: the last second of a process
 //! - `watching`: whether targets live, and whether they are who they were
 //! - `refusals`: what is logged of what peers do not get
 //!
 //! What they work with: `target` and `export`; `table`, the requests, with `pending`, `copies`, `overlap`, `chains` and
-//! `list`; `tags`, by which answers find them; `flow`, the initiators, with `turns`; `ways`, by which writes come, with a
-//! `guard` for each; `span`, `rto`, `watch`, `recognition`.
-//! `recognition`.
+//! `list`; `tags`, by which answers find them; `echo`, whether these fit; `flow`, the initiators, with `turns`; `ways`, by
+//! which writes come, with a `guard` for each; `span`, `rto`, `watch`, `recognition`.
 
 mod answer;
 mod chains;
 mod copies;
+mod echo;
+mod ending;
 mod export;
 pub(crate) mod flow;
 pub(crate) mod guard;
@@ -81,6 +83,8 @@ pub(crate) struct Exit {
     uninformed: Vec<PeerId>,
     /// Not before this.
     news_at: Instant,
+    /// Whether nothing is sent any more.
+    is_ending: bool,
     sweep_at: Instant,
     /// The slot where it goes on.
     sweep_from: usize,
@@ -125,9 +129,12 @@ impl Exit {
         let mut exports = Vec::new();
         for (id, config) in (0..).zip(configs) {
             // Exports of one target share its buffers.
-            let known = (0..).zip(&targets).find(|(_, target)| target.is_of(&config));
+            let known = (0..).zip(&mut targets).find(|(_, target)| target.is_of(&config));
             let target = match known {
-                Some((at, _)) => TargetId(at),
+                Some((at, target)) => {
+                    target.order = target.order.max(config.safety.order);
+                    TargetId(at)
+                }
                 None => {
                     targets.push(Target::new(&config, now));
                     TargetId(u16::try_from(targets.len() - 1).unwrap_or(u16::MAX))
@@ -147,6 +154,7 @@ impl Exit {
             news: false,
             uninformed: Vec::new(),
             news_at: now,
+            is_ending: false,
             sweep_at: Instant::NEVER,
             sweep_from: 0,
             wake: now,
@@ -218,7 +226,11 @@ impl Exit {
             let Some(target) = self.targets.get(usize::from(export.target.0)) else {
                 continue;
             };
-            if let Some(state) = export.news(peer, target, state_of(segments, target.segment)) {
+            let segment = match self.is_ending {
+                true => SegmentState::Down,
+                false => state_of(segments, target.segment),
+            };
+            if let Some(state) = export.news(peer, target, segment) {
                 state.emit(&mut entries);
             }
         }

@@ -59,6 +59,8 @@ struct Entry {
     peer: PeerId,
     blocks: [u32; BLOCKS],
     contends: bool,
+    /// It is a write that was answered or given up, and a copy of it may still be applied.
+    drains: bool,
     /// Overlapping writes before it.
     waits_for: u32,
 }
@@ -69,6 +71,7 @@ const GONE: Entry = Entry {
     peer: PeerId(0),
     blocks: [NONE; BLOCKS],
     contends: false,
+    drains: false,
     waits_for: 0,
 };
 
@@ -162,6 +165,7 @@ impl Overlaps {
                 peer,
                 blocks,
                 contends,
+                drains: false,
                 waits_for: meeting.waits_for,
             };
         }
@@ -173,13 +177,8 @@ impl Overlaps {
             return;
         };
         let gone = std::mem::replace(entry, GONE);
-        let before = freed.len();
-        for ((at, number), member) in gone
-            .blocks
-            .into_iter()
-            .zip(blocks_of(&gone.span))
-            .zip(members(slot))
-        {
+        self.free(&gone, freed, |_| true);
+        for (at, member) in gone.blocks.into_iter().zip(members(slot)) {
             let Some(block) = self.blocks.get_mut(at as usize) else {
                 continue;
             };
@@ -187,22 +186,42 @@ impl Overlaps {
                 block.contenders -= 1;
                 self.contending.leave(member);
             }
-            if gone.span.writes() {
-                for other in self.contending.walk(at) {
-                    #[cfg(test)]
-                    self.steps.set(self.steps.get() + 1);
-                    let Some(waiting) = self.entries.get_mut(other as usize / BLOCKS) else {
-                        continue;
-                    };
-                    if waiting.order > gone.order && gone.holds(&waiting.span, number) {
-                        waiting.waits_for -= 1;
-                        if waiting.waits_for == 0 {
-                            freed.extend(u16::try_from(other as usize / BLOCKS).map(SlotId));
-                        }
+            self.leave(at);
+        }
+    }
+
+    /// A write was answered or given up, and a copy of it may still be applied: from now on it holds writes only. Adds to
+    /// `freed` the reads that waited for it and for nothing else.
+    pub(crate) fn drain(&mut self, slot: SlotId, freed: &mut Vec<SlotId>) {
+        let Some(entry) = self.entries.get_mut(usize::from(slot.0)) else {
+            return;
+        };
+        let before = *entry;
+        entry.drains = true;
+        self.free(&before, freed, |waiting| !waiting.writes());
+    }
+
+    /// Those of whatever waits for this one that need not any more wait for one less.
+    fn free(&mut self, one: &Entry, freed: &mut Vec<SlotId>, which: impl Fn(&Span) -> bool) {
+        let before = freed.len();
+        for (at, number) in one.blocks.into_iter().zip(blocks_of(&one.span)) {
+            if !one.span.writes() || at == NONE {
+                continue;
+            }
+            for other in self.contending.walk(at) {
+                #[cfg(test)]
+                self.steps.set(self.steps.get() + 1);
+                let Some(waiting) = self.entries.get_mut(other as usize / BLOCKS) else {
+                    continue;
+                };
+                let waits = waiting.order > one.order && one.holds(&waiting.span, number);
+                if waits && which(&waiting.span) {
+                    waiting.waits_for -= 1;
+                    if waiting.waits_for == 0 {
+                        freed.extend(u16::try_from(other as usize / BLOCKS).map(SlotId));
                     }
                 }
             }
-            self.leave(at);
         }
         if let Some(freed) = freed.get_mut(before..) {
             freed.sort_unstable_by_key(|slot| self.order(*slot));
@@ -282,10 +301,11 @@ impl Overlaps {
 
 impl Entry {
     /// Whether it is a write that overlaps this span, and this the first block they share: what lies in two is counted
-    /// once.
+    /// once. A copy of one that was answered writes what is there already, so reads need not wait for it.
     fn holds(&self, span: &Span, number: u64) -> bool {
         let first = self.span.blocks().0.max(span.blocks().0);
-        self.span.writes() && first == number && self.span.overlaps(span)
+        let in_the_way = self.span.writes() && (!self.drains || span.writes());
+        in_the_way && first == number && self.span.overlaps(span)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::pending::{Pending, Stage};
+use super::service::REORDERED;
 use super::table::SlotId;
 use super::target::TargetId;
 use super::{Exit, Hands, state_of};
-use crate::config::{OnTargetTimeout, PeerId};
+use crate::config::{OnTargetTimeout, PeerId, TargetOrder};
 use crate::drop_reason::DropReason;
 use crate::segment::SegmentState;
 use crate::time::Instant;
@@ -25,6 +26,14 @@ const SLOTS_AT_ONCE: usize = 4096;
 /// it was captured, less than the ten seconds after which the Linux driver begins to use another way. And a process
 /// that was stopped sends nothing that is older, for it is judged at the last moment before the frame is made.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a target that works in an order of its own may have a copy of a write before it is done or lost.
+///
+/// Such a target hands requests to its system at once (AIO in ggaoed). There a disk that does not answer is given up
+/// after 30 s: the time limit of a command of Linux's SCSI disks and of libata (`SD_TIMEOUT`; `/sys/block/*/device/timeout`).
+/// It is also a sixth of the time for which the Linux initiator tries (`aoe_deadsecs`, 180 s), so what waits for it does
+/// not fail.
+const LONGEST_SERVICE: Duration = Duration::from_secs(30);
 
 /// What has to happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +83,7 @@ impl Exit {
         let ends: Vec<(SlotId, End)> = ends.collect();
         for (slot, end) in ends {
             match end {
-                End::Drained => self.release(slot),
+                End::Drained => self.release(slot, now),
                 End::Shed(reason) => {
                     self.unlist(slot);
                     self.shed(slot, reason, hands);
@@ -107,7 +116,7 @@ impl Exit {
         let target = self.target(pending.target)?;
         let since_sent = now.saturating_since(pending.copies.last_sent());
         if pending.stage == Stage::Draining {
-            return (since_sent >= 2 * target.rto.wait()).then_some(End::Drained);
+            return self.is_gone(pending, now).then_some(End::Drained);
         }
         if !target.is_up() {
             let safety = self.exports.get(usize::from(pending.export.0))?.safety;
@@ -127,6 +136,23 @@ impl Exit {
                 lost.then_some(End::Shed(DropReason::PendingExpired))
             }
             _ => None,
+        }
+    }
+
+    /// Whether no copy of a request can change anything at its target any more.
+    pub(super) fn is_gone(&self, pending: &Pending, now: Instant) -> bool {
+        if !pending.span.writes() || pending.copies.all_answered() {
+            return true;
+        }
+        let Some(target) = self.target(pending.target) else {
+            return true;
+        };
+        let since_sent = now.saturating_since(pending.copies.last_sent());
+        match target.order {
+            // What is sent after it is done after it.
+            TargetOrder::Fifo => since_sent >= REORDERED,
+            // While it is away it may stand still, and go on where it was.
+            TargetOrder::Any => target.is_up() && since_sent.min(target.watch.up_for(now)) >= LONGEST_SERVICE,
         }
     }
 

@@ -6,11 +6,12 @@ use super::span::Span;
 use super::target::TargetId;
 use super::ways::{Numbered, Way};
 use crate::config::{ExportId, ImportId, PeerId};
-use crate::frame::{AtaOpcode, HEADER_LEN, MacAddr, Tag};
+use crate::frame::{AtaFlags, AtaOpcode, HEADER_LEN, MacAddr, Tag};
 use crate::time::Instant;
+use std::time::Duration;
 
-/// Copies remembered besides the newest.
-const EARLIER: usize = 2;
+/// Most that ask the same and are answered by one answer, besides the newest. The next one is a request of its own.
+const MOST_EARLIER: usize = 15;
 
 /// A request.
 #[derive(Debug)]
@@ -21,9 +22,9 @@ pub(crate) struct Pending {
     pub(crate) peer: PeerId,
     /// Whom the answer is for; `None`: the process that asked is no more, or it was answered.
     pub(crate) origin: Option<Origin>,
-    /// The copies before the newest. They may be requests of their own that happen to be the same, so they are
-    /// answered as well, unless they are old.
-    pub(crate) earlier: [Option<Copy>; EARLIER],
+    /// Who asked the same before the newest. They may be requests of their own, so they are answered as well, unless they
+    /// are old.
+    pub(crate) earlier: Vec<Earlier>,
     pub(crate) asked: Asked,
     pub(crate) span: Span,
     pub(crate) stage: Stage,
@@ -41,7 +42,7 @@ pub(crate) struct Pending {
 
 /// A request that another one has the place of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Copy {
+pub(crate) struct Earlier {
     pub(crate) initiator: MacAddr,
     pub(crate) number: u64,
     pub(crate) tag: Tag,
@@ -59,7 +60,7 @@ pub(crate) enum Stage {
     AtTarget,
     /// Sent, not answered, and the target was gone since: sent again if it comes back soon or its initiator asks again.
     Dormant,
-    /// Answered, but a copy may still be at the target.
+    /// Answered or given up, but a copy may still be at the target and be applied there: without its data.
     Draining,
 }
 
@@ -80,7 +81,11 @@ pub(crate) struct Origin {
 /// What was asked: tells how long the answer must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Ata { opcode: AtaOpcode, sectors: u8 },
+    Ata {
+        opcode: AtaOpcode,
+        sectors: u8,
+        flags: AtaFlags,
+    },
     Query,
 }
 
@@ -122,7 +127,7 @@ impl Pending {
             target: arrival.target,
             peer: arrival.origin.peer,
             origin: Some(arrival.origin),
-            earlier: [None; EARLIER],
+            earlier: Vec::new(),
             asked: arrival.asked,
             span: arrival.span,
             stage,
@@ -136,10 +141,10 @@ impl Pending {
 
     /// One more copy, perhaps from another network card of its initiator or from another initiator: the newest is the
     /// one that is answered in any case. False if this very copy is here already.
-    pub(crate) fn renew(&mut self, arrival: &Arrival<'_>) -> bool {
+    pub(crate) fn renew(&mut self, arrival: &Arrival<'_>, young: Duration) -> bool {
         let Some(origin) = self.origin else { return false };
         let number = arrival.origin.number;
-        let mut known = self.earlier.iter().flatten().map(|copy| copy.number);
+        let mut known = self.earlier.iter().map(|earlier| earlier.number);
         if number == origin.number || known.any(|known| known == number) {
             return false;
         }
@@ -150,8 +155,8 @@ impl Pending {
             (origin, arrival.captured, arrival.origin)
         };
         if (newest.initiator, newest.tag) != (earlier.initiator, earlier.tag) {
-            self.earlier.rotate_right(1);
-            self.earlier[0] = Some(Copy {
+            self.earlier.retain(|one| one.is_young(arrival.arrived, young));
+            self.earlier.push(Earlier {
                 initiator: earlier.initiator,
                 number: earlier.number,
                 tag: earlier.tag,
@@ -169,9 +174,15 @@ impl Pending {
         true
     }
 
-    /// Whether the arrival is a copy of this request, and this one's answer answers it.
-    pub(super) fn is_same(&self, arrival: &Arrival<'_>) -> bool {
+    /// Whether the arrival asks the same, and the answer to this request, which may be that to others no older than
+    /// `young`, can be that to it as well.
+    pub(super) fn is_same(&self, arrival: &Arrival<'_>, young: Duration) -> bool {
+        let others = self
+            .earlier
+            .iter()
+            .filter(|earlier| earlier.is_young(arrival.arrived, young));
         self.stage != Stage::Draining
+            && others.count() < MOST_EARLIER
             && self.span == arrival.span
             && self.asked == arrival.asked
             && self.export == arrival.export
@@ -179,5 +190,12 @@ impl Pending {
                 (origin.peer, origin.import) == (arrival.origin.peer, arrival.origin.import)
             })
             && self.pdu.get(HEADER_LEN..) == arrival.pdu.get(HEADER_LEN..)
+    }
+}
+
+impl Earlier {
+    /// Whether it is no older than `young`.
+    pub(super) fn is_young(&self, now: Instant, young: Duration) -> bool {
+        now.saturating_since(self.captured) <= young
     }
 }

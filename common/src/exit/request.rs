@@ -70,6 +70,7 @@ impl Exit {
                 let asked = Asked::Ata {
                     opcode: ata.command(),
                     sectors: ata.sectors(),
+                    flags: ata.flags(),
                 };
                 (asked, Span::of_ata(&ata), ata::request_len(&ata)?)
             }
@@ -134,7 +135,7 @@ impl Exit {
     /// Finds the place of a request among those that are here.
     fn accept(&mut self, arrival: &Arrival<'_>, hands: &mut Hands<'_, '_>) -> Result<SlotId, DropReason> {
         let now = hands.io.now;
-        let meeting = self.pending.meet(arrival);
+        let meeting = self.pending.meet(arrival, self.max_age);
         if let Some(same) = meeting.same {
             self.take_over(same, arrival, now)?;
             hands.io.telemetry.count(Count::RequestsCollapsed);
@@ -181,7 +182,7 @@ impl Exit {
     /// A request was sent again that is here.
     fn take_over(&mut self, slot: SlotId, arrival: &Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let pending = self.pending.get_mut(slot).ok_or(DropReason::RequestRepeated)?;
-        if !pending.renew(arrival) {
+        if !pending.renew(arrival, self.max_age) {
             return Err(DropReason::RequestRepeated);
         }
         let dormant = pending.stage == Stage::Dormant;

@@ -17,7 +17,7 @@ use crate::time::Instant;
 const BURST: u64 = 32;
 
 /// Frames sent within this time may be taken up in another order.
-const REORDERED: Duration = Duration::from_millis(10);
+pub(super) const REORDERED: Duration = Duration::from_millis(10);
 
 impl Exit {
     /// Puts a request into its initiator's queue.
@@ -43,6 +43,9 @@ impl Exit {
     /// Sends what waits, one request of each initiator in turn, as far as the target has room.
     pub(super) fn serve(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
         self.ask_identity(id, hands);
+        if self.is_ending {
+            return;
+        }
         while let Some(slot) = self.next(id, hands.io.now) {
             let Some(pending) = self.pending.get_mut(slot) else {
                 continue;
@@ -150,7 +153,7 @@ impl Exit {
                 target.due = due;
                 break;
             }
-            let wanted = is_wanted(pending, now) && pending.copies.has_room();
+            let wanted = is_wanted(pending, now) && pending.copies.has_room() && !self.is_ending;
             let backed_off = target.rto.is_backed_off();
             self.pending.unlink(&mut target.sent, slot);
             self.pending.push_back(&mut target.sent, slot);
@@ -223,14 +226,20 @@ impl Exit {
     /// Lets go of a request that is in no list, for this reason.
     pub(super) fn shed(&mut self, slot: SlotId, reason: DropReason, hands: &mut Hands<'_, '_>) {
         hands.io.telemetry.drop(reason);
-        self.release(slot);
+        self.release(slot, hands.io.now);
     }
 
-    /// Lets go of a request that is in no list; what it held may go.
-    pub(super) fn release(&mut self, slot: SlotId) {
+    /// Lets go of a request that is in no list; what it held may go. A write of which a copy may be at the target stays
+    /// until that cannot be, and holds other writes.
+    pub(super) fn release(&mut self, slot: SlotId, now: Instant) {
         self.disown(slot);
+        let pending = self.pending.get(slot);
+        let is_gone = pending.is_none_or(|pending| self.is_gone(pending, now));
         let mut freed = std::mem::take(&mut self.freed);
-        self.pending.release(slot, &mut freed);
+        match is_gone {
+            true => self.pending.release(slot, &mut freed),
+            false => self.pending.drain(slot, &mut freed),
+        }
         for slot in freed.drain(..) {
             self.enqueue(slot);
         }

@@ -81,6 +81,11 @@ impl Span {
         self.start < other.end() && other.start < self.end()
     }
 
+    /// Whether a sector is one of its own, or the next.
+    pub(super) fn is_about(&self, lba: u64) -> bool {
+        self.start <= lba && lba <= self.end()
+    }
+
     /// The blocks it lies in: the first, and the last if that is another one.
     pub(crate) fn blocks(&self) -> (u64, Option<u64>) {
         let first = self.start >> BLOCK_BITS;

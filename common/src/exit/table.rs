@@ -1,6 +1,7 @@
 //! Requests that the exit has accepted and not let go of, found by slot and by what they touch.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::chains::Chains;
 use super::copies::CopyId;
@@ -123,10 +124,12 @@ impl PendingTable {
         Some(SlotId(index))
     }
 
-    /// Looks for the same request, and for what it overlaps.
-    pub(crate) fn meet(&self, arrival: &Arrival<'_>) -> Meeting {
+    /// Looks for the same request, of which no more than so many others are younger than `young`, and for what it overlaps.
+    pub(crate) fn meet(&self, arrival: &Arrival<'_>, young: Duration) -> Meeting {
         let same = |slot: &SlotId| {
-            let same = self.get(*slot).is_some_and(|pending| pending.is_same(arrival));
+            let same = self
+                .get(*slot)
+                .is_some_and(|pending| pending.is_same(arrival, young));
             same && !self.overlaps.is_overtaken(*slot)
         };
         let Arrival {
@@ -175,6 +178,21 @@ impl PendingTable {
         self.slots.get_mut(usize::from(slot.0))?.pending.as_mut()
     }
 
+    /// Keeps nothing of a write that is in no list any more but what it touched: it holds other writes only. Adds to
+    /// `freed` what waited for it and need not.
+    pub(crate) fn drain(&mut self, slot: SlotId, freed: &mut Vec<SlotId>) {
+        let Some(pending) = self
+            .get_mut(slot)
+            .filter(|pending| pending.stage != Stage::Draining)
+        else {
+            return;
+        };
+        pending.stage = Stage::Draining;
+        let (peer, pdu) = (pending.peer, std::mem::take(&mut pending.pdu));
+        self.recycle(peer, pdu);
+        self.overlaps.drain(slot, freed);
+    }
+
     /// Lets go of a request that is in no list any more. Adds to `freed` what waited for it and nothing else.
     pub(crate) fn release(&mut self, slot: SlotId, freed: &mut Vec<SlotId>) {
         let Some(entry) = self.slots.get_mut(usize::from(slot.0)) else {
@@ -187,11 +205,15 @@ impl PendingTable {
         self.free.push_back(slot.0);
         self.occupied -= 1;
         self.room.give(pending.peer, 1);
-        self.bytes.give(pending.peer, pending.pdu.len());
         self.alike.leave(slot.0.into());
         self.overlaps.remove(slot, freed);
-        if self.spare.len() < SPARE_BUFFERS {
-            self.spare.push(pending.pdu);
+        self.recycle(pending.peer, pending.pdu);
+    }
+
+    fn recycle(&mut self, peer: PeerId, pdu: Vec<u8>) {
+        self.bytes.give(peer, pdu.len());
+        if pdu.capacity() > 0 && self.spare.len() < SPARE_BUFFERS {
+            self.spare.push(pdu);
         }
     }
 
@@ -252,6 +274,8 @@ mod tests {
     use crate::frame::{HEADER_LEN, MacAddr, Tag};
     use crate::time::Instant;
 
+    const YOUNG: Duration = Duration::from_secs(1);
+
     fn flow() -> FlowId {
         let key = FlowKey {
             peer: PeerId(0),
@@ -295,7 +319,7 @@ mod tests {
     }
 
     fn accept(table: &mut PendingTable, arrival: &Arrival<'_>) -> Option<SlotId> {
-        let meeting = table.meet(arrival);
+        let meeting = table.meet(arrival, YOUNG);
         table.insert(arrival, &meeting)
     }
 
@@ -364,7 +388,7 @@ mod tests {
         let data = |byte| [&[0; HEADER_LEN][..], &[byte]].concat();
         let (one, two) = (data(1), data(2));
         let meet = |table: &PendingTable, arrival: Arrival<'_>| {
-            let meeting = table.meet(&arrival);
+            let meeting = table.meet(&arrival, YOUNG);
             (meeting.same, meeting.is_held())
         };
         assert_eq!(meet(&table, arrival(1, write(8), &one)), (None, false));

@@ -1,11 +1,12 @@
 //! One target as all its exports share it: whether it lives, what it has in its buffers, whose turn is next.
 
+use super::echo::Echo;
 use super::list::List;
 use super::recognition::Recognition;
 use super::rto::Rto;
 use super::turns::Turns;
 use super::watch::{Liveness, Watch};
-use crate::config::{ExportConfig, SegmentId};
+use crate::config::{ExportConfig, SegmentId, TargetOrder};
 use crate::frame::Address;
 use crate::time::Instant;
 
@@ -24,6 +25,10 @@ pub(crate) struct Target {
     pub(crate) address: Address,
     pub(crate) watch: Watch,
     pub(crate) recognition: Recognition,
+    /// In which order it works.
+    pub(crate) order: TargetOrder,
+    /// What its answers repeat of the requests.
+    pub(crate) echo: Echo,
     /// Whether writes are refused where an export says so.
     pub(crate) conflict: bool,
     /// Requests that occupy one of its buffers.
@@ -49,6 +54,8 @@ impl Target {
             address: config.target,
             watch: Watch::new(config.target_mac, now),
             recognition: Recognition::new(now),
+            order: config.safety.order,
+            echo: Echo::default(),
             conflict: false,
             occupied: 0,
             sent: List::default(),

@@ -156,6 +156,13 @@ impl<'a> Ata<'a> {
         self.header().effective_lba()
     }
 
+    /// What the address bytes mean as 28 bits, and as 48.
+    #[must_use]
+    pub fn both_lbas(&self) -> [u64; 2] {
+        let all_bits = wide_lba(self.lba_bytes());
+        [all_bits & LBA28_MASK, all_bits]
+    }
+
     /// Would targets disagree about the first sector of this read or write?
     ///
     /// vblade takes the width of the address from the command and ggaoed from flag E, so where these differ and
@@ -164,10 +171,10 @@ impl<'a> Ata<'a> {
     #[must_use]
     pub fn is_lba_disputed(&self) -> bool {
         let command = self.command();
-        let all_bits = wide_lba(self.lba_bytes());
+        let [low_bits, all_bits] = self.both_lbas();
         (command.is_read() || command.is_write())
             && command.is_extended() != self.flags().is_extended()
-            && all_bits & LBA28_MASK != all_bits
+            && low_bits != all_bits
     }
 
     /// Everything after the argument: data, then padding. May be empty.

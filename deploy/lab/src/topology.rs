@@ -261,7 +261,7 @@ impl Gateways {
     }
 }
 
-/// A file that lets one peer use a target.
+/// A file that lets one peer use a target that works in order, as vblade and ours do.
 pub fn export_file(name: &str, target: Address, peer: &str, access: Access) -> ExportFile {
     let allow = AllowSection {
         peer: peer.to_owned(),
@@ -274,6 +274,7 @@ pub fn export_file(name: &str, target: Address, peer: &str, access: Access) -> E
         segment: SEGMENT.to_owned(),
         target,
         target_mac: None,
+        order: Some("fifo".to_owned()),
         allow: vec![allow],
     }
 }

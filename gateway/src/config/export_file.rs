@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aoe_common::config::{Access, ConfigString, ExportSafety, OnConflict, OnTargetTimeout};
+use aoe_common::config::{Access, ConfigString, ExportSafety, OnConflict, OnTargetTimeout, TargetOrder};
 use aoe_common::frame::{Address, MacAddr};
 
 use super::fault::Faults;
@@ -26,6 +26,7 @@ pub(super) struct ExportFile {
     pub(super) target_timeout: Option<Duration>,
     pub(super) on_target_timeout: Option<OnTargetTimeout>,
     pub(super) on_conflict: Option<OnConflict>,
+    pub(super) order: Option<TargetOrder>,
     pub(super) allow: Vec<AllowEntry>,
 }
 
@@ -37,6 +38,7 @@ impl ExportFile {
             target_timeout: self.target_timeout.unwrap_or(default.target_timeout),
             on_target_timeout: self.on_target_timeout.unwrap_or(default.on_target_timeout),
             on_conflict: self.on_conflict.unwrap_or(default.on_conflict),
+            order: self.order.unwrap_or(default.order),
         }
     }
 }
@@ -79,6 +81,9 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Expo
             .optional("on_conflict", faults, |text| {
                 value::word(text, &["alarm", "stop"])
             })
+            .map(|word| word.value),
+        order: file
+            .optional("order", faults, |text| value::word(text, &["any", "fifo"]))
             .map(|word| word.value),
         allow: file
             .sections("allow", &ALLOW, faults)

@@ -135,6 +135,7 @@ pub(super) const EXPORT_FILE: Shape = Shape {
         key("target_timeout", "target_timeout = \"60s\""),
         key("on_target_timeout", "on_target_timeout = \"silent\""),
         key("on_conflict", "on_conflict = \"stop\""),
+        key("order", "order = \"any\""),
         key("allow", "[[allow]]"),
     ],
     elsewhere: &[
@@ -191,6 +192,10 @@ pub(super) const ALLOW: Shape = Shape {
         ),
         (
             "on_target_timeout",
+            "keys after a heading belong to it: move this above the first [[allow]]",
+        ),
+        (
+            "order",
             "keys after a heading belong to it: move this above the first [[allow]]",
         ),
     ],

@@ -56,7 +56,8 @@ pub enum Command {
     LogReady(Arc<()>),
     /// Log every counter that is not zero.
     LogCounters,
-    /// Tell the peers, log the counters, and end.
+    /// Take nothing new, wait for what targets have to answer, a second at most, tell the peers, log the counters, and end.
+    /// Said twice: at once.
     Shutdown,
 }
 

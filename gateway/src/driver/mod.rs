@@ -46,6 +46,8 @@ pub struct Driver {
     /// Datagrams of one socket, while they are fed to the engine.
     datagrams: RecvMemory,
     out: Output,
+    /// Until when targets are waited for, once it was told to end.
+    ends_at: Option<Instant>,
 }
 
 /// A segment, with its port if it is attached.
@@ -76,6 +78,10 @@ enum Flow {
 
 /// A turn that takes longer was stopped: what it made for a segment is not sent any more.
 const LONGEST_TURN: Duration = Duration::from_millis(500);
+
+/// How long the end waits for what targets have to answer: much longer than a disk usually takes, and short enough for
+/// whoever waits for the process to end.
+const DRAIN_FOR: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// A data plane at rest, with `segments` segments that are all down, and a way to command it. After work was found
@@ -123,6 +129,7 @@ impl Driver {
             frames: RecvBatch::default(),
             datagrams: RecvMemory::default(),
             out: Output::default(),
+            ends_at: None,
         };
         Ok((driver, sender))
     }
@@ -150,6 +157,7 @@ impl Driver {
             return Instant::default();
         }
         let deadline = self.engine.deadline().at;
+        let deadline = self.ends_at.map_or(deadline, |at| deadline.min(at));
         let has_tap = |segment: &Segment| {
             let port = segment.attached.as_ref().map(|attached| &attached.port);
             matches!(port, Some(SegmentPort::Tap(_)))
@@ -161,7 +169,7 @@ impl Driver {
     }
 
     fn turn(&mut self, now: Instant) -> Flow {
-        let flow = self.obey(now);
+        let mut flow = self.obey(now);
         for index in 0..self.segments.len() {
             self.feed_frames(index, now);
         }
@@ -170,6 +178,11 @@ impl Driver {
         }
         if self.engine.deadline().at <= now {
             self.engine.handle_timeout(now, &mut self.out);
+        }
+        if let Some(at) = self.ends_at
+            && (now >= at || self.engine.is_drained())
+        {
+            flow = Flow::End;
         }
         if flow == Flow::End {
             self.engine.shutdown(now, &mut self.out);
@@ -225,7 +238,12 @@ impl Driver {
                     }
                 }
                 Command::LogCounters => self.log_counters(),
-                Command::Shutdown => return Flow::End,
+                // Whoever says it twice does not want to wait.
+                Command::Shutdown if self.ends_at.is_some() => return Flow::End,
+                Command::Shutdown => {
+                    self.ends_at = Some(now + DRAIN_FOR);
+                    self.engine.begin_shutdown(now, &mut self.out);
+                }
             }
         }
         Flow::Continue

@@ -8,7 +8,7 @@ pub mod kinds;
 
 use std::time::Duration;
 
-use aoe_common::config::SegmentId;
+use aoe_common::config::{SegmentId, TargetOrder};
 use aoe_lab::initiator::driver::Habit;
 use aoe_lab::random::{Random, mix};
 use aoe_lab::target::{BladeSettings, Questions, Service, Tail, Target};
@@ -179,6 +179,12 @@ impl Storm {
         }
         plan.weather = Weather::calm(delay);
         plan.sites[exit.0].guard = self.guard;
+        for export in &mut plan.sites[exit.0].exports {
+            export.safety.order = match self.target {
+                Order::Kept => TargetOrder::Fifo,
+                Order::Any => TargetOrder::Any,
+            };
+        }
         let cast = Cast {
             edges,
             exit,

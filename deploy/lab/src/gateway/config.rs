@@ -98,6 +98,8 @@ pub struct ExportFile {
     pub target: Address,
     /// The only MAC to believe.
     pub target_mac: Option<MacAddr>,
+    /// In which order it works, "any" or "fifo".
+    pub order: Option<String>,
     /// Who may use it.
     pub allow: Vec<AllowSection>,
 }
@@ -197,6 +199,7 @@ impl ExportFile {
         text.string("segment", &self.segment);
         text.string("target", &self.target.to_string());
         text.maybe("target_mac", self.target_mac.map(|mac| mac.to_string()).as_ref());
+        text.maybe("order", self.order.as_ref());
         for allow in &self.allow {
             text.section("[[allow]]");
             text.string("peer", &allow.peer);
@@ -324,6 +327,7 @@ window = 32
             segment: "san".into(),
             target: Address { shelf: 7, slot: 3 },
             target_mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+            order: None,
             allow: vec![AllowSection {
                 peer: "site-a".into(),
                 access: Access::ReadOnly,

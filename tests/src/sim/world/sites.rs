@@ -63,8 +63,20 @@ impl World {
         process.expect("the site runs").own(self.now)
     }
 
-    /// Ends a site's process as SIGTERM does: it tells its peers.
+    /// Ends a site's process as SIGTERM does: it waits for its targets, a second at most, and tells its peers.
     pub fn shut_down(&mut self, site: SiteId) {
+        self.feed(site.0, |engine, now, out| engine.begin_shutdown(now, out));
+        self.pump();
+        let is_drained = |world: &World| {
+            let process = world.sites[site.0].process.as_ref();
+            process.is_none_or(|process| process.engine.is_drained())
+        };
+        for _ in 0..1000 {
+            if is_drained(self) {
+                break;
+            }
+            self.run_for(Duration::from_millis(1));
+        }
         let now = self.now;
         if let Some(process) = &mut self.sites[site.0].process {
             let own = process.own(now);
