@@ -65,6 +65,8 @@ pub struct PeerConfig {
     pub psk: Option<Psk>,
     /// Whether we can call it.
     pub endpoint: Endpoint,
+    /// Whether it is spoken to at its endpoint only, wherever its records come from.
+    pub endpoint_pinned: bool,
     /// Accepted modes, in order of preference; never empty.
     pub protection: Vec<Protection>,
     /// The longest IP packet sent to this peer.

@@ -129,18 +129,26 @@ reasons! {
     HandshakeBadMac => "handshake_bad_mac",
     /// A handshake message answered by a cookie, for too many arrive.
     HandshakeCookieSent => "handshake_cookie_sent",
-    /// A handshake message over the rate limit although its cookie is right.
+    /// A handshake message over the rate limit although its cookie is right or its sender a peer.
     HandshakeRateLimited => "handshake_rate_limited",
     /// A handshake message that does not decrypt: wrong key or psk, or damaged.
     HandshakeUndecryptable => "handshake_undecryptable",
     /// A handshake with a key that no peer has.
     HandshakeUnknownPeer => "handshake_unknown_peer",
-    /// A first message that is not newer than the newest seen of this peer.
+    /// A first message whose stamp is not greater than that of the newest call of this peer.
     HandshakeReplayed => "handshake_replayed",
+    /// Our call, refused by the peer because its stamp is not greater than that of an earlier one.
+    HandshakeOldStamp => "handshake_old_stamp",
+    /// An answer whose sender has not read our call.
+    HandshakeForged => "handshake_forged",
     /// No protection mode, cipher or version in common.
     HandshakeNoAgreement => "handshake_no_agreement",
     /// An answer to a handshake we did not start.
     HandshakeUnsolicited => "handshake_unsolicited",
+    /// A datagram of a pinned peer that does not come from its endpoint.
+    PeerElsewhere => "peer_elsewhere",
+    /// A report of a peer above those that are read in a second.
+    ReportTooSoon => "report_too_soon",
 
     /// A record of a session we do not have.
     RecordUnknownSession => "record_unknown_session",

@@ -184,6 +184,12 @@ impl Engine {
         self.settle(now, out);
     }
 
+    /// What the wall clock says now (time since 1970), for the stamps of calls. It may be set at any time: hand it in
+    /// before [`handle_timeout`](Self::handle_timeout) and [`set_endpoint`](Self::set_endpoint), which may call.
+    pub fn set_wall_clock(&mut self, unix_time: Duration, now: Instant) {
+        self.links.set_wall_clock(unix_time, now);
+    }
+
     /// The ways to a peer's endpoint, newly resolved, the best first.
     pub fn set_endpoint(&mut self, peer: PeerId, ways: Vec<Path>, now: Instant, out: &mut Output) {
         self.links.set_endpoint(
@@ -463,7 +469,13 @@ impl Engine {
                 }
                 None => Err(DropReason::MessageMalformed),
             },
-            Kind::Ping | Kind::Pong | Kind::Close | Kind::Report | Kind::Abandon => {
+            Kind::Ping
+            | Kind::Pong
+            | Kind::Close
+            | Kind::Report
+            | Kind::Abandon
+            | Kind::PathChallenge
+            | Kind::PathResponse => {
                 self.links.handle_control(peer, kind, message, &mut io);
                 Ok(())
             }

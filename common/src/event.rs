@@ -70,6 +70,25 @@ pub enum Event {
         /// The peer.
         peer: String,
     },
+    /// Datagrams of a pinned peer come from another address than its endpoint.
+    PeerElsewhere {
+        /// The peer.
+        peer: String,
+    },
+    /// A peer calls with an older stamp than before.
+    PeerClockBehind {
+        /// The peer.
+        peer: String,
+        /// By how much.
+        behind: Duration,
+    },
+    /// A peer refused our call, for its stamp is older than that of one before.
+    OwnClockBehind {
+        /// The peer.
+        peer: String,
+        /// By how much.
+        behind: Duration,
+    },
     /// The path MTU towards a peer is another one.
     PathMtu {
         /// The peer.
@@ -391,6 +410,9 @@ impl Event {
             | Event::ForeignResponder { .. }
             | Event::TargetChanged { .. }
             | Event::ImportChanged { .. }
+            | Event::PeerElsewhere { .. }
+            | Event::PeerClockBehind { .. }
+            | Event::OwnClockBehind { .. }
             | Event::SessionLost { .. }
             | Event::PeerSilent { .. }
             | Event::ImportDown { .. }
@@ -491,6 +513,23 @@ impl fmt::Display for Event {
                  other's key"
             ),
             Event::PeerMoved { peer } => write!(f, "{peer} moved to another address"),
+            Event::PeerElsewhere { peer } => write!(
+                f,
+                "datagrams of {peer} come from another address than its endpoint and are dropped; if it has moved, \
+                 change `endpoint` or remove `endpoint_pinned`"
+            ),
+            Event::PeerClockBehind { peer, behind } => write!(
+                f,
+                "{peer} calls with a clock {} s behind its last call and is asked to call again; look at its clock (if \
+                 it is right, it was ahead before, or somebody repeats an old call)",
+                behind.as_secs()
+            ),
+            Event::OwnClockBehind { peer, behind } => write!(
+                f,
+                "we called {peer} with a clock {} s behind our last call, and call again; look at this machine's clock \
+                 (if it is right, it was ahead before)",
+                behind.as_secs()
+            ),
             Event::PathMtu { peer, mtu, why } => write!(f, "path MTU to {peer} is {mtu}: {why}"),
             Event::NoAgreement { peer, what } => write!(f, "no session with {peer}: {what}"),
             Event::HandshakeRefused { peer, why } => write!(f, "no session with {peer}: {why}"),

@@ -29,6 +29,7 @@ pub mod telemetry;
 pub mod time;
 pub mod worker;
 
+mod allowance;
 mod edge;
 mod exit;
 mod policy;

@@ -78,6 +78,8 @@ counts! {
     MessagesRepacked => "messages_repacked",
     /// Probes of a path's MTU.
     PathProbes => "path_probes",
+    /// Times a peer was asked at a new address whether it is there.
+    PathChallenges => "path_challenges",
     /// Times a longer datagram was found to pass.
     PathMtuRaised => "path_mtu_raised",
     /// Times long datagrams did not pass any more.
@@ -149,10 +151,10 @@ impl Telemetry {
         self.add(count, 1);
     }
 
-    /// `n` more of these.
+    /// `n` more of these. Numbers saturate: a peer has a say in some of them.
     pub fn add(&mut self, count: Count, n: u64) {
         if let Some(slot) = self.counters.counts.get_mut(count as usize) {
-            *slot += n;
+            *slot = slot.saturating_add(n);
         }
     }
 
@@ -164,7 +166,7 @@ impl Telemetry {
     /// `n` things ended here.
     pub fn drops(&mut self, reason: DropReason, n: u64) {
         if let Some(slot) = self.counters.drops.get_mut(reason as usize) {
-            *slot += n;
+            *slot = slot.saturating_add(n);
         }
     }
 
@@ -222,6 +224,18 @@ impl Telemetry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_saturate() {
+        let mut telemetry = Telemetry::default();
+        for n in [u64::MAX - 1, 1 << 33, u64::MAX] {
+            telemetry.add(Count::ResendsRefused, n);
+            telemetry.drops(DropReason::QueueFull, n);
+        }
+        let counters = telemetry.counters();
+        assert_eq!(counters.count(Count::ResendsRefused), u64::MAX);
+        assert_eq!(counters.dropped(DropReason::QueueFull), u64::MAX);
+    }
 
     #[test]
     fn every_number_has_a_distinct_name_and_counts_its_own() {

@@ -37,6 +37,12 @@ pub(crate) enum About {
     Strangers,
     /// Whether there is a session with a peer.
     Session(PeerId),
+    /// Calls of a peer whose stamp is too old.
+    ClockOf(PeerId),
+    /// Calls of ours whose stamp is too old for a peer.
+    OurClock(PeerId),
+    /// Datagrams of a pinned peer that are not from its endpoint.
+    Elsewhere(PeerId),
     /// Whether the target of an export answers.
     Target(ExportId),
     /// Whether it may be another disk, or two, that answer for an export.

@@ -79,6 +79,7 @@ fn copy(peer: &PeerConfig) -> PeerConfig {
         key: peer.key,
         psk: peer.psk.as_ref().map(|psk| Psk::from_bytes(*psk.expose())),
         endpoint: peer.endpoint,
+        endpoint_pinned: peer.endpoint_pinned,
         protection: peer.protection.clone(),
         path_mtu: peer.path_mtu,
     }

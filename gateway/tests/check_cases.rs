@@ -107,6 +107,8 @@ const CASES: &[Case] = &[
     // [[peer]]
     case(G, ("endpoint = \"198.51.100.7:34978\"", "endpoint = \"198.51.100.7\""), "endpoint", ("bad-value", "peer[0].endpoint"), "\"198.51.100.7:34978\""),
     case(G, ("\"198.51.100.7:34978\"", "\"gw.example.net\""), "endpoint", ("bad-value", "peer[0].endpoint"), "\"gw.example.net:34978\""),
+    case(G, ("name = \"site-c\"", "name = \"site-c\"\nendpoint_pinned = true"), "endpoint_pinned", ("conflict", "peer[1].endpoint_pinned"), "add endpoint"),
+    case(G, ("psk = \"site-b.psk\"", "psk = \"site-b.psk\"\nendpoint_pinned = 'yes'"), "endpoint_pinned", ("wrong-type", "peer[0].endpoint_pinned"), "endpoint_pinned = true"),
     case(G, ("protection = [\"encrypt\", \"authenticate\"]", "protection = []"), "protection", ("bad-value", "peer[0].protection"), "[\"encrypt\"]"),
     case(G, ("\"authenticate\"", "\"encrypted\""), "protection", ("bad-value", "peer[0].protection[1]"), "did you mean \"encrypt\"?"),
     case(G, ("\"authenticate\"", "\"none\""), "protection", ("bad-value", "peer[0].protection[1]"), "\"encrypt\" or \"authenticate\""),

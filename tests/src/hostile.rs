@@ -200,6 +200,7 @@ impl Liar {
                 key,
                 psk: None,
                 endpoint: Endpoint::Known,
+                endpoint_pinned: false,
                 protection: vec![Protection::Encrypt],
                 path_mtu: PathMtu::Fixed(1500),
             }],

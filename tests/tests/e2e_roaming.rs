@@ -49,6 +49,33 @@ fn a_peer_without_an_endpoint_is_known_by_its_calls_and_followed() {
 }
 
 #[test]
+fn a_pinned_peer_is_not_followed() {
+    play(|stage| {
+        let plan = WorldPlan {
+            between: Between::Relay,
+            ..WorldPlan::default()
+        };
+        let mut trial = Trial::start(stage, plan, |world| {
+            world.site_b.config.peers[0].endpoint_pinned = true;
+            world.site_a.config.keepalive = Some("1s".to_owned());
+        })?;
+        let load = trial.load(load::mixed())?;
+        load.go_on(50)?;
+        trial.end(load)?;
+        let address = trial.relay()?.roam(Side::B)?;
+        trial.say(format_args!(
+            "side B sees its peer at {address}, and does not follow"
+        ));
+        trial.wait_for_log(Side::B, "come from another address than its endpoint", 1)?;
+        eventually("what comes from there is dropped", PATIENCE, || {
+            Ok(trial.counted(Side::B)?.of("peer_elsewhere") > 3)
+        })?;
+        ensure!(trial.logged(Side::B, MOVED)? == 0);
+        trial.both_run()
+    });
+}
+
+#[test]
 fn an_endpoint_by_name_is_resolved_again_when_the_peer_is_lost() {
     play(|stage| {
         let mut world = stage.world(WorldPlan::default())?;

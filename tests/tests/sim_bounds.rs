@@ -117,7 +117,7 @@ fn random_datagrams_to_both_sites() {
     world.start_recording();
     for n in 0..FLOOD {
         let len = match n % 8 {
-            0 => 160,
+            0 => 176,
             1 => 104,
             2 => 56,
             _ => random.below(220) as usize,

@@ -299,33 +299,123 @@ fn both_sides_may_move_again_and_again_under_load() {
     });
 }
 
-#[test]
-fn one_who_sends_genuine_records_on_from_ever_new_addresses_does_not_fill_the_log() {
-    let (plan, pair) = Plan::pair(11);
-    let mut world = loaded(plan, pair, 400);
-    let sockets = [world.socket(pair.edge), world.socket(pair.exit)];
-    world.run_for(Duration::from_millis(40));
-    world.recorded();
+/// Lets the initiator work for so many milliseconds, while somebody on the path stops every record of the edge and sends it
+/// on from an address of their own. Returns how many bytes they sent, and how many they got.
+fn send_on(world: &mut World, pair: Pair, millis: u16, from: impl Fn(u16) -> SocketAddr) -> (usize, usize) {
+    let [edge, exit] = [pair.edge, pair.exit].map(|site| world.socket(site));
+    let (mut sent, mut got) = (0, 0);
+    world.set_filter(move |_, one| {
+        let is_stopped = one.from == edge && one.bytes[0] == 4;
+        if is_stopped { Fate::Lose } else { Fate::Pass }
+    });
     world.start_recording();
-    world.set_filter(|_, _| Fate::Lose);
-    for port in 5000..5500 {
+    for turn in 0..millis {
         world.run_for(Duration::from_millis(1));
-        for mut datagram in world.recorded() {
-            let of_edge = datagram.from == sockets[0];
-            (datagram.from, datagram.to) = if of_edge {
-                (SocketAddr::from(([192, 0, 2, 9], port)), sockets[1])
-            } else {
-                (sockets[1], sockets[0])
-            };
-            world.inject(datagram);
-        }
+        let recorded = world.recorded();
         world.start_recording();
+        for datagram in recorded {
+            if datagram.to != edge && datagram.to != exit {
+                got += datagram.bytes.len();
+            } else if datagram.from == edge && datagram.bytes[0] == 4 {
+                sent += datagram.bytes.len();
+                world.inject(Datagram {
+                    from: from(turn),
+                    ..datagram
+                });
+            }
+        }
     }
-    let told = moves(&world, pair.exit);
-    // 500 addresses in half a second, and one is told of in 250 ms.
-    assert!((1..=2).contains(&told), "{told} moves were told of");
+    world.recorded();
     world.clear_filter();
-    world.finish_loads(LONG);
+    (sent, got)
+}
+
+#[test]
+fn who_sends_fresh_records_on_from_an_address_of_its_own_draws_no_more_than_three_times_their_bytes() {
+    for_each_seed(3, |seed| {
+        let (plan, pair) = Plan::pair(seed);
+        let mut world = loaded(plan, pair, 1500);
+        world.run_for(Duration::from_millis(40));
+        world.recorded();
+        for from in [
+            |_| elsewhere(),
+            |turn| SocketAddr::from(([192, 0, 2, 9], 5000 + turn)),
+        ] {
+            let (sent, got) = send_on(&mut world, pair, 150, from);
+            assert!(sent > 1000 && got > 0, "{sent} sent, {got} got");
+            assert!(got <= 3 * sent, "{got} bytes for {sent}");
+        }
+        assert!(world.count(pair.exit, Count::PathChallenges) > 0);
+        assert_eq!(moves(&world, pair.exit), 0, "{}", world.story());
+        // Meanwhile what the exit sent went to the edge, and the session stayed.
+        assert_eq!(
+            world.events_like(pair.edge, |event| matches!(event, Event::SessionLost { .. })),
+            0
+        );
+        world.finish_loads(LONG);
+    });
+}
+
+#[test]
+fn a_response_counts_only_from_the_address_that_was_asked() {
+    for_each_seed(2, |seed| {
+        let (plan, pair) = Plan::pair(seed);
+        let mut world = loaded(plan, pair, 400);
+        world.run_for(Duration::from_millis(40));
+        world.recorded();
+        // The challenges are carried to the edge, which answers them from where it is.
+        let [edge, exit] = [pair.edge, pair.exit].map(|site| world.socket(site));
+        for _ in 0..100 {
+            world.start_recording();
+            let mut left = 1;
+            world.set_filter(move |_, one| {
+                let is_stopped = one.from == edge && one.bytes[0] == 4 && left > 0;
+                left -= i32::from(is_stopped);
+                if is_stopped { Fate::Lose } else { Fate::Pass }
+            });
+            world.run_for(Duration::from_millis(3));
+            let recorded = world.recorded();
+            if let Some(fresh) = recorded.iter().find(|one| one.from == edge && one.bytes[0] == 4) {
+                world.start_recording();
+                world.inject(Datagram {
+                    from: elsewhere(),
+                    ..fresh.clone()
+                });
+                for asked in world.recorded().into_iter().filter(|one| one.to == elsewhere()) {
+                    world.inject(Datagram {
+                        from: exit,
+                        to: edge,
+                        ..asked
+                    });
+                }
+            }
+        }
+        world.clear_filter();
+        assert!(world.count(pair.exit, Count::PathChallenges) > 0);
+        assert_eq!(moves(&world, pair.exit), 0, "{}", world.story());
+        world.finish_loads(LONG);
+    });
+}
+
+#[test]
+fn a_pinned_peer_stays_where_it_is_configured() {
+    for_each_seed(2, |seed| {
+        let (mut plan, pair) = Plan::pair(seed);
+        plan.peer_mut(pair.exit, pair.edge).endpoint_pinned = true;
+        let mut world = loaded(plan, pair, 200);
+        world.run_for(Duration::from_millis(40));
+        let (home, moved) = (world.socket(pair.edge), SocketAddr::from(([192, 0, 2, 5], 5000)));
+        world.rebind(pair.edge, moved);
+        world.start_recording();
+        world.run_for(Duration::from_secs(30));
+        assert!(world.recorded().iter().all(|one| one.to != moved));
+        assert!(world.dropped(pair.exit, DropReason::PeerElsewhere) > 0);
+        let told = |event: &Event| matches!(event, Event::PeerElsewhere { .. });
+        assert_eq!(world.events_like(pair.exit, told), 1, "once a minute");
+        assert_eq!(moves(&world, pair.exit), 0, "{}", world.story());
+        world.rebind(pair.edge, home);
+        world.finish_loads(LONG);
+    });
 }
 
 #[test]

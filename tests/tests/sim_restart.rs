@@ -12,7 +12,7 @@ use e2e::sim::plan::{REAL, SEEN};
 use e2e::sim::puppet::Puppets;
 use e2e::sim::seeds::for_each_seed;
 use e2e::sim::site::Skew;
-use e2e::sim::{Load, Pair, Plan, SiteId, Weather, World};
+use e2e::sim::{Fate, Load, Pair, Plan, SiteId, Weather, World};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -107,9 +107,9 @@ fn what_an_earlier_process_sent_changes_nothing() {
             let old = world.socket(SiteId(who));
             world.set_filter(move |number, datagram| {
                 if datagram.from == old && number % 3 == 0 {
-                    e2e::sim::Fate::Lose
+                    Fate::Lose
                 } else {
-                    e2e::sim::Fate::Pass
+                    Fate::Pass
                 }
             });
             world.run_for(Duration::from_secs(2));
@@ -148,11 +148,7 @@ fn records_withheld_from_an_unconfirmed_session_do_not_bring_an_earlier_process_
         world.start_recording();
         world.set_filter(move |_, datagram| {
             let from_edge = datagram.from == edge && datagram.bytes[0] != 1;
-            if from_edge {
-                e2e::sim::Fate::Lose
-            } else {
-                e2e::sim::Fate::Pass
-            }
+            if from_edge { Fate::Lose } else { Fate::Pass }
         });
         world.run_for(Duration::from_millis(4));
         let withheld: Vec<_> = world
@@ -162,11 +158,7 @@ fn records_withheld_from_an_unconfirmed_session_do_not_bring_an_earlier_process_
             .collect();
         world.set_filter(move |_, datagram| {
             let calls = datagram.from == edge && datagram.bytes[0] == 1;
-            if calls {
-                e2e::sim::Fate::Lose
-            } else {
-                e2e::sim::Fate::Pass
-            }
+            if calls { Fate::Lose } else { Fate::Pass }
         });
         world.restart(pair.edge);
         world.run_until(
@@ -187,59 +179,114 @@ fn records_withheld_from_an_unconfirmed_session_do_not_bring_an_earlier_process_
     });
 }
 
-/// A site whose wall clock was set back while it was away cannot call: its first messages are older than the
-/// newest one its peer has seen, and look replayed. It can be called: by a peer that knows its endpoint, or that
-/// still holds the session of the earlier process and so knows where it lived. Only a lone caller that was away
-/// for longer has to wait until its clock has caught up, or its peer restarts.
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn own_clock_behind(world: &World, site: SiteId) -> usize {
+    world.events_like(site, |event| matches!(event, Event::OwnClockBehind { .. }))
+}
+
+/// The peer remembers a call with a later stamp. It says so under authentication, and the next call has a greater one.
 #[test]
-fn a_clock_set_back_at_restart_leaves_only_the_peers_call() {
+fn a_clock_that_was_ahead_or_is_set_back_at_a_restart_costs_one_more_call_and_both_sides_say_so() {
     for_each_seed(2, |seed| {
-        for (endpoint, away, comes_back) in [
-            (Endpoint::Known, 30, true),
-            (Endpoint::Unknown, 0, true),
-            (Endpoint::Unknown, 30, false),
+        for (before, after, behind) in [
+            (Skew::Fast(Duration::ZERO), Skew::Slow(DAY), DAY.as_secs()),
+            (
+                Skew::Fast(DAY * 3650),
+                Skew::Fast(Duration::ZERO),
+                3650 * DAY.as_secs(),
+            ),
         ] {
             let (mut plan, pair) = Plan::pair(seed);
-            plan.peer_mut(pair.exit, pair.edge).endpoint = endpoint;
-            let mut world = loaded(plan, pair, 0);
+            plan.peer_mut(pair.exit, pair.edge).endpoint = Endpoint::Unknown;
+            let mut world = plan.build();
+            world.set_clock(pair.edge, before);
+            world.restart(pair.edge);
             world.run_for(Duration::from_secs(60));
-            world.set_clock(pair.edge, Skew::Slow(Duration::from_secs(3600)));
+            world.set_clock(pair.edge, after);
             world.kill(pair.edge);
-            world.run_for(Duration::from_secs(away));
-            let before = ups(&world, pair);
+            // So long that its session is gone, and with it where it was.
+            world.run_for(Duration::from_secs(30));
+            let ups_before = ups(&world, pair);
             world.start(pair.edge);
-            world.run_for(Duration::from_secs(60));
-            assert_eq!(ups(&world, pair) > before, comes_back, "{}", world.story());
-            if endpoint == Endpoint::Unknown {
-                assert!(world.dropped(pair.exit, DropReason::HandshakeReplayed) > 0);
-            }
-            if !comes_back {
-                // The exit restarts: it has seen nothing yet.
-                world.restart(pair.exit);
-                back(&mut world, pair, before, Duration::from_secs(10));
-            }
+            back(&mut world, pair, ups_before, Duration::from_secs(3));
+            let about = |told: &Duration| told.as_secs().abs_diff(behind) < 100;
+            let own = |event: &Event| matches!(event, Event::OwnClockBehind { behind, .. } if about(behind));
+            let theirs =
+                |event: &Event| matches!(event, Event::PeerClockBehind { behind, .. } if about(behind));
+            assert_eq!(world.events_like(pair.edge, own), 1, "{}", world.story());
+            assert_eq!(world.events_like(pair.exit, theirs), 1, "{}", world.story());
         }
     });
 }
 
 #[test]
+fn a_call_that_was_never_confirmed_leaves_no_stamp() {
+    for_each_seed(2, |seed| {
+        let (mut plan, pair) = Plan::pair(seed);
+        plan.peer_mut(pair.exit, pair.edge).endpoint = Endpoint::Unknown;
+        let mut world = plan.build();
+        world.kill(pair.edge);
+        world.set_clock(pair.edge, Skew::Fast(DAY));
+        // Its calls are answered, its records do not arrive.
+        let exit = world.socket(pair.exit);
+        world.set_filter(move |_, one| {
+            let is_record = one.to == exit && one.bytes.first() == Some(&4);
+            if is_record { Fate::Lose } else { Fate::Pass }
+        });
+        world.start(pair.edge);
+        world.run_for(Duration::from_secs(20));
+        world.kill(pair.edge);
+        world.clear_filter();
+        world.set_clock(pair.edge, Skew::Fast(Duration::ZERO));
+        world.run_for(Duration::from_secs(15));
+        let before = ups(&world, pair);
+        world.start(pair.edge);
+        back(&mut world, pair, before, Duration::from_secs(1));
+        assert_eq!(own_clock_behind(&world, pair.edge), 0, "{}", world.story());
+    });
+}
+
+#[test]
+fn a_clock_that_is_set_right_while_a_gateway_runs_counts_from_the_next_call() {
+    for_each_seed(2, |seed| {
+        let (mut plan, pair) = Plan::pair(seed);
+        plan.peer_mut(pair.exit, pair.edge).endpoint = Endpoint::Unknown;
+        let mut world = loaded(plan, pair, 0);
+        world.run_for(Duration::from_secs(10));
+        // A machine that starts without a clock, and gets the time before it gets through.
+        world.set_filter(|_, _| Fate::Lose);
+        world.set_clock(pair.edge, Skew::Slow(DAY));
+        world.restart(pair.edge);
+        world.run_for(Duration::from_secs(20));
+        world.set_clock(pair.edge, Skew::Fast(Duration::ZERO));
+        let before = ups(&world, pair);
+        world.clear_filter();
+        back(&mut world, pair, before, Duration::from_secs(8));
+        assert_eq!(own_clock_behind(&world, pair.edge), 0, "{}", world.story());
+    });
+}
+
+#[test]
 fn a_clock_set_forward_or_back_while_running_changes_nothing() {
-    // Stamps follow the process's own clock; only a restart reads the wall clock again.
     let (mut plan, pair) = Plan::pair(4);
     for site in &mut plan.sites {
         site.tunnel.rekey_after = Duration::from_secs(5);
     }
     let mut world = loaded(plan, pair, 100);
-    world.set_clock(pair.edge, Skew::Slow(Duration::from_secs(3600)));
-    world.run_for(Duration::from_secs(30));
-    assert_eq!(
-        world.events_like(pair.edge, |event| matches!(event, Event::SessionLost { .. })),
-        0
-    );
-    world.set_clock(pair.edge, Skew::Fast(Duration::from_secs(3600)));
-    let before = ups(&world, pair);
-    world.restart(pair.edge);
-    back(&mut world, pair, before, Duration::from_secs(2));
+    for skew in [
+        Skew::Slow(Duration::from_secs(3600)),
+        Skew::Fast(Duration::from_secs(3600)),
+        Skew::Slow(Duration::from_secs(60)),
+    ] {
+        world.set_clock(pair.edge, skew);
+        world.run_for(Duration::from_secs(20));
+    }
+    for site in [pair.edge, pair.exit] {
+        let lost = |event: &Event| matches!(event, Event::SessionLost { .. });
+        assert_eq!(world.events_like(site, lost), 0, "{}", world.story());
+        assert_eq!(own_clock_behind(&world, site), 0, "{}", world.story());
+    }
     world.finish_loads(LONG);
 }
 

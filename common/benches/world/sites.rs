@@ -115,6 +115,7 @@ fn peer(number: usize, endpoint: Endpoint, plan: Plan) -> PeerConfig {
         key: secret(number).public(),
         psk: None,
         endpoint,
+        endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
         path_mtu: PathMtu::Fixed(plan.path_mtu),
     }

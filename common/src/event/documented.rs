@@ -43,6 +43,15 @@ fn of_sessions() -> Vec<Event> {
         },
         Event::PeerSilent { peer: b() },
         Event::PeerMoved { peer: b() },
+        Event::PeerElsewhere { peer: b() },
+        Event::PeerClockBehind {
+            peer: a(),
+            behind: Duration::from_secs(86_400),
+        },
+        Event::OwnClockBehind {
+            peer: b(),
+            behind: Duration::from_secs(86_400),
+        },
         Event::PathMtu {
             peer: b(),
             mtu: 1500,

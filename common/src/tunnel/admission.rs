@@ -27,8 +27,15 @@ use crate::time::Instant;
 const ALL_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 /// The same, from one [`network`].
 const SOURCE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
-/// Messages with a right cookie that one [`network`] may send per second.
+/// Messages with a right cookie that we compute per second besides, from everybody together.
+const COOKIES_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
+/// The same, from one [`network`].
 const COOKIE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Messages with a right cookie that we compute per second besides, from each host where a peer is: no flood of others
+/// keeps a peer out.
+const KNOWN_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
+/// Of those for everybody, so many at once: each costs some 0.2 ms, in which no data is carried.
+const BURST: NonZeroU32 = NonZeroU32::new(40).unwrap();
 /// Source addresses remembered.
 const MAX_SOURCES: usize = 4096;
 /// How long a cookie is good, and a secret is used to make them.
@@ -47,7 +54,9 @@ pub(crate) struct Gate {
     clock_at: Instant,
     all: Limiter,
     sources: SourceLimiter,
+    all_with_cookie: Limiter,
     with_cookie: SourceLimiter,
+    known: SourceLimiter,
 }
 
 /// What the gate says to a first message.
@@ -64,6 +73,8 @@ pub(crate) enum Admission {
 impl Gate {
     pub(crate) fn new(our_key: PublicKey, now: Instant, random: &mut Random) -> Option<Gate> {
         let clock = FakeRelativeClock::default();
+        let all =
+            |rate| RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(BURST), clock.clone());
         let sources = |rate| RateLimiter::hashmap_with_clock(Quota::per_second(rate), clock.clone());
         Some(Gate {
             ours: MacKeys::new(our_key)?,
@@ -71,18 +82,21 @@ impl Gate {
             old_secret: hmac_key(&random.bytes::<32>()),
             secret_since: now,
             clock_at: now,
-            all: RateLimiter::direct_with_clock(Quota::per_second(ALL_PER_SECOND), clock.clone()),
+            all: all(ALL_PER_SECOND),
             sources: sources(SOURCE_PER_SECOND),
+            all_with_cookie: all(COOKIES_PER_SECOND),
             with_cookie: sources(COOKIE_PER_SECOND),
+            known: sources(KNOWN_PER_SECOND),
             clock,
         })
     }
 
-    /// Judges a first message that claims to be for us.
+    /// Judges a first message that claims to be for us. `is_known` says whether a peer is on a host.
     pub(crate) fn admit(
         &mut self,
         message: &[u8],
         from: SocketAddr,
+        is_known: impl FnOnce(IpAddr) -> bool,
         now: Instant,
         random: &mut Random,
     ) -> Admission {
@@ -108,13 +122,14 @@ impl Gate {
                 None => Admission::Refuse(DropReason::HandshakeRateLimited),
             };
         }
-        match self.with_cookie.check_key(&source) {
-            Ok(()) => Admission::Admit,
-            Err(_) => Admission::Refuse(DropReason::HandshakeRateLimited),
+        let admitted = self.with_cookie.check_key(&source).is_ok() && self.all_with_cookie.check().is_ok();
+        if admitted || is_known(from.ip()) && self.known.check_key(&from.ip()).is_ok() {
+            return Admission::Admit;
         }
+        Admission::Refuse(DropReason::HandshakeRateLimited)
     }
 
-    /// Checks mac1 of an answer to us; answers need no rate limit, for only so many per dial are computed.
+    /// Checks mac1 of an answer to us.
     pub(crate) fn mac1_is_right(&self, message: &[u8]) -> bool {
         split_macs(message).is_some_and(|(body, mac1, _)| self.ours.mac1_is_right(body, mac1))
     }
@@ -131,15 +146,20 @@ impl Gate {
         if age >= COOKIE_LIFE * 2 {
             self.old_secret = self.secret.clone();
         }
-        for limiter in [&self.sources, &self.with_cookie] {
+        for limiter in [&self.sources, &self.with_cookie, &self.known] {
             if limiter.len() > MAX_SOURCES {
                 limiter.retain_recent();
             }
         }
-        // Spoofed sources by the thousand: forget them all; the limit over all of them still stands.
-        if self.sources.len() > MAX_SOURCES {
-            self.sources =
-                RateLimiter::hashmap_with_clock(Quota::per_second(SOURCE_PER_SECOND), self.clock.clone());
+        // Sources by the thousand: forget them all; the limit over all of them still stands.
+        for (limiter, rate) in [
+            (&mut self.sources, SOURCE_PER_SECOND),
+            (&mut self.with_cookie, COOKIE_PER_SECOND),
+            (&mut self.known, KNOWN_PER_SECOND),
+        ] {
+            if limiter.len() > MAX_SOURCES {
+                *limiter = RateLimiter::hashmap_with_clock(Quota::per_second(rate), self.clock.clone());
+            }
         }
     }
 }
@@ -168,6 +188,14 @@ impl Stamp {
             _ => [0; MAC_LEN],
         };
         message.extend_from_slice(&self.last_mac1);
+        message.extend_from_slice(&mac2);
+    }
+
+    /// Appends the macs of an answer to the call with this answer key.
+    pub(crate) fn append_to_answer(&self, message: &mut Vec<u8>, answer_key: &[u8; MAC_LEN]) {
+        let mac1 = self.theirs.mac1(message);
+        let mac2 = mac2_of(answer_key, message, &mac1);
+        message.extend_from_slice(&mac1);
         message.extend_from_slice(&mac2);
     }
 
@@ -236,7 +264,7 @@ mod tests {
 
         fn admit(&mut self, message: &[u8], from: &str, now: Instant) -> Admission {
             self.gate
-                .admit(message, from.parse().unwrap(), now, &mut self.random)
+                .admit(message, from.parse().unwrap(), |_| false, now, &mut self.random)
         }
 
         fn flood(&mut self, from: &str, now: Instant) -> Vec<u8> {
@@ -286,23 +314,23 @@ mod tests {
     #[test]
     fn a_host_with_a_network_of_its_own_is_one_source() {
         let mut world = world();
-        let now = Instant::default();
-        let mut admitted = |from: &dyn Fn(u32) -> String| {
+        let mut admitted = |second: u64, from: &dyn Fn(u32) -> String| {
+            let now = Instant::from_micros(second * 1_000_000);
             let verdicts = (0..100).map(|n| {
                 let message = world.message(now);
                 world.admit(&message, &from(n), now)
             });
             verdicts.filter(|verdict| *verdict == Admission::Admit).count()
         };
-        assert_eq!(admitted(&|n| format!("[2001:db8::{n:x}]:1")), 20, "one /64");
+        assert_eq!(admitted(0, &|n| format!("[2001:db8::{n:x}]:1")), 20, "one /64");
         assert_eq!(
-            admitted(&|n| format!("[2001:db8:0:{:x}::]:1", n + 1)),
-            100,
+            admitted(1, &|n| format!("[2001:db8:0:{:x}::]:1", n + 1)),
+            BURST.get() as usize,
             "many"
         );
         let mapped = |n| format!("[::ffff:192.0.2.{}]:1", n % 2);
         assert_eq!(
-            admitted(&mapped),
+            admitted(2, &mapped),
             40,
             "two IPv4 addresses, as a socket for both shows them"
         );
@@ -350,11 +378,44 @@ mod tests {
         for n in 0..20_000u32 {
             let message = world.message(now);
             let from = SocketAddr::new(IpAddr::V4(n.into()), 1);
-            if world.gate.admit(&message, from, now, &mut world.random) == Admission::Admit {
+            if world
+                .gate
+                .admit(&message, from, |_| false, now, &mut world.random)
+                == Admission::Admit
+            {
                 admitted += 1;
             }
             assert!(world.gate.sources.len() <= MAX_SOURCES + 1);
         }
-        assert_eq!(admitted, ALL_PER_SECOND.get());
+        assert_eq!(admitted, BURST.get());
+    }
+
+    #[test]
+    fn who_can_receive_in_thousands_of_networks_neither_gets_more_nor_keeps_a_peer_out() {
+        let mut world = world();
+        let [attacker, peer] = ["2001:db8::", "192.0.2.77"].map(|ip| ip.parse::<IpAddr>().unwrap());
+        let mut now = Instant::default();
+        let mut computed = [0, 0];
+        // A second: 20 messages of each of 2000 networks, each with the cookie of its sender; and five of a peer.
+        for n in 0..40_000u64 {
+            now = now + Duration::from_micros(25);
+            let host = match (n % 8000, attacker) {
+                (0, _) => peer,
+                (_, IpAddr::V6(ip)) => {
+                    IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() | u128::from(n % 2000) << 64))
+                }
+                (_, v4) => v4,
+            };
+            let from = SocketAddr::new(host, 1);
+            world.stamp.cookie = Some((cookie(&world.gate.secret, from), now));
+            let message = world.message(now);
+            let verdict = world
+                .gate
+                .admit(&message, from, |host| host == peer, now, &mut world.random);
+            computed[usize::from(host == peer)] += u32::from(verdict == Admission::Admit);
+        }
+        let most = ALL_PER_SECOND.get() + COOKIES_PER_SECOND.get() + 2 * BURST.get();
+        assert!(computed[0] <= most, "{} messages of strangers", computed[0]);
+        assert_eq!(computed[1], 5, "the peer's");
     }
 }

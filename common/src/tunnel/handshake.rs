@@ -12,20 +12,23 @@ use snow::HandshakeState;
 use zeroize::Zeroize;
 
 use super::cipher::RecordKey;
-use super::macs::MACS_LEN;
+use super::macs::{MAC_LEN, MACS_LEN};
 use super::record::{TYPE_INIT, TYPE_RESPONSE};
 use super::session::{Agreed, Role};
 use crate::config::{Cipher, Protection};
 use crate::random::Secret;
 use crate::worker::Worker;
 use codes::{
-    STATUS_AGREED, STATUS_NO_CIPHER, STATUS_NO_PROTECTION, STATUS_NO_VERSION, STATUS_OTHER_WORKERS,
-    cipher_code, decode_cipher, decode_protection, padded, protection_code, refusal_text, worker_codes,
+    STATUS_AGREED, STATUS_NO_CIPHER, STATUS_NO_PROTECTION, STATUS_NO_VERSION, STATUS_OLD_STAMP,
+    STATUS_OTHER_WORKERS, cipher_code, decode_cipher, decode_protection, padded, protection_code,
+    refusal_text, worker_codes,
 };
 
 /// Version of this protocol, in both payloads. Another version is no agreement.
 const VERSION: u8 = 1;
-const INIT_PAYLOAD_LEN: usize = 24;
+const INIT_PAYLOAD_LEN: usize = ANSWER_KEY_AT + MAC_LEN;
+/// Where in a first message's payload the answer key is.
+const ANSWER_KEY_AT: usize = 24;
 const RESPONSE_PAYLOAD_LEN: usize = 12;
 const KEY_LEN: usize = 32;
 const NOISE_TAG_LEN: usize = 16;
@@ -58,6 +61,19 @@ pub(crate) enum Failure {
     Undecryptable,
     /// Decrypted, but the two sides' lists have nothing in common.
     NoAgreement(&'static str),
+    /// The peer remembers this stamp, which is not less than that of our call.
+    OldStamp(u64),
+}
+
+/// What is new in every call.
+pub(crate) struct Fresh {
+    /// Our index of the session to be.
+    pub(crate) local_index: u32,
+    /// Microseconds since 1970.
+    pub(crate) stamp: u64,
+    pub(crate) ephemeral: Secret,
+    /// Random, and told to the listener alone: with it it marks its answers.
+    pub(crate) answer_key: [u8; MAC_LEN],
 }
 
 /// A handshake we started.
@@ -66,6 +82,8 @@ pub(crate) struct Dial {
     noise: Box<HandshakeState>,
     /// Our index of the session to be.
     pub(crate) local_index: u32,
+    /// Known to us and to whoever could read our call.
+    pub(crate) answer_key: [u8; MAC_LEN],
     /// Answers computed in vain.
     pub(crate) failures: u32,
 }
@@ -78,6 +96,8 @@ pub(crate) struct Call {
     pub(crate) caller: PublicKey,
     /// Microseconds since 1970 by the caller's clock, growing with every first message it makes.
     pub(crate) stamp: u64,
+    /// What its answer is marked with.
+    pub(crate) answer_key: [u8; MAC_LEN],
     offer: [u8; INIT_PAYLOAD_LEN],
 }
 
@@ -88,11 +108,15 @@ impl Dial {
         peer: PublicKey,
         psk: Option<&Psk>,
         protection: &[Protection],
-        stamp: u64,
-        local_index: u32,
-        ephemeral: Secret,
+        fresh: Fresh,
     ) -> Option<(Dial, Vec<u8>)> {
         let none = [0; 32];
+        let Fresh {
+            local_index,
+            stamp,
+            ephemeral,
+            answer_key,
+        } = fresh;
         let mut noise = noise::builder(identity, ephemeral)?
             .remote_public_key(peer.as_bytes())
             .ok()?
@@ -108,13 +132,15 @@ impl Dial {
         payload.extend(padded(protection.iter().map(|mode| protection_code(*mode))));
         payload.extend(padded(identity.ciphers.iter().map(|cipher| cipher_code(*cipher))));
         payload.extend(worker_codes(identity.worker));
-        payload.resize(INIT_PAYLOAD_LEN, 0);
+        payload.resize(ANSWER_KEY_AT, 0);
+        payload.extend_from_slice(&answer_key);
         let mut message = head(TYPE_INIT);
         message.extend_from_slice(&local_index.to_be_bytes());
         noise::append(&mut noise, &payload, INIT_NOISE_LEN, &mut message)?;
         let dial = Dial {
             noise,
             local_index,
+            answer_key,
             failures: 0,
         };
         Some((dial, message))
@@ -134,8 +160,10 @@ impl Dial {
             return Err(Failure::Undecryptable);
         }
         let [version, status, mode, cipher, boot @ ..] = payload;
-        if status != STATUS_AGREED {
-            return Err(Failure::NoAgreement(refusal_text(status)));
+        match status {
+            STATUS_AGREED => {}
+            STATUS_OLD_STAMP => return Err(Failure::OldStamp(u64::from_be_bytes(boot))),
+            _ => return Err(Failure::NoAgreement(refusal_text(status))),
         }
         let mode = decode_protection(mode).filter(|mode| protection.contains(mode));
         let cipher = decode_cipher(cipher).filter(|cipher| ciphers.contains(cipher));
@@ -175,6 +203,7 @@ impl Call {
             remote_index: u32_at(body, 4),
             caller,
             stamp: u64_at(&offer, 1),
+            answer_key: *offer.last_chunk().ok_or(Failure::Undecryptable)?,
             offer,
         })
     }
@@ -188,37 +217,12 @@ impl Call {
         protection: &[Protection],
         local_index: u32,
     ) -> Result<(Vec<u8>, Result<Agreed, Failure>), Failure> {
-        let none = [0; 32];
-        self.noise
-            .set_psk(2, psk.map_or(&none, |psk| psk.expose()))
-            .map_err(|_| Failure::Undecryptable)?;
-        let [version, ..] = self.offer;
-        let offered = |at: usize| self.offer.get(at..at + 2).unwrap_or_default();
-        let mode = protection
-            .iter()
-            .find(|mode| offered(17).contains(&protection_code(**mode)));
-        let cipher = identity
-            .ciphers
-            .iter()
-            .find(|cipher| offered(19).contains(&cipher_code(**cipher)));
-        let same_workers = self.offer.get(21..23) == Some(&worker_codes(identity.worker));
-        let choice = match (version, mode, cipher) {
-            (VERSION, ..) if !same_workers => Err(STATUS_OTHER_WORKERS),
-            (VERSION, Some(mode), Some(cipher)) => Ok((*mode, *cipher)),
-            (VERSION, None, _) => Err(STATUS_NO_PROTECTION),
-            (VERSION, _, None) => Err(STATUS_NO_CIPHER),
-            _ => Err(STATUS_NO_VERSION),
+        let choice = self.choose(identity, protection);
+        let head = match choice {
+            Ok((mode, cipher)) => [STATUS_AGREED, protection_code(mode), cipher_code(cipher)],
+            Err(status) => [status, 0, 0],
         };
-        let mut payload = match choice {
-            Ok((mode, cipher)) => vec![VERSION, STATUS_AGREED, protection_code(mode), cipher_code(cipher)],
-            Err(status) => vec![VERSION, status, 0, 0],
-        };
-        payload.extend_from_slice(&identity.boot.to_be_bytes());
-        let mut message = head(TYPE_RESPONSE);
-        message.extend_from_slice(&local_index.to_be_bytes());
-        message.extend_from_slice(&self.remote_index.to_be_bytes());
-        noise::append(&mut self.noise, &payload, RESPONSE_NOISE_LEN, &mut message)
-            .ok_or(Failure::Undecryptable)?;
+        let message = self.emit(psk, local_index, head, identity.boot)?;
         let outcome = match choice {
             Ok(choice) => agreed(
                 &mut self.noise,
@@ -230,6 +234,52 @@ impl Call {
             Err(status) => Err(Failure::NoAgreement(refusal_text(status))),
         };
         Ok((message, outcome))
+    }
+
+    /// Answers that the stamp is not greater than `newest`, so that the caller may call again with one that is.
+    pub(crate) fn refuse_stamp(mut self, psk: Option<&Psk>, newest: u64) -> Result<Vec<u8>, Failure> {
+        self.emit(psk, 0, [STATUS_OLD_STAMP, 0, 0], newest)
+    }
+
+    fn choose(&self, identity: &Identity<'_>, protection: &[Protection]) -> Result<(Protection, Cipher), u8> {
+        let [version, ..] = self.offer;
+        let offered = |at: usize| self.offer.get(at..at + 2).unwrap_or_default();
+        let mode = protection
+            .iter()
+            .find(|mode| offered(17).contains(&protection_code(**mode)));
+        let cipher = identity
+            .ciphers
+            .iter()
+            .find(|cipher| offered(19).contains(&cipher_code(**cipher)));
+        let same_workers = offered(21) == worker_codes(identity.worker);
+        match (version, mode, cipher) {
+            (VERSION, ..) if !same_workers => Err(STATUS_OTHER_WORKERS),
+            (VERSION, Some(mode), Some(cipher)) => Ok((*mode, *cipher)),
+            (VERSION, None, _) => Err(STATUS_NO_PROTECTION),
+            (VERSION, _, None) => Err(STATUS_NO_CIPHER),
+            _ => Err(STATUS_NO_VERSION),
+        }
+    }
+
+    fn emit(
+        &mut self,
+        psk: Option<&Psk>,
+        local_index: u32,
+        [status, mode, cipher]: [u8; 3],
+        number: u64,
+    ) -> Result<Vec<u8>, Failure> {
+        let none = [0; 32];
+        self.noise
+            .set_psk(2, psk.map_or(&none, |psk| psk.expose()))
+            .map_err(|_| Failure::Undecryptable)?;
+        let mut payload = vec![VERSION, status, mode, cipher];
+        payload.extend_from_slice(&number.to_be_bytes());
+        let mut message = head(TYPE_RESPONSE);
+        message.extend_from_slice(&local_index.to_be_bytes());
+        message.extend_from_slice(&self.remote_index.to_be_bytes());
+        noise::append(&mut self.noise, &payload, RESPONSE_NOISE_LEN, &mut message)
+            .ok_or(Failure::Undecryptable)?;
+        Ok(message)
     }
 }
 
@@ -297,8 +347,17 @@ mod tests {
         Secret::new(bytes.into())
     }
 
+    fn fresh(stamp: u64) -> Fresh {
+        Fresh {
+            local_index: 1,
+            stamp,
+            ephemeral: secret([3; 32]),
+            answer_key: [8; MAC_LEN],
+        }
+    }
+
     fn dial(us: &Identity<'_>, them: PublicKey, psk: Option<&Psk>, modes: &[Protection]) -> (Dial, Vec<u8>) {
-        let (dial, message) = Dial::start(us, them, psk, modes, 7, 1, secret([3; 32])).unwrap();
+        let (dial, message) = Dial::start(us, them, psk, modes, fresh(7)).unwrap();
         assert_eq!(message.len() + MACS_LEN, INIT_LEN);
         (dial, message)
     }
@@ -341,6 +400,7 @@ mod tests {
         let (mut dial, message) = dial(&us, b.public(), None, &modes);
         let ((caller, stamp), answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
         assert_eq!((caller, stamp), (a.public(), 7));
+        assert_eq!(dial.answer_key, [8; MAC_LEN]);
         let listener = outcome.ok().unwrap();
         let dialer = dial.finish(&answer, &modes, &BOTH).ok().unwrap();
         assert_eq!(

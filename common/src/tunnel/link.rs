@@ -6,6 +6,7 @@
 mod due;
 mod sending;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aoe_keys::{Psk, PublicKey};
@@ -19,6 +20,7 @@ use super::peer_clock::{Came, PeerClock};
 use super::reassembly::Reassembly;
 use super::repair::Repair;
 use super::sessions::{Precedence, Sessions};
+use crate::allowance::Allowance;
 use crate::config::{Endpoint, PeerConfig, PeerId, Protection};
 use crate::output::Path;
 use crate::seldom::Seldom;
@@ -43,7 +45,7 @@ const UDP6_OVERHEAD: usize = 48;
 
 /// One peer.
 pub(crate) struct Link {
-    id: PeerId,
+    pub(crate) id: PeerId,
     pub(crate) name: String,
     pub(crate) key: PublicKey,
     pub(crate) precedence: Precedence,
@@ -55,13 +57,27 @@ pub(crate) struct Link {
     pub(crate) path: Option<Path>,
     /// Where it can be called, the best first: its endpoint, resolved.
     pub(crate) ways: Vec<Path>,
+    /// Whether it lives there and nowhere else.
+    pub(crate) pinned: bool,
+    /// Where the record that is being handled came from, if it is the newest and that is not where the peer lives.
+    pub(crate) elsewhere: Option<Path>,
+    /// Where it was asked last whether it is there, and when.
+    pub(crate) challenged: Option<(Path, Instant)>,
+    /// The host with which there was a session last.
+    pub(crate) home: Option<IpAddr>,
     pub(crate) stamp: Stamp,
     pub(crate) sessions: Sessions,
     pub(crate) dialing: Option<Dialing>,
-    /// The newest first message it ever sent.
+    /// The greatest stamp of its calls that led to a session; what is not greater is old.
     pub(crate) newest_call: u64,
     /// Calls in a row that we answered and it did not confirm, and when the first one came.
     pub(crate) unconfirmed: (u32, Instant),
+    /// The greatest stamp of our calls.
+    pub(crate) newest_dial: u64,
+    /// Its calls that were answered in this second.
+    pub(crate) calls: Allowance,
+    /// When a call was last answered by our refusal of its stamp.
+    pub(crate) old_call_answered: Seldom,
     pub(crate) packer: Packer,
     /// Whether it is on the list of those to flush.
     pub(crate) is_packed: bool,
@@ -85,14 +101,16 @@ pub(crate) struct Link {
     pub(crate) seen_serial: u32,
     /// When a change of address was last told of.
     pub(crate) move_told: Seldom,
-    /// Updates applied in the second that began then.
-    updates: (Instant, u32),
+    /// Updates applied in this second.
+    updates: Allowance,
+    /// Its reports read in this second.
+    pub(crate) reports: Allowance,
 }
 
 /// A call under way.
 pub(crate) struct Dialing {
-    /// `None` after an answer without agreement, or too many that do not decrypt: nothing more is expected for this
-    /// call.
+    /// `None` after an answer without agreement, or too many of the peer that do not decrypt: nothing more is expected
+    /// for this call.
     pub(crate) dial: Option<Dial>,
     pub(crate) attempt: u32,
     pub(crate) again_at: Instant,
@@ -124,10 +142,17 @@ impl Link {
             path_mtu: PathMtu::new(config.path_mtu, now),
             path: None,
             ways: Vec::new(),
+            pinned: config.endpoint_pinned,
+            elsewhere: None,
+            challenged: None,
+            home: None,
             sessions: Sessions::default(),
             dialing: None,
             newest_call: 0,
             unconfirmed: (0, now),
+            newest_dial: 0,
+            calls: Allowance::default(),
+            old_call_answered: Seldom::default(),
             packer: Packer::default(),
             is_packed: false,
             awaits_news: false,
@@ -144,19 +169,14 @@ impl Link {
             next_serial: 1,
             seen_serial: 0,
             move_told: Seldom::default(),
-            updates: (now, 0),
+            updates: Allowance::default(),
+            reports: Allowance::default(),
         })
     }
 
     /// Whether one more update of the peer is applied now.
     pub(crate) fn applies_update(&mut self, now: Instant) -> bool {
-        let (since, applied) = &mut self.updates;
-        if now.saturating_since(*since) >= Duration::from_secs(1) {
-            (*since, *applied) = (now, 0);
-        }
-        let applies = *applied < UPDATES_PER_SECOND;
-        *applied += u32::from(applies);
-        applies
+        self.updates.take(UPDATES_PER_SECOND, now)
     }
 
     /// Whether a session of ours with this peer, or one to be, has this index.
@@ -195,6 +215,11 @@ impl Link {
         }
         let before = self.path.replace(path);
         before.is_some_and(|known| known.remote != path.remote)
+    }
+
+    /// Whether it may be on this host: it was heard there, can be called there, or there was a session last.
+    pub(crate) fn is_at(&self, host: IpAddr) -> bool {
+        self.home == Some(host) || self.ways().any(|way| way.remote.ip() == host)
     }
 
     /// Whether records can be sealed.

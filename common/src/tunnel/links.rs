@@ -2,12 +2,14 @@
 //!
 //! - `records`: what arrives, and the sessions it comes by
 //! - `calls`: handshakes, ours and theirs
+//! - `moving`: a peer whose address changes
 //! - `messages`: what peers tell each other about the tunnel and the exports
 //! - `due`: what is done because time passes
 
 mod calls;
 mod due;
 mod messages;
+mod moving;
 mod records;
 
 pub(crate) use messages::Applies;
@@ -16,11 +18,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use aoe_keys::SecretKey;
+use aws_lc_rs::hmac;
 
 use super::admission::Gate;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
 use super::link::{ASK_AFTER, Link};
-use super::macs::COOKIE_REPLY_LEN;
+use super::macs::{COOKIE_REPLY_LEN, hmac_key};
 use super::message::Kind;
 use super::path_mtu::Refused;
 use super::record::{TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE};
@@ -54,9 +57,10 @@ pub(crate) struct Links {
     gate: Gate,
     secrets: Secrets,
     random: Random,
-    /// Wall clock at zero of our own clock, and the newest stamp made from it.
-    unix_zero: Duration,
-    last_stamp: u64,
+    /// Makes the challenges for new addresses.
+    path_secret: hmac::Key,
+    /// What the wall clock said, and when.
+    wall_clock: (Duration, Instant),
     links: Vec<Link>,
     /// Peers with something packed.
     packed: Vec<PeerId>,
@@ -114,10 +118,10 @@ impl Links {
             index_mask: random.u32(),
             rekey_after: tunnel.rekey_after,
             keepalive: tunnel.keepalive,
-            secrets,
             random,
-            unix_zero: unix_time.saturating_sub(now.saturating_since(Instant::default())),
-            last_stamp: 0,
+            path_secret: hmac_key(secrets.draw().as_slice()),
+            secrets,
+            wall_clock: (unix_time, now),
             links: (0..)
                 .map(PeerId)
                 .zip(peers)
@@ -275,6 +279,11 @@ impl Links {
         }
     }
 
+    /// What the wall clock says.
+    pub(crate) fn set_wall_clock(&mut self, unix_time: Duration, now: Instant) {
+        self.wall_clock = (unix_time, now);
+    }
+
     /// Takes the (newly resolved) ways to a peer, the best first. Calls go there in turn; a session keeps the way it has,
     /// until an answer or authenticated data moves it.
     pub(crate) fn set_endpoint(&mut self, peer: PeerId, mut ways: Vec<Path>, io: &mut Io<'_>) {
@@ -385,6 +394,8 @@ fn expects_answer(kind: Kind) -> bool {
         | Kind::Close
         | Kind::Report
         | Kind::Abandon
-        | Kind::Refusals => false,
+        | Kind::Refusals
+        | Kind::PathChallenge
+        | Kind::PathResponse => false,
     }
 }

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use super::record::TYPE_COOKIE;
 use crate::random::Random;
 
-pub(super) const MAC_LEN: usize = 16;
+pub(crate) const MAC_LEN: usize = 16;
 /// Both macs at the end of a handshake message.
 pub(crate) const MACS_LEN: usize = 2 * MAC_LEN;
 pub(super) const COOKIE_LEN: usize = 16;
@@ -113,6 +113,11 @@ pub(crate) fn body(message: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
+/// Whether an answer has the mac2 that only the reader of our call can make, in constant time.
+pub(crate) fn is_marked(answer: &[u8], answer_key: &[u8; MAC_LEN]) -> bool {
+    split_macs(answer).is_some_and(|(body, mac1, mac2)| mac2_of(answer_key, body, mac1).ct_eq(mac2).into())
+}
+
 /// The receiver index of a cookie reply: our index in the message it answers.
 pub(crate) fn cookie_receiver(reply: &[u8]) -> u32 {
     reply
@@ -124,23 +129,28 @@ pub(crate) fn cookie_receiver(reply: &[u8]) -> u32 {
 /// The cookie of an address and port.
 pub(super) fn cookie(secret: &hmac::Key, from: SocketAddr) -> [u8; COOKIE_LEN] {
     let mut context = hmac::Context::with_key(secret);
-    match from.ip() {
-        IpAddr::V4(ip) => context.update(&ip.octets()),
-        IpAddr::V6(ip) => context.update(&ip.octets()),
-    }
-    context.update(&from.port().to_be_bytes());
+    update_with_address(&mut context, from);
     truncated(&context.sign())
 }
 
-/// mac2 of a message whose sender has this cookie.
-pub(super) fn mac2_of(cookie: &[u8; COOKIE_LEN], body: &[u8], mac1: &[u8; MAC_LEN]) -> [u8; MAC_LEN] {
-    let mut context = hmac::Context::with_key(&hmac_key(cookie));
+/// Takes an address (4 or 16 bytes) and a port (2 bytes) into a MAC.
+pub(crate) fn update_with_address(context: &mut hmac::Context, address: SocketAddr) {
+    match address.ip() {
+        IpAddr::V4(ip) => context.update(&ip.octets()),
+        IpAddr::V6(ip) => context.update(&ip.octets()),
+    }
+    context.update(&address.port().to_be_bytes());
+}
+
+/// mac2 of a first message whose sender has this cookie, or of an answer to the call with this answer key.
+pub(super) fn mac2_of(key: &[u8; MAC_LEN], body: &[u8], mac1: &[u8; MAC_LEN]) -> [u8; MAC_LEN] {
+    let mut context = hmac::Context::with_key(&hmac_key(key));
     context.update(body);
     context.update(mac1);
     truncated(&context.sign())
 }
 
-pub(super) fn hmac_key(secret: &[u8]) -> hmac::Key {
+pub(crate) fn hmac_key(secret: &[u8]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, secret)
 }
 

@@ -59,6 +59,10 @@ pub(crate) enum Kind {
     Abandon,
     /// What an edge refused to initiators.
     Refusals,
+    /// Asks whether the peer is at the address that this goes to.
+    PathChallenge,
+    /// Answers that it is.
+    PathResponse,
 }
 
 impl Kind {
@@ -67,6 +71,8 @@ impl Kind {
         match self {
             Kind::Request | Kind::Reply | Kind::Ping | Kind::Update | Kind::UpdateAck => true,
             Kind::Pong | Kind::Report | Kind::Abandon | Kind::Close | Kind::Refusals => false,
+            // The challenge is asked again by what comes next.
+            Kind::PathChallenge | Kind::PathResponse => false,
         }
     }
 
@@ -82,13 +88,29 @@ impl Kind {
             Kind::Report => 8,
             Kind::Abandon => 9,
             Kind::Refusals => 10,
+            Kind::PathChallenge => 11,
+            Kind::PathResponse => 12,
         }
     }
 
     fn decode(code: u8) -> Option<Kind> {
-        use Kind::{Abandon, Close, Ping, Pong, Refusals, Reply, Report, Request, Update, UpdateAck};
+        use Kind::{
+            Abandon, Close, PathChallenge, PathResponse, Ping, Pong, Refusals, Reply, Report, Request,
+            Update, UpdateAck,
+        };
         [
-            Request, Reply, Ping, Pong, Update, UpdateAck, Close, Report, Abandon, Refusals,
+            Request,
+            Reply,
+            Ping,
+            Pong,
+            Update,
+            UpdateAck,
+            Close,
+            Report,
+            Abandon,
+            Refusals,
+            PathChallenge,
+            PathResponse,
         ]
         .into_iter()
         .find(|kind| kind.code() == code)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::link::REDIAL_AFTER;
 use super::session::{Role, Session};
+use crate::output::Path;
 use crate::time::Instant;
 
 /// How long a session may wait for its first record.
@@ -17,9 +18,20 @@ pub(crate) struct Sessions {
     pub(crate) previous: Option<Session>,
     /// Answered, not confirmed: the first record that opens under it makes it current, see
     /// [`Sessions::keeps_current`].
-    pub(crate) next: Option<(Session, Instant)>,
+    pub(crate) next: Option<Answered>,
     /// The peer process that we know; a restarted one numbers everything anew.
     pub(crate) peer_boot: Option<u64>,
+}
+
+/// A session of a call that we answered.
+pub(crate) struct Answered {
+    pub(crate) session: Session,
+    /// When.
+    pub(crate) at: Instant,
+    /// Where the call came from and the answer went.
+    pub(crate) path: Path,
+    /// The call's stamp.
+    pub(crate) stamp: u64,
 }
 
 /// Whose call counts if both sides called at once.
@@ -55,13 +67,13 @@ impl Sessions {
         match slot {
             Slot::Current => self.current.as_mut(),
             Slot::Previous => self.previous.as_mut(),
-            Slot::Next => self.next.as_mut().map(|(session, _)| session),
+            Slot::Next => self.next.as_mut().map(|next| &mut next.session),
         }
     }
 
     /// The session with this index of ours.
     pub(crate) fn find(&mut self, local_index: u32) -> Option<(Slot, &mut Session)> {
-        let next = self.next.as_mut().map(|(session, _)| session);
+        let next = self.next.as_mut().map(|next| &mut next.session);
         [
             (Slot::Current, self.current.as_mut()),
             (Slot::Previous, self.previous.as_mut()),
@@ -88,20 +100,20 @@ impl Sessions {
     /// A call that comes [`REDIAL_AFTER`] the current session began, or later, is no such call: the peer knew of
     /// that session and wants another.
     pub(crate) fn keeps_current(&self, precedence: Precedence) -> bool {
-        let (Some(current), Some((next, answered))) = (&self.current, &self.next) else {
+        let (Some(current), Some(next)) = (&self.current, &self.next) else {
             return false;
         };
         precedence == Precedence::Ours
             && current.role == Role::Dialer
-            && current.peer_boot == next.peer_boot
-            && *answered < current.since() + REDIAL_AFTER
+            && current.peer_boot == next.session.peer_boot
+            && next.at < current.since() + REDIAL_AFTER
     }
 
     /// Makes `session` the current one.
     pub(crate) fn promote(&mut self, session: Session) -> Promotion {
         let boot = session.peer_boot;
         let replaced = self.current.replace(session);
-        self.next.take_if(|(next, _)| next.peer_boot != boot);
+        self.next.take_if(|next| next.session.peer_boot != boot);
         match (replaced, self.peer_boot.replace(boot)) {
             (Some(replaced), Some(known)) if known == boot => {
                 // One that the peer never used has nothing under way; the one before it may.
@@ -132,7 +144,7 @@ impl Sessions {
         if self
             .next
             .as_ref()
-            .is_some_and(|(_, since)| now >= *since + CONFIRM_WITHIN)
+            .is_some_and(|next| now >= next.at + CONFIRM_WITHIN)
         {
             self.next = None;
         }
@@ -153,7 +165,12 @@ mod tests {
         let keeps = |precedence, answered| {
             let sessions = Sessions {
                 current: Some(pair(now).0),
-                next: Some((pair(answered).1, answered)),
+                next: Some(Answered {
+                    session: pair(answered).1,
+                    at: answered,
+                    path: Path::new(0, "192.0.2.1:1".parse().unwrap()),
+                    stamp: 1,
+                }),
                 ..Sessions::default()
             };
             sessions.keeps_current(precedence)

@@ -296,6 +296,7 @@ pub fn introduce(site: &mut Site, peer: &Site, at: Option<IpAddr>) {
         name: peer.name().to_owned(),
         key: peer.public_key().to_owned(),
         endpoint: at.map(|at| socket(at).to_string()),
+        endpoint_pinned: false,
         psk: None,
         protection: Vec::new(),
         path_mtu: None,

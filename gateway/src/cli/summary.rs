@@ -47,6 +47,7 @@ struct Peer<'a> {
     name: &'a str,
     fingerprint: String,
     endpoint: Option<&'a str>,
+    endpoint_pinned: bool,
     pre_shared_key: bool,
     protection: Vec<String>,
     #[serde(serialize_with = "word_or_number")]
@@ -109,6 +110,7 @@ impl<'a> Summary<'a> {
                     name: &peer.name,
                     fingerprint: peer.key.fingerprint().to_string(),
                     endpoint: endpoint.as_deref(),
+                    endpoint_pinned: peer.endpoint_pinned,
                     pre_shared_key: peer.psk.is_some(),
                     protection: peer.protection.iter().map(ToString::to_string).collect(),
                     path_mtu: peer.path_mtu,
@@ -240,6 +242,7 @@ impl<'a> Segment<'a> {
 impl Peer<'_> {
     fn line(&self) -> String {
         let endpoint = match self.endpoint {
+            Some(endpoint) if self.endpoint_pinned => format!("at {endpoint} only"),
             Some(endpoint) => format!("at {endpoint}"),
             None => String::from("calls us"),
         };

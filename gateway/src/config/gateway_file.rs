@@ -71,6 +71,9 @@ pub(super) struct PeerEntry {
     pub(super) name: Option<Located<String>>,
     pub(super) key: Option<Located<PublicKey>>,
     pub(super) endpoint: Option<Located<String>>,
+    pub(super) endpoint_pinned: Option<Located<bool>>,
+    /// Whether an endpoint was tried, so that a bad one is not reported as a missing one too.
+    pub(super) has_endpoint: bool,
     pub(super) psk: Option<Located<String>>,
     pub(super) protection: Option<Vec<Located<Protection>>>,
     pub(super) path_mtu: Option<Located<PathMtu>>,
@@ -201,6 +204,8 @@ fn read_peer(section: &Section<'_, '_>, faults: &mut Faults) -> PeerEntry {
         name: section.required("name", faults, value::name),
         key: section.required("key", faults, public_key),
         endpoint: section.optional("endpoint", faults, net::endpoint),
+        endpoint_pinned: section.flag("endpoint_pinned", faults),
+        has_endpoint: section.has("endpoint"),
         psk: section.optional("psk", faults, value::path),
         protection: section.list("protection", faults, |text| {
             value::word(text, &["encrypt", "authenticate"])

@@ -208,6 +208,16 @@ impl<'t, 'i> Section<'t, 'i> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag(&self, key: &'static str, faults: &mut Faults) -> Option<Located<bool>> {
+        let (value, place) = self.value(key)?;
+        let DeValue::Boolean(flag) = value else {
+            self.report_type(key, value, &place, faults);
+            return None;
+        };
+        Some(Located { value: *flag, place })
+    }
+
     /// `"auto"` or a number within these bounds.
     pub(super) fn path_mtu(
         &self,

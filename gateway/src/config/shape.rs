@@ -99,6 +99,7 @@ pub(super) const PEER: Shape = Shape {
         key("name", "name = \"site-b\""),
         key("key", "key = \"aoe-public-1:…\""),
         key("endpoint", "endpoint = \"198.51.100.7:34978\""),
+        key("endpoint_pinned", "endpoint_pinned = true"),
         key("psk", "psk = \"site-b.psk\""),
         key("protection", "protection = [\"encrypt\"]"),
         key("path_mtu", "path_mtu = \"auto\""),

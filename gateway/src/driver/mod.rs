@@ -177,6 +177,7 @@ impl Driver {
             self.feed_datagrams(index, now);
         }
         if self.engine.deadline().at <= now {
+            self.engine.set_wall_clock(unix_time(), now);
             self.engine.handle_timeout(now, &mut self.out);
         }
         if let Some(at) = self.ends_at
@@ -229,6 +230,7 @@ impl Driver {
                         .handle_segment(segment, SegmentState::Down, now, &mut self.out);
                 }
                 Command::SetEndpoint { peer, ways } => {
+                    self.engine.set_wall_clock(unix_time(), now);
                     self.engine.set_endpoint(peer, ways, now, &mut self.out);
                 }
                 Command::AcceptDisk { export } => self.engine.accept_disk(&export, now, &mut self.out),

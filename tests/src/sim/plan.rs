@@ -74,6 +74,8 @@ pub struct PeerPlan {
     pub psk: Option<[u8; 32]>,
     /// Whether it can be called.
     pub endpoint: Endpoint,
+    /// Whether it is spoken to at its endpoint only.
+    pub endpoint_pinned: bool,
     /// Modes accepted.
     pub protection: Vec<Protection>,
     /// The path's MTU as configured.
@@ -203,6 +205,7 @@ impl Plan {
                 site: peer,
                 psk: None,
                 endpoint: Endpoint::Known,
+                endpoint_pinned: false,
                 protection: vec![Protection::Encrypt],
                 path_mtu: PathMtu::Fixed(1500),
             });

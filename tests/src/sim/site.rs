@@ -91,15 +91,19 @@ impl Site {
         }
     }
 
+    /// What its wall clock says.
+    pub(super) fn wall_clock(&self, now: Instant) -> Duration {
+        let wall = UNIX_START + now.saturating_since(Instant::from_micros(0));
+        match self.skew {
+            Skew::Fast(ahead) => wall + ahead,
+            Skew::Slow(behind) => wall - behind,
+        }
+    }
+
     /// Starts a process; the one before it is gone without a word.
     pub(super) fn boot(&mut self, peers: Vec<PeerConfig>, entropy: [u8; 32], now: Instant) {
         self.boots += 1;
         let zero = Instant::from_micros(now.as_micros().saturating_sub(OWN_ZERO.as_micros() as u64));
-        let wall = UNIX_START + now.saturating_since(Instant::from_micros(0));
-        let wall = match self.skew {
-            Skew::Fast(ahead) => wall + ahead,
-            Skew::Slow(behind) => wall - behind,
-        };
         let own = Instant::from_micros(now.as_micros() - zero.as_micros());
         let config = GatewayConfig {
             name: self.plan.name.clone(),
@@ -114,7 +118,7 @@ impl Site {
             imports: self.plan.imports.clone(),
             tunnel: self.plan.tunnel.clone(),
         };
-        let mut engine = Engine::new(config, entropy, own, wall);
+        let mut engine = Engine::new(config, entropy, own, self.wall_clock(now));
         if self.plan.guard == Guard::Off {
             engine.disable_order_guard();
         }
@@ -161,6 +165,7 @@ impl PeerPlan {
             key: SecretKey::from_bytes(secret).public(),
             psk: self.psk.map(Psk::from_bytes),
             endpoint: self.endpoint,
+            endpoint_pinned: self.endpoint_pinned,
             protection: self.protection.clone(),
             path_mtu: self.path_mtu,
         }

@@ -8,6 +8,8 @@ pub(super) const STATUS_NO_PROTECTION: u8 = 1;
 pub(super) const STATUS_NO_CIPHER: u8 = 2;
 pub(super) const STATUS_NO_VERSION: u8 = 3;
 pub(super) const STATUS_OTHER_WORKERS: u8 = 4;
+/// The boot number's place holds the stamp that the call's was not greater than.
+pub(super) const STATUS_OLD_STAMP: u8 = 5;
 
 /// Why the peer refused.
 pub(super) fn refusal_text(status: u8) -> &'static str {

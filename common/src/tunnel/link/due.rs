@@ -80,7 +80,7 @@ impl Link {
 
     /// When there is a missing record to ask for.
     pub(crate) fn ask_at(&self) -> Instant {
-        let next = self.sessions.next.as_ref().map(|(session, _)| session);
+        let next = self.sessions.next.as_ref().map(|next| &next.session);
         [
             self.sessions.current.as_ref(),
             self.sessions.previous.as_ref(),
@@ -99,8 +99,8 @@ impl Link {
         if let Some(dialing) = &self.dialing {
             at = at.min(dialing.again_at);
         }
-        if let Some((_, since)) = &self.sessions.next {
-            at = at.min(*since + CONFIRM_WITHIN);
+        if let Some(next) = &self.sessions.next {
+            at = at.min(next.at + CONFIRM_WITHIN);
         }
         if let Some(previous) = &self.sessions.previous {
             at = at.min(previous.ends_at());

@@ -12,14 +12,20 @@ use crate::output::Path;
 use crate::time::Instant;
 use crate::trouble::About;
 use crate::tunnel::admission::Admission;
-use crate::tunnel::handshake::{Call, Dial, Failure, Identity, response_receiver};
-use crate::tunnel::link::Dialing;
+use crate::tunnel::handshake::{Call, Dial, Failure, Fresh, Identity, response_receiver};
+use crate::tunnel::link::{Dialing, Link};
 use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::session::{Agreed, Session};
+use crate::tunnel::sessions::Answered;
 
-/// Answers to one call computed in vain: whoever sees our calls and knows our public key can make any number that cost
-/// us curve operations. The next call is answered anew.
-const MAX_FAILURES: u32 = 64;
+/// Answers to one call computed in vain. Nobody but the peer can make one that is computed.
+const MAX_FAILURES: u32 = 4;
+/// Calls of one peer that are answered in a second. An honest one calls once in a second.
+const CALLS_PER_SECOND: u32 = 10;
+/// Calls of one peer with an old stamp are answered at most this often: who repeats them gets little.
+const OLD_CALL_ANSWER_EVERY: Duration = Duration::from_millis(500);
+/// So much later one call may be because another overtook it.
+const OVERTAKEN: Duration = Duration::from_secs(2);
 /// Calls without any answer before we say so: about eight seconds' worth.
 const SILENT_CALLS: u32 = 3;
 /// Calls without confirmation before we say so.
@@ -30,8 +36,12 @@ const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 impl Links {
     /// Calls a peer.
     pub(super) fn dial(&mut self, peer: PeerId, attempt: u32, io: &mut Io<'_>) {
-        let local_index = self.new_index(peer);
-        let stamp = self.new_stamp(io.now);
+        let fresh = Fresh {
+            local_index: self.new_index(peer),
+            stamp: self.new_stamp(peer, io.now),
+            ephemeral: self.secrets.draw(),
+            answer_key: self.random.bytes(),
+        };
         let identity = Identity {
             secret: &self.secret,
             boot: self.boot,
@@ -46,16 +56,7 @@ impl Links {
             link.dialing = None;
             return;
         }
-        let psk = link.psk.as_ref();
-        let started = Dial::start(
-            &identity,
-            link.key,
-            psk,
-            &link.protection,
-            stamp,
-            local_index,
-            self.secrets.draw(),
-        );
+        let started = Dial::start(&identity, link.key, link.psk.as_ref(), &link.protection, fresh);
         let again_at = io.now + self.random.jitter(link.dial_wait(attempt));
         self.wake = self.wake.min(again_at);
         let (dial, message) = started.unzip();
@@ -89,7 +90,11 @@ impl Links {
         datagram: &[u8],
         io: &mut Io<'_>,
     ) -> Result<(), DropReason> {
-        match self.gate.admit(datagram, path.remote, io.now, &mut self.random) {
+        let is_known = |host| self.links.iter().any(|link| link.is_at(host));
+        match self
+            .gate
+            .admit(datagram, path.remote, is_known, io.now, &mut self.random)
+        {
             Admission::Admit => {}
             Admission::Cookie(reply) => {
                 io.out.trains.push_datagram(path, &reply);
@@ -112,6 +117,9 @@ impl Links {
             return Err(DropReason::HandshakeUnknownPeer);
         };
         let peer = PeerId(u16::try_from(at).unwrap_or(u16::MAX));
+        if self.is_elsewhere(peer, path, io) {
+            return Err(DropReason::PeerElsewhere);
+        }
         let local_index = self.new_index(peer);
         let identity = Identity {
             secret: &self.secret,
@@ -123,23 +131,41 @@ impl Links {
             return Err(DropReason::HandshakeUnknownPeer);
         };
         if call.stamp <= link.newest_call {
+            link.refuse_old_call(call, path, io);
             return Err(DropReason::HandshakeReplayed);
         }
-        link.newest_call = call.stamp;
+        // One that is not confirmed yet counts while it may be: a repeated call must not take its place.
+        if link
+            .sessions
+            .next
+            .as_ref()
+            .is_some_and(|next| call.stamp <= next.stamp)
+        {
+            return Err(DropReason::HandshakeReplayed);
+        }
+        // Not before: nobody but the peer itself uses this up.
+        if !link.calls.take(CALLS_PER_SECOND, io.now) {
+            return Err(DropReason::HandshakeRateLimited);
+        }
+        let (stamp, answer_key) = (call.stamp, call.answer_key);
         let (mut message, outcome) = call
             .answer(&identity, link.psk.as_ref(), &link.protection, local_index)
             .map_err(|_| DropReason::HandshakeUndecryptable)?;
-        link.stamp.append(&mut message, io.now);
+        link.stamp.append_to_answer(&mut message, &answer_key);
         io.out.trains.push_datagram(path, &message);
         match outcome {
             Ok(agreed) => {
                 let (calls, since) = link.unconfirmed;
                 let since = if calls == 0 { io.now } else { since };
                 link.unconfirmed = (calls.saturating_add(1), since);
-                let session = Session::new(agreed, io.now, self.rekey_after);
-                link.sessions.next = Some((session, io.now));
+                link.sessions.next = Some(Answered {
+                    session: Session::new(agreed, io.now, self.rekey_after),
+                    at: io.now,
+                    path,
+                    stamp,
+                });
                 self.wake = self.wake.min(link.deadline(self.keepalive));
-                if calls + 1 >= UNCONFIRMED_CALLS && io.now >= since + UNCONFIRMED_FOR {
+                if calls.saturating_add(1) >= UNCONFIRMED_CALLS && io.now >= since + UNCONFIRMED_FOR {
                     let why = "it calls but never confirms; compare the psk of both sides, and see whether our \
                                datagrams reach it";
                     self.refused(peer, why, io);
@@ -165,6 +191,9 @@ impl Links {
         let body = macs::body(datagram);
         let receiver = response_receiver(body);
         let peer = self.peer_of(receiver);
+        if self.is_elsewhere(peer, path, io) {
+            return Err(DropReason::PeerElsewhere);
+        }
         let link = self
             .links
             .get_mut(usize::from(peer.0))
@@ -173,10 +202,14 @@ impl Links {
         let dial = dial
             .filter(|dial| dial.local_index == receiver)
             .ok_or(DropReason::HandshakeUnsolicited)?;
+        // Whoever sees our calls and knows our public key can make the rest of an answer. Before any arithmetic:
+        if !macs::is_marked(datagram, &dial.answer_key) {
+            return Err(DropReason::HandshakeForged);
+        }
         match dial.finish(body, &link.protection, &self.ciphers) {
             Ok(agreed) => {
-                link.dialing = None;
-                link.go_by(path, io);
+                let attempt = link.dialing.take().map_or(0, |dialing| dialing.attempt);
+                link.answered_from(path, attempt, io);
                 self.begin(peer, agreed, io);
                 Ok(())
             }
@@ -188,6 +221,10 @@ impl Links {
                 let why = "its answer does not decrypt; compare the psk of both sides";
                 self.refused(peer, why, io);
                 Err(DropReason::HandshakeUndecryptable)
+            }
+            Err(Failure::OldStamp(newest)) => {
+                link.note_old_dial(newest, self.wall_clock, io);
+                Err(DropReason::HandshakeOldStamp)
             }
             Err(failure) => {
                 if let Some(dialing) = link.dialing.as_mut() {
@@ -239,7 +276,7 @@ impl Links {
     fn no_agreement(&self, peer: PeerId, failure: Failure, io: &mut Io<'_>) {
         let what = match failure {
             Failure::NoAgreement(what) => what,
-            Failure::Undecryptable => "its handshake does not decrypt",
+            Failure::Undecryptable | Failure::OldStamp(_) => "its handshake does not decrypt",
         };
         let refused = Event::NoAgreement {
             peer: self.name(peer),
@@ -268,13 +305,13 @@ impl Links {
         }
     }
 
-    /// Microseconds since 1970, more than any stamp before.
-    fn new_stamp(&mut self, now: Instant) -> u64 {
-        let wall = self.unix_zero + now.saturating_since(Instant::default());
-        self.last_stamp = u64::try_from(wall.as_micros())
-            .unwrap_or(u64::MAX)
-            .max(self.last_stamp + 1);
-        self.last_stamp
+    /// Microseconds since 1970, more than any stamp that this peer got from us, or told us of.
+    fn new_stamp(&mut self, peer: PeerId, now: Instant) -> u64 {
+        let wall = micros_now(self.wall_clock, now);
+        self.links.get_mut(usize::from(peer.0)).map_or(wall, |link| {
+            link.newest_dial = wall.max(link.newest_dial.saturating_add(1));
+            link.newest_dial
+        })
     }
 }
 
@@ -287,30 +324,122 @@ fn stranger(path: Path, key: Option<PublicKey>, io: &mut Io<'_>) {
         });
 }
 
+impl Link {
+    /// A call whose stamp is not greater than that of the newest. Either it is repeated, or the peer's clock was set
+    /// back: then it can call again with the stamp that the answer tells it.
+    fn refuse_old_call(&mut self, call: Call, path: Path, io: &mut Io<'_>) {
+        let behind = Duration::from_micros(self.newest_call.saturating_sub(call.stamp));
+        if behind == Duration::ZERO || !self.old_call_answered.tell(io.now, OLD_CALL_ANSWER_EVERY) {
+            return;
+        }
+        let answer_key = call.answer_key;
+        if let Ok(mut message) = call.refuse_stamp(self.psk.as_ref(), self.newest_call) {
+            self.stamp.append_to_answer(&mut message, &answer_key);
+            io.out.trains.push_datagram(path, &message);
+        }
+        if behind > OVERTAKEN {
+            let event = || Event::PeerClockBehind {
+                peer: self.name.clone(),
+                behind,
+            };
+            io.telemetry.happened(io.now, 1, About::ClockOf(self.id), event);
+        }
+    }
+
+    /// The peer remembers a call of ours with this stamp: the next one gets a greater stamp.
+    fn note_old_dial(&mut self, newest: u64, wall_clock: (Duration, Instant), io: &mut Io<'_>) {
+        if let Some(dialing) = &mut self.dialing {
+            dialing.dial = None;
+        }
+        self.newest_dial = self.newest_dial.max(newest);
+        let behind = Duration::from_micros(newest.saturating_sub(micros_now(wall_clock, io.now)));
+        if behind > OVERTAKEN {
+            let event = || Event::OwnClockBehind {
+                peer: self.name.clone(),
+                behind,
+            };
+            io.telemetry.happened(io.now, 1, About::OurClock(self.id), event);
+        }
+    }
+}
+
+/// Microseconds since 1970, by what the wall clock said and the time since.
+fn micros_now((unix_time, at): (Duration, Instant), now: Instant) -> u64 {
+    let wall = unix_time.saturating_add(now.saturating_since(at));
+    u64::try_from(wall.as_micros()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use aoe_keys::SecretKey;
 
     use super::*;
     use crate::config::{PathMtu, PeerConfig, Protection, TunnelConfig};
+    use crate::output::Output;
     use crate::random::Secrets;
+    use crate::telemetry::Telemetry;
     use crate::tunnel::session::tests::pair;
+
+    fn peer(secret: u8) -> PeerConfig {
+        PeerConfig {
+            name: "peer".to_owned(),
+            key: SecretKey::from_bytes([secret; 32]).public(),
+            psk: None,
+            endpoint: Endpoint::Unknown,
+            endpoint_pinned: false,
+            protection: vec![Protection::Encrypt],
+            path_mtu: PathMtu::Fixed(1280),
+        }
+    }
+
+    fn links(secret: u8, peer: PeerConfig, now: Instant) -> Links {
+        let secret = SecretKey::from_bytes([secret; 32]);
+        let secrets = Secrets::new([3; 32]);
+        Links::new(
+            secret,
+            vec![peer],
+            TunnelConfig::default(),
+            secrets,
+            now,
+            Duration::ZERO,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_peer_that_calls_without_end_is_answered_ten_times_in_a_second() {
+        let now = Instant::default();
+        let (mut out, mut telemetry) = (Output::default(), Telemetry::default());
+        let mut io = Io {
+            now,
+            out: &mut out,
+            telemetry: &mut telemetry,
+        };
+        let (mut caller, mut listener) = (links(1, peer(2), now), links(2, peer(1), now));
+        let path = |n: u32| Path::new(0, SocketAddr::from((n.to_be_bytes(), 1)));
+        let mut answered = 0;
+        for n in 0..60 {
+            // From ever new addresses, so that no limit for one of them counts.
+            io.now = now + Duration::from_millis(u64::from(n) * 10);
+            caller.links[0].path = Some(path(n));
+            caller.dial(PeerId(0), 0, &mut io);
+            let call = io.out.trains.iter().next().unwrap().bytes.to_vec();
+            io.out.trains.clear();
+            match listener.handle_init(path(n), &call, &mut io) {
+                Ok(()) => answered += 1,
+                Err(reason) => assert_eq!(reason, DropReason::HandshakeRateLimited),
+            }
+            io.out.trains.clear();
+        }
+        assert_eq!(answered, CALLS_PER_SECOND);
+    }
 
     #[test]
     fn no_two_sessions_of_a_peer_have_one_index() {
         let now = Instant::default();
-        let peer = PeerConfig {
-            name: "peer".to_owned(),
-            key: SecretKey::from_bytes([1; 32]).public(),
-            psk: None,
-            endpoint: Endpoint::Unknown,
-            protection: vec![Protection::Encrypt],
-            path_mtu: PathMtu::Fixed(1280),
-        };
-        let secret = SecretKey::from_bytes([2; 32]);
-        let secrets = Secrets::new([3; 32]);
-        let tunnel = TunnelConfig::default();
-        let mut links = Links::new(secret, vec![peer], tunnel, secrets, now, Duration::ZERO).unwrap();
+        let mut links = links(2, peer(1), now);
         // The session gets an index that this peer can have; 20 bits of it are random.
         let (mut session, _) = pair(now);
         session.local_index = links.new_index(PeerId(0));

@@ -1,5 +1,6 @@
 //! Messages of the tunnel itself: parts to put together, pings, updates and their acknowledgements.
 
+use super::moving::TOKEN_LEN;
 use super::{Change, Io, Links};
 use crate::config::PeerId;
 use crate::drop_reason::DropReason;
@@ -12,6 +13,8 @@ use crate::tunnel::update::emit_ack;
 
 /// What a pong returns of a ping: its number.
 const PING_LEN: usize = 8;
+/// Reports of one peer that are read in a second. A link of 10 Gbit/s makes some 10 000.
+const REPORTS_PER_SECOND: u32 = 50_000;
 /// A ping's number and the answerer's clock.
 const PONG_LEN: usize = 16;
 
@@ -160,6 +163,9 @@ impl Links {
                 };
                 self.keep_sent(io);
                 if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                    if !link.reports.take(REPORTS_PER_SECOND, io.now) {
+                        return io.telemetry.drop(DropReason::ReportTooSoon);
+                    }
                     if !link.is_packed {
                         link.is_packed = true;
                         self.packed.push(peer);
@@ -180,6 +186,13 @@ impl Links {
                     }
                 }
             }
+            Kind::PathChallenge => {
+                let Some(token) = message.first_chunk::<TOKEN_LEN>() else {
+                    return io.telemetry.drop(DropReason::MessageMalformed);
+                };
+                self.send_or_count(peer, Kind::PathResponse, token, io);
+            }
+            Kind::PathResponse => self.handle_path_response(peer, message, io),
             Kind::Request | Kind::Reply | Kind::Update | Kind::UpdateAck | Kind::Refusals => {}
         }
     }

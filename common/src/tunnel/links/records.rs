@@ -1,7 +1,5 @@
 //! Records that arrive, and what they do to sessions: a new one begins, an old one ends.
 
-use std::time::Duration;
-
 use super::{Change, Io, Links, Opened};
 use crate::config::{Endpoint, PeerId};
 use crate::drop_reason::DropReason;
@@ -15,10 +13,6 @@ use crate::tunnel::peer_clock::Came;
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::session::Session;
 use crate::tunnel::sessions::{Promotion, Slot};
-
-/// A peer's changes of address are told of at most this often: whoever is on the path can send genuine records on from
-/// ever new addresses.
-const MOVE_EVENT_EVERY: Duration = Duration::from_millis(250);
 
 impl Links {
     /// Opens a record.
@@ -36,6 +30,12 @@ impl Links {
             .ok_or(DropReason::DatagramTooShort)?;
         let header = RecordHeader::parse(*head).ok_or(DropReason::DatagramUnknownType)?;
         let peer = self.peer_of(header.receiver);
+        let link = self.links.get_mut(usize::from(peer.0));
+        let known = link.is_some_and(|link| link.sessions.find(header.receiver).is_some());
+        // Before it is opened: a copy from elsewhere must not use up the record.
+        if known && self.is_elsewhere(peer, path, io) {
+            return Err(DropReason::PeerElsewhere);
+        }
         let link = self
             .links
             .get_mut(usize::from(peer.0))
@@ -66,26 +66,40 @@ impl Links {
         link.repair.note_arrival(payload.len());
         link.last_received = io.now;
         link.owes_since = None;
+        link.elsewhere = None;
+        if slot == Slot::Next
+            && let Some(next) = &link.sessions.next
+        {
+            link.newest_call = link.newest_call.max(next.stamp);
+        }
         let confirmed = slot == Slot::Next && !link.sessions.keeps_current(link.precedence);
         let confirmed = confirmed.then(|| link.sessions.next.take()).flatten();
         let is_new = confirmed.is_some();
-        if let Some((session, _)) = confirmed {
-            self.promote(peer, session, io);
+        if let Some(next) = confirmed {
+            // Who confirms from where it was answered is there.
+            if next.path.same_way(path) {
+                link.move_to(path, io);
+            } else if link.path.is_none() {
+                link.move_to(next.path, io);
+            }
+            self.promote(peer, next.session, io);
         }
         let opened = Opened {
             peer,
             session: header.receiver,
             payload,
         };
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
-            return Ok(opened);
-        };
-        if slot != Slot::Previous && arrival.is_newest() && link.path != Some(path) {
-            self.wake = self.wake.min(io.now);
-            if link.go_by(path, io) && link.move_told.tell(io.now, MOVE_EVENT_EVERY) {
-                io.telemetry.event(Event::PeerMoved {
-                    peer: link.name.clone(),
-                });
+        if let Some(link) = self.links.get_mut(usize::from(peer.0))
+            && slot != Slot::Previous
+            && arrival.is_newest()
+            && link.path != Some(path)
+        {
+            if link.path.is_some_and(|known| known.same_way(path)) {
+                // An address of ours that the kernel chose until now.
+                link.go_by(path, io);
+            } else {
+                link.elsewhere = Some(path);
+                self.challenge(peer, path, io);
             }
         }
         if is_new {
@@ -102,6 +116,7 @@ impl Links {
         };
         link.flush(io);
         link.unconfirmed = (0, io.now);
+        link.home = link.path.map(|path| path.remote.ip());
         // Whoever called: there are new keys, and a call of ours that is still under way is not needed.
         link.dialing = None;
         let (protection, cipher) = (session.protection, session.cipher);

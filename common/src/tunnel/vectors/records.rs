@@ -254,7 +254,9 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
             let missed: String = missed.iter().map(|name| format!(" missed {name}")).collect();
             lines.push(format!("update-ack {serial}{missed}"));
         }
-        Kind::Ping | Kind::Pong => lines.push(format!("{} {}", name(kind), hex(message))),
+        Kind::Ping | Kind::Pong | Kind::PathChallenge | Kind::PathResponse => {
+            lines.push(format!("{} {}", name(kind), hex(message)))
+        }
         Kind::Report | Kind::Abandon => {
             let report = Report::parse(message).unwrap();
             let mut line = format!(
@@ -347,6 +349,8 @@ fn name(kind: Kind) -> &'static str {
         Kind::Report => "report",
         Kind::Abandon => "abandon",
         Kind::Refusals => "refusals",
+        Kind::PathChallenge => "path-challenge",
+        Kind::PathResponse => "path-response",
     }
 }
 
@@ -385,6 +389,8 @@ fn emit(chunk: &Chunk<'_>, out: &mut Vec<u8>) {
             update::emit_ack(serial, missed.into_iter(), out);
         }
         Kind::Report | Kind::Abandon => Report::parse(chunk.bytes).unwrap().emit(out),
-        Kind::Ping | Kind::Pong | Kind::Close => out.extend_from_slice(chunk.bytes),
+        Kind::Ping | Kind::Pong | Kind::Close | Kind::PathChallenge | Kind::PathResponse => {
+            out.extend_from_slice(chunk.bytes)
+        }
     }
 }

@@ -64,6 +64,8 @@ pub struct PeerSection {
     pub key: String,
     /// Where it is; `None`: it has to call.
     pub endpoint: Option<String>,
+    /// Whether it is spoken to there only.
+    pub endpoint_pinned: bool,
     /// File with a pre-shared key.
     pub psk: Option<String>,
     /// Accepted modes; empty: the key is left out.
@@ -173,6 +175,9 @@ impl GatewayFile {
             text.string("name", &peer.name);
             text.string("key", &peer.key);
             text.maybe("endpoint", peer.endpoint.as_ref());
+            if peer.endpoint_pinned {
+                text.line(format_args!("endpoint_pinned = true"));
+            }
             text.maybe("psk", peer.psk.as_ref());
             if !peer.protection.is_empty() {
                 text.strings("protection", peer.protection.iter());
@@ -279,6 +284,7 @@ mod tests {
             name: "site-b".into(),
             key: "KEY".into(),
             endpoint: Some("198.51.100.7:34978".into()),
+            endpoint_pinned: false,
             psk: None,
             protection: vec!["encrypt".into()],
             path_mtu: None,

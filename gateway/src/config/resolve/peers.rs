@@ -34,6 +34,7 @@ pub(super) fn resolve(
         check_key(peer, own, &mut keys, faults);
         check_name(file, peer, faults);
         check_endpoint(file, peer, faults);
+        check_pinned(peer, faults);
         let protection = protection(peer, faults);
         peers.push(build(peer, protection, psks.next().flatten()));
     }
@@ -56,6 +57,7 @@ fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Opt
         } else {
             Endpoint::Unknown
         },
+        endpoint_pinned: peer.endpoint_pinned.as_ref().is_some_and(|flag| flag.value),
         protection,
         path_mtu: peer.path_mtu.as_ref().map_or(PathMtu::Auto, |mtu| mtu.value),
     })
@@ -123,6 +125,20 @@ fn check_endpoint(file: &GatewayFile, peer: &PeerEntry, faults: &mut Faults) {
             &endpoint.place,
             format!("the endpoint is an {family} address, and `listen` has none"),
             format!("add one to `listen`, such as \"{any}:34978\""),
+        );
+    }
+}
+
+/// Without an endpoint there is nothing to pin the peer to.
+fn check_pinned(peer: &PeerEntry, faults: &mut Faults) {
+    if let Some(pinned) = peer.endpoint_pinned.as_ref().filter(|flag| flag.value)
+        && !peer.has_endpoint
+    {
+        faults.fault(
+            Kind::Conflict,
+            &pinned.place,
+            "the peer has no endpoint that it could be pinned to",
+            "add endpoint = \"host:port\", or remove `endpoint_pinned`",
         );
     }
 }

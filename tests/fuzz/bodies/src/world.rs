@@ -261,6 +261,7 @@ fn config(side: u8) -> GatewayConfig {
         } else {
             Endpoint::Unknown
         },
+        endpoint_pinned: false,
         protection: if side == 0 {
             vec![Protection::Encrypt, Protection::Authenticate]
         } else {

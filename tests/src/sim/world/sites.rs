@@ -155,7 +155,7 @@ impl World {
         }
     }
 
-    /// Sets a site's wall clock; it counts from the next start.
+    /// Sets a site's wall clock.
     pub fn set_clock(&mut self, site: SiteId, skew: Skew) {
         self.sites[site.0].skew = skew;
     }
@@ -290,8 +290,10 @@ impl World {
         site: usize,
         input: impl FnOnce(&mut Engine, Instant, &mut aoe_common::output::Output),
     ) {
+        let wall = self.sites[site].wall_clock(self.now);
         if let Some(process) = &mut self.sites[site].process {
             let own = process.own(self.now);
+            process.engine.set_wall_clock(wall, own);
             input(&mut process.engine, own, &mut process.out);
             process.is_fed = true;
         }
