@@ -38,11 +38,12 @@ fn says_once(gateway: &mut RunningGateway, words: &[&str]) -> Result<()> {
 fn what_is_not_offered_refused_or_gone_is_in_both_logs() {
     play(|stage| {
         let mut world = stage.world(WorldPlan::default())?;
+        let [archive, listed, closed] = [4, 5, 6].map(|slot| Address { slot, ..TARGET });
         world.share("disk", TARGET, Access::ReadWrite, DISK);
-        world.share("archive", TARGET, Access::ReadOnly, READ_ONLY);
-        world.share("listed", TARGET, Access::ReadWrite, LISTED);
+        world.share("archive", archive, Access::ReadOnly, READ_ONLY);
+        world.share("listed", listed, Access::ReadWrite, LISTED);
         world.site_b.exports[2].allow[0].initiators = Some(vec![MacAddr([2, 0, 0, 0, 0, 9])]);
-        let mut closed = export_file("closed", TARGET, "site-a", Access::ReadOnly);
+        let mut closed = export_file("closed", closed, "site-a", Access::ReadOnly);
         closed.allow.clear();
         world.site_b.exports.push(closed);
         for (export, address) in [("vault", NOWHERE), ("closed", CLOSED)] {
@@ -52,8 +53,11 @@ fn what_is_not_offered_refused_or_gone_is_in_both_logs() {
         let (host_c, _behind_c, mut site_c) = world.stranger("site-c")?;
         site_c.config.imports.push(import_section("site-b", "disk", DISK));
         let mut gateways = world.start()?;
-        let mut vblade = stage.serve(&world, TARGET, 64, &[])?;
+        let _disk = stage.serve(&world, TARGET, 64, &[])?;
+        let mut vblade = stage.serve(&world, archive, 64, &[])?;
+        let _listed = stage.serve(&world, listed, 64, &[])?;
         gateways.wait_for_import(DISK)?;
+        gateways.wait_for_import(READ_ONLY)?;
         gateways.wait_for_import(LISTED)?;
         let (a, b) = (&mut gateways.a, &mut gateways.b);
 
@@ -105,13 +109,13 @@ fn what_is_not_offered_refused_or_gone_is_in_both_logs() {
         gateways
             .b
             .process()
-            .wait_for_line("target e7.3 is up", PATIENCE)?;
+            .wait_for_line("target e7.4 is up", PATIENCE)?;
 
         // The target is gone.
         vblade.process().kill()?;
         let down = format!("import {READ_ONLY} is down (archive of site-b): its target does not answer");
         says_once(&mut gateways.a, &[&down])?;
-        says_once(&mut gateways.b, &["export archive: target e7.3 does not answer"])?;
+        says_once(&mut gateways.b, &["export archive: target e7.4 does not answer"])?;
         let log = gateways.a.process().transcript().tail(usize::MAX);
         ensure!(!log.contains("firewalls") && !log.contains("psk"), "{log}");
         gateways.stop()

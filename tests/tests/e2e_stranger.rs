@@ -121,8 +121,7 @@ fn a_stranger_does_not_hide_what_is_wrong_with_a_peer() {
         world.site_b.config.peers.retain(|peer| peer.name == "site-c");
         let mut b = world.site_b.start(&world.ground.gwb)?;
         let _a = world.site_a.start(&world.ground.gwa)?;
-        b.process()
-            .wait_for_line("a key that no [[peer]] has", PATIENCE)?;
+        b.process().wait_for_line("which no [[peer]] has", PATIENCE)?;
         let _c = site_c.start(&host_c)?;
         eventually("site C has called", PATIENCE, || {
             Ok(Counted::ask(&mut b)?.of("handshake_no_agreement") > 0)

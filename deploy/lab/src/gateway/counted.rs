@@ -67,6 +67,8 @@ impl Counted {
 
     fn parse(line: &str) -> Result<Self> {
         let (_, numbers) = line.split_once("counters").context("no counters in the line")?;
+        // `counters: nothing has been counted yet` has none.
+        let numbers = if numbers.starts_with(':') { "" } else { numbers };
         let read = |word: &str| -> Result<(String, u64)> {
             let (name, value) = word
                 .split_once('=')
