@@ -47,6 +47,8 @@ pub(crate) enum About {
     Target(ExportId),
     /// Whether it may be another disk, or two, that answer for an export.
     Conflict(ExportId),
+    /// A second station that answers for an export and is not believed.
+    Imposter(ExportId),
     /// Exports that a peer imports and may not use.
     Missed(PeerId),
     /// Whether an import can be used.

@@ -39,7 +39,7 @@ fn of_sessions() -> Vec<Event> {
         Event::SessionRekeyed { peer: b() },
         Event::SessionLost {
             peer: b(),
-            why: "it does not answer",
+            why: "it does not answer; see whether it runs, and whether the path to it works",
         },
         Event::PeerSilent { peer: b() },
         Event::PeerMoved { peer: b() },

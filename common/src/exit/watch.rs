@@ -30,8 +30,6 @@ pub(crate) struct Watch {
     mac: Option<MacAddr>,
     pub(crate) info: TargetInfo,
     pub(crate) liveness: Liveness,
-    /// When a second responder was last told of.
-    pub(crate) imposter_told: Seldom,
     /// When a change of the target was last told of.
     pub(crate) change_told: Seldom,
     /// When a growth of its disk was last told of.
@@ -72,7 +70,6 @@ impl Watch {
             mac: None,
             info: TargetInfo::default(),
             liveness: Liveness::Down,
-            imposter_told: Seldom::default(),
             change_told: Seldom::default(),
             growth_told: Seldom::default(),
             last_heard: now,

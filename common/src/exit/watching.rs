@@ -23,8 +23,6 @@ use crate::trouble::About;
 use crate::tunnel::links::Io;
 use crate::tunnel::update::TargetInfo;
 
-/// A second responder is told of at most this often.
-const IMPOSTER_EVENT_EVERY: Duration = Duration::from_secs(60);
 /// A disk that grows again and again is told of at most this often.
 const GROWTH_EVENT_EVERY: Duration = Duration::from_secs(60);
 /// What a target says anew is told of at most this often: its segment is not authenticated.
@@ -354,37 +352,37 @@ impl Exit {
         let Some(target) = self.target_mut(id) else { return };
         let told = &mut target.watch;
         let due = match heard {
-            Heard::Same | Heard::Candidate => false,
-            Heard::Imposter => told.imposter_told.tell(io.now, IMPOSTER_EVENT_EVERY),
+            Heard::Same | Heard::Candidate => return,
+            // While it is a conflict, that is what is logged.
+            Heard::Imposter if target.conflict => return,
+            Heard::Imposter => true,
             Heard::Changed | Heard::Up => told.change_told.tell(io.now, CHANGE_EVENT_EVERY),
         };
-        if heard == Heard::Up {
-            for export in self.exports.iter().filter(|export| export.target == id) {
-                io.telemetry.over(io.now, About::Target(export.id));
-            }
-        }
-        if !due {
-            return;
-        }
-        let Some(target) = self.target(id) else { return };
-        let told = &target.watch;
         let (address, buffer_count, sectors) = (target.address, told.info.buffer_count, told.info.sectors);
         for export in self.exports.iter().filter(|export| export.target == id) {
-            let export = export.name.clone();
-            io.telemetry.event(match heard {
-                Heard::Imposter => Event::SecondResponder {
-                    export,
-                    mac,
-                    on_conflict: None,
-                },
-                _ => Event::TargetUp {
-                    export,
+            if heard == Heard::Up {
+                io.telemetry.over(io.now, About::Target(export.id));
+            }
+            let name = || export.name.clone();
+            match heard {
+                Heard::Imposter => {
+                    let about = About::Imposter(export.id);
+                    io.telemetry
+                        .happened(io.now, 1, about, || Event::SecondResponder {
+                            export: name(),
+                            mac,
+                            on_conflict: None,
+                        });
+                }
+                _ if due => io.telemetry.event(Event::TargetUp {
+                    export: name(),
                     target: address,
                     mac,
                     buffer_count,
                     sectors,
-                },
-            });
+                }),
+                _ => {}
+            }
         }
     }
 

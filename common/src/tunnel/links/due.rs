@@ -45,7 +45,11 @@ impl Links {
             return self.lose(peer, "its keys are too old and no new ones came", io);
         }
         if owed_for >= LOST_AFTER {
-            return self.lose(peer, "it does not answer", io);
+            return self.lose(
+                peer,
+                "it does not answer; see whether it runs, and whether the path to it works",
+                io,
+            );
         }
         if owed_for >= ASK_AFTER
             && let Some(path) = &mut link.path
