@@ -103,6 +103,7 @@ impl Packing {
             datagram_len: self.datagram_len,
             trains,
             now: Instant::default(),
+            is_probe: false,
             sealed: 0,
         };
         for _ in 0..messages {

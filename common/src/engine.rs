@@ -532,7 +532,7 @@ impl Engine {
         };
         while let Some((peer, change)) = self.links.poll_change() {
             match change {
-                Change::UpdateAcked => self.exit.update_acked(),
+                Change::UpdateAcked | Change::Path => self.exit.update_acked(),
                 Change::Up => self.exit.inform(peer),
                 Change::Restarted => {
                     self.edge.forget(peer);

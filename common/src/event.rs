@@ -92,6 +92,13 @@ pub enum Event {
         /// Why.
         why: &'static str,
     },
+    /// The path to a peer does not carry packets of the least size, and shorter ones it does.
+    PathTooSmall {
+        /// The peer.
+        peer: String,
+        /// That size, in bytes.
+        least: u16,
+    },
     /// Both sides' lists of modes, ciphers or versions have nothing in common.
     NoAgreement {
         /// The peer.
@@ -314,6 +321,8 @@ pub enum Event {
 pub enum ImportFault {
     /// There is no session with the peer, which is logged.
     NoSession,
+    /// The path to the peer has not been found to carry what we need; if it does not, that is logged.
+    PathUnproven,
     /// The peer was restarted, which is logged: it has not told its exports yet.
     PeerRestarted,
     /// Our segment is down, which is logged.
@@ -343,6 +352,7 @@ impl ImportFault {
         matches!(
             self,
             ImportFault::NoSession
+                | ImportFault::PathUnproven
                 | ImportFault::PeerRestarted
                 | ImportFault::SegmentDown
                 | ImportFault::Taken
@@ -397,6 +407,7 @@ impl Event {
             Event::Still { event, .. } => event.level(),
             Event::ImportDown { why, .. } if why.is_logged_elsewhere() => Level::Info,
             Event::NoAgreement { .. }
+            | Event::PathTooSmall { .. }
             | Event::HandshakeRefused { .. }
             | Event::Stranger { .. }
             | Event::NobodyCalls { .. }

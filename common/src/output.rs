@@ -138,6 +138,8 @@ pub(crate) struct Records {
     /// The counter of the first; the others follow it.
     pub(crate) first: u64,
     pub(crate) sealed_at: Instant,
+    /// Whether it is lost if it is lost.
+    pub(crate) is_probe: bool,
 }
 
 /// A train of records that was sent.
@@ -331,6 +333,7 @@ mod tests {
                     receiver: 1,
                     first,
                     sealed_at: Instant::default(),
+                    is_probe: false,
                 };
                 batch.push_records(path, 1, bytes, records);
             }

@@ -43,6 +43,8 @@ pub(crate) enum About {
     OurClock(PeerId),
     /// Datagrams of a pinned peer that are not from its endpoint.
     Elsewhere(PeerId),
+    /// Whether the path to a peer carries packets of the least size.
+    Path(PeerId),
     /// Whether the target of an export answers.
     Target(ExportId),
     /// Whether it may be another disk, or two, that answer for an export.

@@ -6,7 +6,7 @@ use aoe_common::event::Event;
 use aoe_common::telemetry::Count;
 use e2e::sim::plan::{REAL, SEEN};
 use e2e::sim::seeds::for_each_seed;
-use e2e::sim::{Load, Pair, Plan, Weather, World};
+use e2e::sim::{Fate, Load, Pair, Plan, Weather, World};
 
 /// An open device over a path of this MTU that both sides find by themselves, on LANs of jumbo frames.
 fn opened(seed: u64, path: u16, delay: Duration) -> (World, Pair) {
@@ -57,6 +57,9 @@ fn longest_packet(world: &mut World, pair: Pair) -> usize {
 #[test]
 fn every_path_is_found_and_used_and_probes_lose_no_data() {
     for (path, found) in [
+        (576, 576),
+        (700, 576),
+        (1279, 1200),
         (1280, 1280),
         (1400, 1400),
         (1450, 1440),
@@ -87,15 +90,81 @@ fn every_path_is_found_and_used_and_probes_lose_no_data() {
             "{}",
             world.story()
         );
-        // What a lost probe leaves behind is not asked for again and again.
-        let asked = both(&world, pair, Count::RecordsMissed);
-        assert!(
-            asked <= both(&world, pair, Count::PathProbes),
-            "{}",
-            world.story()
-        );
+        // A lost probe is none of the records that are missed.
+        assert_eq!(both(&world, pair, Count::RecordsMissed), 0, "{}", world.story());
         assert_eq!(both(&world, pair, Count::RecordsGivenUp), 0, "{}", world.story());
     }
+}
+
+/// Whether the import is up, and how often each side has warned of the path.
+fn imports(world: &World, pair: Pair) -> (bool, [usize; 2]) {
+    let of_import = |event: &&Event| matches!(event, Event::ImportUp { .. } | Event::ImportDown { .. });
+    let last = world.events(pair.edge).filter(of_import).last();
+    let warned = |site| world.events_like(site, |event| matches!(event, Event::PathTooSmall { .. }));
+    (
+        matches!(last, Some(Event::ImportUp { .. })),
+        [pair.edge, pair.exit].map(warned),
+    )
+}
+
+#[test]
+fn nothing_is_presented_over_a_path_that_is_too_small_and_that_is_said() {
+    for (configured, path) in [(None, 575), (Some(1500), 1400)] {
+        let (mut plan, pair) = Plan::pair_on(5, [1500, 1500]);
+        plan.weather = Weather::calm(Duration::from_millis(5));
+        plan.probe_path_mtu(path);
+        if let Some(mtu) = configured {
+            plan.set_path_mtu(mtu);
+            plan.weather.mtu = path;
+        }
+        let mut world = plan.build();
+        world.run_for(Duration::from_secs(9));
+        assert_eq!(imports(&world, pair), (false, [1, 1]), "{}", world.story());
+        // It was never tried with anything but probes.
+        assert_eq!(both(&world, pair, Count::RequestsToWire), 0);
+        world.run_for(Duration::from_secs(120));
+        let (up, warned) = imports(&world, pair);
+        assert!(!up, "{}", world.story());
+        assert!(warned.iter().all(|warned| *warned <= 4), "{}", world.story());
+        assert!(told(&world, pair).concat().is_empty());
+        shrink(&mut world, 1500, Duration::from_millis(5), 0.0);
+        world.run_for(Duration::from_secs(9));
+        assert!(imports(&world, pair).0, "{}", world.story());
+        assert_eq!(told(&world, pair), [vec![1500], vec![1500]], "{}", world.story());
+    }
+}
+
+#[test]
+fn one_direction_that_is_too_small_is_enough_to_present_nothing() {
+    let (mut plan, pair) = Plan::pair_on(6, [1500, 1500]);
+    plan.weather = Weather::calm(Duration::from_millis(5));
+    plan.probe_path_mtu(9216);
+    let mut world = plan.build();
+    let exit = world.socket(pair.exit);
+    world.set_filter(
+        move |_, datagram| match datagram.from == exit && datagram.ip_len() > 500 {
+            true => Fate::Lose,
+            false => Fate::Pass,
+        },
+    );
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(imports(&world, pair), (false, [0, 1]), "{}", world.story());
+    world.clear_filter();
+    world.run_for(Duration::from_secs(9));
+    assert!(imports(&world, pair).0, "{}", world.story());
+}
+
+#[test]
+fn a_path_that_goes_silent_is_not_called_one_of_any_size() {
+    let (mut world, pair) = opened(7, 1500, Duration::from_millis(5));
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(told(&world, pair), [vec![1500], vec![1500]]);
+    world.start_load(load(pair).operations(100_000));
+    world.run_for(Duration::from_millis(500));
+    world.set_filter(|_, _| Fate::Lose);
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(told(&world, pair), [vec![1500], vec![1500]], "{}", world.story());
+    assert_eq!(imports(&world, pair).1, [0, 0], "{}", world.story());
 }
 
 #[test]

@@ -134,7 +134,9 @@ fn a_wide_window_of_which_every_other_record_is_lost_is_repaired_whole() {
         world.run_until("all have ended", Duration::from_secs(60), World::loads_done);
         assert!(before > 500 && before < 6000, "{before}");
         let (took, left) = world.repairs();
-        assert!(took.len() > 500 && left == 0, "{} {left}", took.len());
+        // Probes of the path are not repaired.
+        let probes = both(&world, pair, Count::PathProbes) as usize;
+        assert!(took.len() > 500 && left <= probes, "{left} {}", world.story());
         assert!(took[took.len() - 1] < delay * 6, "{:?}", took.last());
         assert_eq!(both(&world, pair, Count::RecordsGivenUp), 0, "{}", world.story());
         assert_eq!(retransmits(&world, pair), 0, "{}", world.story());

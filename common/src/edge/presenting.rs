@@ -143,9 +143,10 @@ impl Edge {
         let workers = self.workers;
         for (id, import) in self.imports_of(peer) {
             let state = state_of(segments, import.config.segment);
-            let fault = match up {
-                true => import.fault(state, workers),
-                false => Some(ImportFault::NoSession),
+            let fault = match (up, links.is_path_proven(peer)) {
+                (true, true) => import.fault(state, workers),
+                (true, false) => Some(ImportFault::PathUnproven),
+                (false, _) => Some(ImportFault::NoSession),
             };
             if fault.is_some() {
                 import.presence.end();

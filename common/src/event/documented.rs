@@ -52,6 +52,10 @@ fn of_sessions() -> Vec<Event> {
             peer: b(),
             behind: Duration::from_secs(86_400),
         },
+        Event::PathTooSmall {
+            peer: b(),
+            least: 576,
+        },
         Event::PathMtu {
             peer: b(),
             mtu: 1500,
@@ -170,6 +174,7 @@ fn of_imports() -> Vec<Event> {
             sectors: 17,
         },
         down(ImportFault::NoSession),
+        down(ImportFault::PathUnproven),
         down(ImportFault::PeerRestarted),
         down(ImportFault::SegmentDown),
         down(ImportFault::Taken),

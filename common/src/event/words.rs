@@ -24,6 +24,7 @@ fn consequence(on_conflict: OnConflict) -> &'static str {
 fn write_import_fault(f: &mut fmt::Formatter<'_>, peer: &str, why: &ImportFault) -> fmt::Result {
     match why {
         ImportFault::NoSession => write!(f, "there is no session with {peer}"),
+        ImportFault::PathUnproven => write!(f, "the path to {peer} does not carry what is needed"),
         ImportFault::PeerRestarted => write!(f, "{peer} was restarted"),
         ImportFault::SegmentDown => f.write_str("our segment is down"),
         ImportFault::Taken => f.write_str("another station on our segment has its address"),
@@ -96,6 +97,12 @@ impl fmt::Display for Event {
                 behind.as_secs()
             ),
             Event::PathMtu { peer, mtu, why } => write!(f, "path MTU to {peer} is {mtu}: {why}"),
+            Event::PathTooSmall { peer, least } => write!(
+                f,
+                "the path to {peer} does not carry IP packets of {least} bytes, which `path_mtu` needs, and shorter ones \
+                 arrive: nothing is imported or exported over it; look at the MTU of links and tunnels on the way, and at \
+                 firewalls that drop long packets or fragments"
+            ),
             Event::NoAgreement { peer, what } => write!(f, "no session with {peer}: {what}"),
             Event::HandshakeRefused { peer, why } => write!(f, "no session with {peer}: {why}"),
             Event::Stranger { from, key: Some(key) } => write!(

@@ -204,7 +204,7 @@ impl Exit {
         }
     }
 
-    /// An update was acknowledged: perhaps more is to be told.
+    /// An update was acknowledged, or the path to the peer carries it now: perhaps more is to be told.
     pub(crate) fn update_acked(&mut self) {
         self.news = true;
     }

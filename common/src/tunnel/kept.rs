@@ -40,6 +40,8 @@ pub(crate) enum Wanted<'a> {
     TooLong(&'a [u8]),
     /// It was sent too short a time ago.
     UnderWay,
+    /// It is not sent again: a probe, or packed anew before.
+    Abandoned,
     /// It is not kept any more.
     Gone,
 }
@@ -56,7 +58,7 @@ impl Kept {
             bytes,
             sent_at: sent.records.sealed_at,
             again: Vec::new(),
-            abandoned: 0,
+            abandoned: if sent.records.is_probe { u64::MAX } else { 0 },
         });
         while self.bytes > MAX_BYTES {
             self.drop_oldest(pool);
@@ -118,7 +120,7 @@ impl Kept {
         let index = counter - train.first;
         let bit = 1u64.checked_shl(u32::try_from(index).unwrap_or(u32::MAX));
         let Some(bit) = bit.filter(|bit| train.abandoned & bit == 0) else {
-            return Wanted::Gone;
+            return Wanted::Abandoned;
         };
         let again = train.again.iter_mut().find(|(known, _)| *known == index);
         if train.sent_at + least_age > now || again.as_ref().is_some_and(|(_, sent)| *sent + pause > now) {
@@ -167,6 +169,7 @@ mod tests {
                 receiver: 1,
                 first,
                 sealed_at: at(0),
+                is_probe: false,
             },
             stride,
             bytes,
@@ -228,7 +231,7 @@ mod tests {
         let (mut kept, mut pool) = (Kept::default(), TrainBatch::default());
         kept.keep(sent(0, 3, b"aaabb".to_vec()), at(0), &mut pool);
         assert_eq!(kept.take_record(0, 2, TIMES, at(20)), Wanted::TooLong(b"aaa"));
-        assert_eq!(kept.take_record(0, 2, TIMES, at(90)), Wanted::Gone);
+        assert_eq!(kept.take_record(0, 2, TIMES, at(90)), Wanted::Abandoned);
         assert_eq!(kept.take_record(1, 2, TIMES, at(90)), Wanted::Record(b"bb"));
     }
 

@@ -211,7 +211,7 @@ impl Link {
         if self.path.is_none_or(|known| !known.same_way(path)) {
             // What is packed was made to the measure of the old path.
             self.flush(io);
-            self.path_mtu.restart(io.now);
+            self.path_mtu.moved(io.now);
         }
         let before = self.path.replace(path);
         before.is_some_and(|known| known.remote != path.remote)
@@ -245,10 +245,5 @@ impl Link {
     pub(crate) fn refused(&mut self, datagram_len: usize, now: Instant) -> Refused {
         let mtu = u16::try_from(datagram_len + self.overhead()).unwrap_or(u16::MAX);
         self.path_mtu.refused(mtu, now)
-    }
-
-    /// Whether the path is known well enough to probe it.
-    fn probes_path(&self) -> bool {
-        self.path.is_some() && self.clock.round_trip().is_some()
     }
 }

@@ -77,6 +77,8 @@ pub(crate) enum Change {
     Restarted,
     /// The session is gone.
     Lost,
+    /// The path was found to carry what we need, or not to.
+    Path,
     /// An update was acknowledged: the next one may go.
     UpdateAcked,
 }
@@ -154,6 +156,13 @@ impl Links {
                 }
             }
         }
+    }
+
+    /// Whether the path to a peer was found to carry packets of the least size.
+    pub(crate) fn is_path_proven(&self, peer: PeerId) -> bool {
+        self.links
+            .get(usize::from(peer.0))
+            .is_some_and(|link| link.path_mtu.is_proven())
     }
 
     pub(crate) fn is_up(&self, peer: PeerId, now: Instant) -> bool {

@@ -41,6 +41,8 @@ pub(crate) struct Outlet<'a> {
     pub(crate) datagram_len: usize,
     pub(crate) trains: &'a mut TrainBatch,
     pub(crate) now: Instant,
+    /// Whether what is packed is not sent again when it is lost.
+    pub(crate) is_probe: bool,
     /// Records sealed, for the counters.
     pub(crate) sealed: u64,
 }
@@ -216,6 +218,7 @@ impl Packer {
                 receiver: to.session.remote_index,
                 first: self.first,
                 sealed_at: to.now,
+                is_probe: to.is_probe,
             };
             let train = std::mem::take(&mut self.train);
             to.trains.push_records(to.path, self.stride, train, records);
@@ -281,6 +284,7 @@ mod tests {
                 datagram_len,
                 trains: &mut trains,
                 now,
+                is_probe: false,
                 sealed: 0,
             };
             for message in batch {

@@ -1,7 +1,8 @@
 //! How long a datagram the path carries: found by probes (RFC 8899), which are never data, and given up when long
 //! records stop arriving.
 //!
-//! Kernel and ICMP are not asked: what an authenticated pong confirms is true, whatever a router says.
+//! Kernel and ICMP are not asked: what an authenticated pong confirms is true, whatever a router says. Until one has
+//! confirmed any size, nothing but the smallest is used, and the peer's imports and exports are not.
 
 use std::time::Duration;
 
@@ -10,19 +11,24 @@ use super::round_trip::RoundTrip;
 use crate::config::PathMtu as Setting;
 use crate::time::Instant;
 
-/// Every IPv6 path carries this (RFC 8200 section 5); IPv4 paths that carry tunnels do as well.
-pub(crate) const BASE: u16 = 1280;
-/// MTUs that paths have: PPPoE, WireGuard, GRE and VXLAN over 1500; FDDI; clouds; jumbo frames less a tunnel's header.
-const CANDIDATES: [u16; 19] = [
-    BASE, 1340, 1380, 1400, 1412, 1420, 1432, 1440, 1452, 1460, 1480, 1492, 1500, 4000, 4352, 8896, 8950,
-    9000, 9216,
+/// The least that is supported: every IPv4 host takes this (RFC 791).
+pub(crate) const LEAST: u16 = 576;
+/// MTUs that paths have: radio and old tunnels; the least of IPv6 (RFC 8200 section 5); PPPoE, WireGuard, GRE and VXLAN
+/// over 1500; FDDI; clouds; jumbo frames less a tunnel's header.
+const CANDIDATES: [u16; 23] = [
+    LEAST, 768, 1024, 1200, 1280, 1340, 1380, 1400, 1412, 1420, 1432, 1440, 1452, 1460, 1480, 1492, 1500,
+    4000, 4352, 8896, 8950, 9000, 9216,
 ];
-/// Tried first: what most paths have.
-const LIKELY: [u16; 2] = [1500, 9000];
+/// Tried first: what nearly every path carries, and what most have.
+const LIKELY: [u16; 3] = [1280, 1500, 9000];
 /// Probes of one size without a pong before it counts as too long: loss alone does that once in 8000 searches at 5 %.
 const TRIES: usize = 3;
 /// How long after the search ended the path is tried for more.
 const SEARCH_EVERY: Duration = Duration::from_secs(600);
+/// The same if not even the smallest passes.
+const SEARCH_AGAIN: Duration = Duration::from_secs(5);
+/// How long a probe's pong may take as long as the round trip is not known.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// What a probe's pong may take besides the round trip.
 const SLACK: Duration = Duration::from_millis(10);
 /// A size that was confirmed is not doubted again this soon: loss alone takes long records too.
@@ -34,23 +40,38 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct PathMtu {
     setting: Setting,
-    /// Confirmed, as an index of [`CANDIDATES`].
-    low: usize,
-    /// The smallest that was found too long.
-    high: usize,
+    standing: Standing,
+    /// The longest that was confirmed since the search began; zero if none was.
+    low: u16,
+    /// The shortest that was found too long.
+    high: u16,
     probing: Option<Probing>,
     search_at: Instant,
+    /// Whether a ping that is no probe was answered since the search began: then silence is about length.
+    is_answered: bool,
     doubted: bool,
     confirmed_at: Instant,
     told: u16,
     told_at: Option<Instant>,
-    why: &'static str,
+    /// Why it was lowered last.
+    lowered: &'static str,
+}
+
+/// What the path is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nobody knows yet.
+    Unproven,
+    /// A size was confirmed.
+    Proven,
+    /// Short records are answered, and none of the smallest size.
+    TooSmall,
 }
 
 #[derive(Debug)]
 struct Probing {
     purpose: Purpose,
-    size: usize,
+    size: u16,
     /// The pings sent.
     pings: [Option<u64>; TRIES],
     tries: usize,
@@ -91,15 +112,17 @@ impl PathMtu {
     pub(crate) fn new(setting: Setting, now: Instant) -> PathMtu {
         PathMtu {
             setting,
+            standing: Standing::Unproven,
             low: 0,
-            high: CANDIDATES.len(),
+            high: u16::MAX,
             probing: None,
             search_at: now,
+            is_answered: false,
             doubted: false,
             confirmed_at: now,
             told: 0,
             told_at: None,
-            why: "",
+            lowered: "",
         }
     }
 
@@ -107,14 +130,25 @@ impl PathMtu {
     pub(crate) fn get(&self) -> u16 {
         match self.setting {
             Setting::Fixed(mtu) => mtu,
-            Setting::Auto => size(self.low),
+            Setting::Auto => self.low.max(LEAST),
         }
     }
 
-    /// The path is another one, or the peer: begin at the smallest.
-    pub(crate) fn restart(&mut self, now: Instant) {
-        (self.low, self.high, self.probing, self.doubted) = (0, CANDIDATES.len(), None, false);
-        self.search_at = now;
+    /// Whether the path was found to carry what we need.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.standing == Standing::Proven
+    }
+
+    /// A peer that was not there, or is another process: nothing is known of the path to it.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.standing = Standing::Unproven;
+        self.moved(now);
+    }
+
+    /// The path is another one. What it is good for shows; until then it is good for as much as the one before.
+    pub(crate) fn moved(&mut self, now: Instant) {
+        self.high = u16::MAX;
+        self.fall_back("the path is another one", now);
     }
 
     /// A long record did not arrive.
@@ -125,13 +159,12 @@ impl PathMtu {
 
     /// This machine does not send IP packets of `mtu` bytes.
     pub(crate) fn refused(&mut self, mtu: u16, now: Instant) -> Refused {
-        if self.setting != Setting::Auto || mtu <= BASE {
+        if self.setting != Setting::Auto || mtu <= LEAST {
             return Refused::Fixed;
         }
         let was = self.get();
-        let failed = CANDIDATES.partition_point(|candidate| *candidate < mtu);
-        self.high = self.high.min(failed.max(1));
-        self.probing.take_if(|probing| probing.size >= failed);
+        self.high = self.high.min(mtu);
+        self.probing.take_if(|probing| probing.size >= mtu);
         if self.low >= self.high {
             self.fall_back("the local device does not take longer packets", now);
             return Refused::Lowered;
@@ -145,27 +178,26 @@ impl PathMtu {
             return None;
         }
         if let Some(probing) = self.probing.take_if(|probing| probing.tries == TRIES) {
-            self.high = self.high.min(probing.size);
+            // What is configured is tried once more.
+            if probing.purpose == Purpose::Raise || self.setting == Setting::Auto {
+                self.high = self.high.min(probing.size);
+            }
             if probing.purpose == Purpose::Confirm {
                 self.fall_back("longer packets do not arrive any more", now);
             }
         }
-        let wait = patience(round_trip) + SLACK;
         if std::mem::take(&mut self.doubted) {
             self.probing = Some(Probing::new(Purpose::Confirm, self.low, now));
         }
         if self.probing.is_none() {
             match self.next_candidate() {
                 Some(size) => self.probing = Some(Probing::new(Purpose::Raise, size, now)),
-                None => {
-                    self.search_at = now + SEARCH_EVERY;
-                    self.high = CANDIDATES.len();
-                }
+                None => self.settle(now),
             }
         }
         let probing = self.probing.as_mut()?;
-        probing.again_at = now + wait;
-        Some(size(probing.size))
+        probing.again_at = now + round_trip.map_or(FIRST_WAIT, |_| patience(round_trip) + SLACK);
+        Some(probing.size)
     }
 
     /// A probe went out as this ping.
@@ -182,62 +214,92 @@ impl PathMtu {
     pub(crate) fn answered(&mut self, ping: u64, now: Instant) -> Verdict {
         let of_probe = |probing: &mut Probing| probing.pings.contains(&Some(ping));
         let Some(probing) = self.probing.take_if(of_probe) else {
+            self.is_answered = true;
+            if let Some(probing) = self.probing.as_mut().filter(|probing| probing.tries == 1)
+                && self.standing == Standing::Unproven
+            {
+                // Now it is known how long an answer takes.
+                probing.again_at = probing.again_at.min(now + SLACK);
+            }
             return Verdict::Same;
         };
         self.confirmed_at = now;
         if probing.purpose == Purpose::Confirm {
             return Verdict::Same;
         }
-        self.low = probing.size;
-        self.search_at = now;
-        self.why = "probes of that size are answered";
+        (self.low, self.standing, self.search_at) = (probing.size, Standing::Proven, now);
         Verdict::Raised
     }
 
     /// When [`probe`](Self::probe) has something to do.
     pub(crate) fn deadline(&self) -> Instant {
-        match (&self.probing, self.setting) {
-            (_, Setting::Fixed(_)) => Instant::NEVER,
+        match &self.probing {
             _ if self.doubted => Instant::default(),
-            (Some(probing), _) => probing.again_at,
-            (None, _) => self.search_at,
+            Some(probing) => probing.again_at,
+            None => self.search_at,
         }
     }
 
     /// The MTU in force and why, if that is news; not while the search goes on, and not too often.
     pub(crate) fn news(&mut self, now: Instant) -> Option<(u16, &'static str)> {
-        let settled = self.probing.is_none() && self.search_at > now;
+        let settled = self.low > 0 && self.probing.is_none() && self.search_at > now;
         let quiet = self.told_at.is_none_or(|told| told + TELL_EVERY <= now);
-        if self.setting != Setting::Auto || self.get() == self.told || !settled || !quiet {
+        if self.low == self.told || !settled || !quiet {
             return None;
         }
-        if self.low == 0 && self.told == 0 {
-            self.why = "no longer probe is answered";
+        let why = if self.low < self.told && self.told < u16::MAX {
+            self.lowered
+        } else {
+            "probes of that size are answered"
+        };
+        let is_expected = self.told == 0 && self.setting != Setting::Auto;
+        (self.told, self.told_at) = (self.low, Some(now));
+        (!is_expected).then_some((self.told, why))
+    }
+
+    /// The smallest size that we need, if packets of that size do not arrive and shorter ones do.
+    pub(crate) fn too_small(&self) -> Option<u16> {
+        let least = self.candidates().first().copied();
+        least.filter(|_| self.standing == Standing::TooSmall)
+    }
+
+    /// Nothing is left to try.
+    fn settle(&mut self, now: Instant) {
+        self.high = u16::MAX;
+        if self.low > 0 {
+            self.search_at = now + SEARCH_EVERY;
+            return;
         }
-        (self.told, self.told_at) = (self.get(), Some(now));
-        Some((self.told, self.why))
+        self.search_at = now + SEARCH_AGAIN;
+        if std::mem::take(&mut self.is_answered) {
+            (self.standing, self.told) = (Standing::TooSmall, u16::MAX);
+        }
     }
 
     fn fall_back(&mut self, why: &'static str, now: Instant) {
-        (self.low, self.why, self.search_at) = (0, why, now);
-        self.probing = None;
-        self.doubted = false;
+        (self.low, self.lowered, self.search_at) = (0, why, now);
+        (self.probing, self.doubted, self.is_answered) = (None, false, false);
     }
 
-    fn next_candidate(&self) -> Option<usize> {
-        let open = self.low + 1..self.high;
-        let likely = LIKELY
-            .iter()
-            .filter_map(|mtu| CANDIDATES.iter().position(|candidate| candidate == mtu));
-        likely
-            .into_iter()
-            .find(|size| open.contains(size))
-            .or_else(|| (!open.is_empty()).then(|| open.start + open.len() / 2))
+    fn candidates(&self) -> &[u16] {
+        match &self.setting {
+            Setting::Fixed(mtu) => std::slice::from_ref(mtu),
+            Setting::Auto => &CANDIDATES,
+        }
+    }
+
+    fn next_candidate(&self) -> Option<u16> {
+        let all = self.candidates();
+        let from = all.partition_point(|size| *size <= self.low);
+        let to = all.partition_point(|size| *size < self.high);
+        let open = all.get(from..to).unwrap_or_default();
+        let likely = LIKELY.into_iter().find(|size| open.contains(size));
+        likely.or_else(|| open.get(open.len() / 2).copied())
     }
 }
 
 impl Probing {
-    fn new(purpose: Purpose, size: usize, now: Instant) -> Probing {
+    fn new(purpose: Purpose, size: u16, now: Instant) -> Probing {
         Probing {
             purpose,
             size,
@@ -246,10 +308,6 @@ impl Probing {
             again_at: now,
         }
     }
-}
-
-fn size(index: usize) -> u16 {
-    CANDIDATES.get(index).copied().unwrap_or(BASE)
 }
 
 #[cfg(test)]
@@ -267,10 +325,14 @@ mod tests {
 
     impl Path {
         fn new(carries: u16) -> Path {
+            Path::of(Setting::Auto, carries)
+        }
+
+        fn of(setting: Setting, carries: u16) -> Path {
             let now = Instant::from_micros(5_000_000);
             Path {
                 carries,
-                found: PathMtu::new(Setting::Auto, now),
+                found: PathMtu::new(setting, now),
                 now,
                 pings: 0,
                 sent: Vec::new(),
@@ -288,6 +350,9 @@ mod tests {
                 self.found.probed(self.pings);
                 if mtu <= self.carries {
                     self.found.answered(self.pings, self.now);
+                } else if self.carries > 0 {
+                    // Short pings are answered.
+                    self.found.answered(u64::MAX, self.now);
                 }
                 self.pings += 1;
             }
@@ -296,48 +361,87 @@ mod tests {
     }
 
     #[test]
-    fn every_path_is_found_within_a_few_seconds() {
-        for carries in (1280..=9216).step_by(4) {
+    fn every_path_is_found_within_as_many_probes() {
+        for carries in (576..=9216).step_by(4) {
             let mut path = Path::new(carries);
-            path.run_for(Duration::from_secs(5));
+            assert!(!path.found.is_proven() && path.found.get() == LEAST);
+            path.run_for(Duration::from_secs(30));
             let best = CANDIDATES.iter().rfind(|mtu| **mtu <= carries);
             assert_eq!(Some(&path.found.get()), best, "{carries}: {:?}", path.sent);
-            assert!(path.sent.len() <= 20, "{carries}: {:?}", path.sent);
+            assert!(
+                path.found.is_proven() && path.sent.len() <= 20,
+                "{carries}: {:?}",
+                path.sent
+            );
         }
+    }
+
+    #[test]
+    fn a_path_that_is_too_small_is_named_and_tried_again() {
+        for setting in [Setting::Auto, Setting::Fixed(1400)] {
+            let least = if setting == Setting::Auto { 576 } else { 1400 };
+            let mut path = Path::of(setting, least - 1);
+            path.run_for(Duration::from_secs(20));
+            assert!(!path.found.is_proven());
+            assert_eq!(
+                (path.found.too_small(), path.found.news(path.now)),
+                (Some(least), None)
+            );
+            path.carries = least;
+            path.run_for(Duration::from_secs(30));
+            assert!(path.found.is_proven() && path.found.too_small().is_none());
+            assert!(path.found.news(path.now).is_some_and(|(mtu, _)| mtu == least));
+            assert_eq!(path.found.news(path.now), None);
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_answered_nothing_is_said() {
+        let mut path = Path::new(0);
+        path.run_for(Duration::from_secs(100));
+        assert_eq!((path.found.news(path.now), path.found.is_proven()), (None, false));
+        let mut path = Path::new(1500);
+        path.run_for(Duration::from_secs(20));
+        assert!(path.found.news(path.now).is_some());
+        // The peer is called anew, and silent.
+        path.carries = 0;
+        path.found.moved(path.now);
+        path.run_for(Duration::from_secs(100));
+        assert!(path.found.is_proven(), "nothing says that it is about length");
+        assert_eq!(path.found.news(path.now), None);
     }
 
     #[test]
     fn more_is_tried_after_ten_minutes_only() {
         let mut path = Path::new(1500);
-        path.run_for(Duration::from_secs(5));
+        path.run_for(Duration::from_secs(50));
         let sent = path.sent.len();
         path.carries = 9000;
-        path.run_for(Duration::from_secs(590));
+        path.run_for(Duration::from_secs(540));
         assert_eq!((path.found.get(), path.sent.len()), (1500, sent));
-        path.run_for(Duration::from_secs(10));
+        path.run_for(Duration::from_secs(50));
         assert_eq!(path.found.get(), 9000);
     }
 
     #[test]
     fn a_path_that_shrinks_is_noticed_and_searched_again() {
         let mut path = Path::new(9000);
-        path.run_for(Duration::from_secs(5));
-        assert_eq!(
-            path.found.news(path.now),
-            Some((9000, "probes of that size are answered"))
-        );
+        path.run_for(Duration::from_secs(20));
+        let told = path.found.news(path.now);
+        assert_eq!(told, Some((9000, "probes of that size are answered")));
         assert_eq!(path.found.news(path.now), None);
         // Loss alone changes nothing.
         path.found.doubt(path.now);
-        path.run_for(Duration::from_secs(1));
+        path.run_for(Duration::from_secs(5));
         assert_eq!(path.found.get(), 9000);
         path.carries = 1400;
         path.found.doubt(path.now);
-        path.run_for(Duration::from_millis(400));
-        assert!(path.found.get() <= 1400);
-        path.run_for(Duration::from_secs(10));
+        path.run_for(Duration::from_secs(4));
+        assert!(path.found.get() <= 1400 && path.found.is_proven());
+        path.run_for(Duration::from_secs(50));
         assert_eq!(path.found.get(), 1400);
-        assert!(path.found.news(path.now).is_some());
+        let told = path.found.news(path.now);
+        assert_eq!(told, Some((1400, "longer packets do not arrive any more")));
     }
 
     #[test]
@@ -346,7 +450,7 @@ mod tests {
         path.run_for(Duration::from_secs(5));
         assert_eq!(path.found.get(), 9216);
         assert_eq!(path.found.refused(9216, path.now), Refused::Lowered);
-        assert_eq!(path.found.get(), BASE);
+        assert_eq!(path.found.get(), LEAST);
         path.carries = 9000;
         path.sent.clear();
         path.run_for(Duration::from_secs(5));
@@ -356,19 +460,20 @@ mod tests {
             Refused::Probe,
             "more than we use"
         );
-        assert_eq!(path.found.refused(1000, path.now), Refused::Fixed);
-        assert_eq!(path.found.refused(5000, path.now), Refused::Lowered);
-        path.carries = 1500;
-        path.run_for(Duration::from_secs(5));
-        assert_eq!(path.found.get(), 1500);
+        assert_eq!(path.found.refused(576, path.now), Refused::Fixed);
+        assert_eq!(path.found.refused(1000, path.now), Refused::Lowered);
+        path.carries = 999;
+        path.run_for(Duration::from_secs(50));
+        assert_eq!(path.found.get(), 768);
     }
 
     #[test]
     fn a_fixed_mtu_is_what_it_is() {
-        let now = Instant::default();
-        let mut found = PathMtu::new(Setting::Fixed(1400), now);
-        assert_eq!((found.get(), found.deadline()), (1400, Instant::NEVER));
-        assert!(found.refused(1400, now) == Refused::Fixed && found.news(now).is_none());
-        assert_eq!(found.get(), 1400);
+        let mut path = Path::of(Setting::Fixed(1400), 1500);
+        assert_eq!(path.found.get(), 1400);
+        path.run_for(Duration::from_secs(1000));
+        assert_eq!((path.found.get(), path.found.is_proven()), (1400, true));
+        assert!(path.sent.iter().all(|mtu| *mtu == 1400) && path.sent.len() == 1);
+        assert!(path.found.refused(1400, path.now) == Refused::Fixed && path.found.news(path.now).is_none());
     }
 }

@@ -216,6 +216,7 @@ impl Repair {
                 self.looks = looks;
                 match sending.kept.take_record(counter, datagram_len, times, now) {
                     Wanted::UnderWay => {}
+                    Wanted::Abandoned => _ = resent.abandoned.add(counter, counter + 1),
                     Wanted::Gone => {
                         resent.refused += 1;
                         resent.abandoned.add(counter, counter + 1);
@@ -263,7 +264,7 @@ impl Repair {
                 record.len()
             }
             Wanted::TooLong(record) => return Err(record.to_vec()),
-            Wanted::Record(_) | Wanted::UnderWay | Wanted::Gone => 0,
+            Wanted::Record(_) | Wanted::UnderWay | Wanted::Abandoned | Wanted::Gone => 0,
         };
         again.end(path, trains);
         self.credit -= len;
@@ -420,6 +421,7 @@ mod tests {
                 receiver: 7,
                 first,
                 sealed_at: Instant::default(),
+                is_probe: false,
             };
             let sent = SentTrain {
                 records,

@@ -210,7 +210,7 @@ fn read_peer(section: &Section<'_, '_>, faults: &mut Faults) -> PeerEntry {
         protection: section.list("protection", faults, |text| {
             value::word(text, &["encrypt", "authenticate"])
         }),
-        path_mtu: section.path_mtu("path_mtu", faults, 1280..=9216),
+        path_mtu: section.path_mtu("path_mtu", faults, 576..=9216),
     }
 }
 

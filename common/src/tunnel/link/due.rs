@@ -35,21 +35,13 @@ impl Link {
             .min(self.repair.probe_at(self.clock.round_trip()))
     }
 
-    /// When the path's MTU is probed.
-    pub(crate) fn probe_path_at(&self) -> Instant {
-        match self.probes_path() {
-            true => self.path_mtu.deadline(),
-            false => Instant::NEVER,
-        }
-    }
-
     /// When the next ping is due.
     pub(crate) fn ping_at(&self, keepalive: Duration) -> Instant {
         let mut at = self.last_received.max(self.last_ping) + keepalive;
         if let Some(since) = self.owes_since {
             at = at.min(since.max(self.last_ping) + ASK_AFTER);
         }
-        if self.clock.wants_reading() {
+        if self.clock.wants_reading() || !self.path_mtu.is_proven() {
             at = at.min(self.last_ping + FIRST_READING_EVERY);
         } else if self.busy {
             at = at.min(self.last_ping + READING_EVERY);
@@ -111,7 +103,7 @@ impl Link {
         at = at.min(current.ends_at()).min(self.ping_at(keepalive));
         // What cannot be sealed any more is not waited for.
         if self.path.is_some() && current.is_usable(current.since()) {
-            at = at.min(self.repair_at()).min(self.probe_path_at());
+            at = at.min(self.repair_at()).min(self.path_mtu.deadline());
         }
         if self.dialing.is_none() {
             at = at.min(current.rekey_at());

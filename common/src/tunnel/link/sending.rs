@@ -4,6 +4,7 @@ use super::Link;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::telemetry::Count;
+use crate::trouble::About;
 use crate::tunnel::gaps::Pace;
 use crate::tunnel::links::Io;
 use crate::tunnel::message::{CHUNK_HEAD_LEN, Chunk, Kind, chunks};
@@ -24,13 +25,14 @@ impl Link {
         io: &mut Io<'_>,
         work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
-        self.with_outlet_of(self.datagram_len(), io, work)
+        self.with_outlet_of(self.datagram_len(), false, io, work)
     }
 
-    /// The same for datagrams of another length.
+    /// The same for datagrams of another length, or for a probe.
     fn with_outlet_of(
         &mut self,
         datagram_len: usize,
+        is_probe: bool,
         io: &mut Io<'_>,
         work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
@@ -47,6 +49,7 @@ impl Link {
             datagram_len,
             trains: &mut io.out.trains,
             now: io.now,
+            is_probe,
             sealed: 0,
         };
         let result = work(&mut self.packer, &mut outlet);
@@ -140,7 +143,7 @@ impl Link {
 
     /// A record of this length was lost.
     fn doubt_path(&mut self, len: usize, io: &Io<'_>) {
-        if len + self.overhead() > usize::from(path_mtu::BASE) {
+        if len + self.overhead() > usize::from(path_mtu::LEAST) {
             self.path_mtu.doubt(io.now);
         }
     }
@@ -192,9 +195,6 @@ impl Link {
 
     /// Sends a probe of the path's MTU, if one is due.
     pub(crate) fn probe_path(&mut self, io: &mut Io<'_>) {
-        if !self.probes_path() {
-            return;
-        }
         let before = self.path_mtu.get();
         let probe = self.path_mtu.probe(self.clock.round_trip(), io.now);
         if self.path_mtu.get() < before {
@@ -208,18 +208,23 @@ impl Link {
             self.flush(io);
             let ping = self.clock.ask(io.now);
             self.path_mtu.probed(ping);
-            let sent = self.with_outlet_of(len, io, |packer, outlet| {
-                packer.push(Kind::Ping, &ping.to_be_bytes(), padding, outlet)
+            let sent = self.with_outlet_of(len, true, io, |packer, outlet| {
+                packer.push(Kind::Ping, &ping.to_be_bytes(), padding, outlet)?;
+                packer.flush(outlet)
             });
-            self.note_ping(ping);
-            self.flush(io);
             match sent {
                 Ok(()) => io.telemetry.count(Count::PathProbes),
                 Err(reason) => io.telemetry.drop(reason),
             }
         }
+        if let Some(least) = self.path_mtu.too_small() {
+            let peer = self.name.clone();
+            io.telemetry
+                .raise(io.now, About::Path(self.id), Event::PathTooSmall { peer, least });
+        }
         if let Some((mtu, why)) = self.path_mtu.news(io.now) {
             let peer = self.name.clone();
+            io.telemetry.over(io.now, About::Path(self.id));
             io.telemetry.event(Event::PathMtu { peer, mtu, why });
         }
     }

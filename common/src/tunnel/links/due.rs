@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Io, Links};
+use super::{Change, Io, Links};
 use crate::config::PeerId;
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
@@ -60,7 +60,11 @@ impl Links {
         }
         let up = link.is_up(now);
         if up {
+            let was_proven = link.path_mtu.is_proven();
             link.probe_path(io);
+            if link.path_mtu.is_proven() != was_proven {
+                self.changes.push_back((peer, Change::Path));
+            }
         }
         let reports = up && now >= link.repair.report_at(link.ask_at());
         let ping = up && link.probe(io) || now >= link.ping_at(self.keepalive);

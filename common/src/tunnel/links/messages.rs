@@ -57,7 +57,7 @@ impl Links {
     pub(crate) fn takes_update(&self, peer: PeerId, now: Instant) -> bool {
         self.links
             .get(usize::from(peer.0))
-            .is_some_and(|link| link.outgoing.is_none() && link.is_up(now))
+            .is_some_and(|link| link.outgoing.is_none() && link.is_up(now) && link.path_mtu.is_proven())
     }
 
     /// Sends an update (`entries`: what follows the serial) until it is acknowledged.
@@ -147,8 +147,12 @@ impl Links {
                 #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
                 let (ping, clock) = ((pong >> 64) as u64, pong as u64);
                 if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                    let was_proven = link.path_mtu.is_proven();
                     link.answered(ping, clock, io);
-                    self.wake = self.wake.min(link.probe_path_at());
+                    if link.path_mtu.is_proven() != was_proven {
+                        self.changes.push_back((peer, Change::Path));
+                    }
+                    self.wake = self.wake.min(link.path_mtu.deadline());
                 }
             }
             Kind::Close => {
@@ -171,7 +175,7 @@ impl Links {
                         self.packed.push(peer);
                     }
                     link.handle_report(&report, io);
-                    self.wake = self.wake.min(link.probe_path_at());
+                    self.wake = self.wake.min(link.path_mtu.deadline());
                 }
             }
             Kind::Abandon => {

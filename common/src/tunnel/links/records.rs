@@ -124,7 +124,7 @@ impl Links {
         let promotion = link.sessions.promote(session);
         io.telemetry.count(Count::Handshakes);
         if promotion != Promotion::Rekeyed {
-            link.path_mtu.restart(io.now);
+            link.path_mtu.begin(io.now);
         }
         match promotion {
             Promotion::Rekeyed => io.telemetry.event(Event::SessionRekeyed {
@@ -167,6 +167,7 @@ impl Links {
         };
         link.packer.discard();
         link.repair.clear(&mut io.out.trains);
+        io.telemetry.over(io.now, About::Path(peer));
         link.owes_since = None;
         link.sessions.previous = None;
         if link.sessions.current.take().is_some() {
