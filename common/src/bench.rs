@@ -260,7 +260,7 @@ impl Policy {
             let frame = Frame::parse(frame).ok()?;
             let pdu = Pdu::parse(frame.payload()).ok()?;
             let ata = Ata::parse(pdu.argument()).ok()?;
-            Some(self.0.covers(initiator) && judge_ata(&self.0, &ata, 17) == Verdict::Admit)
+            Some(self.0.covers(initiator) && judge_ata(&self.0, &ata) == Verdict::Admit)
         };
         judge().unwrap_or(false)
     }

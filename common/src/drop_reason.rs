@@ -64,7 +64,7 @@ reasons! {
     RefusedReadOnly => "refused_read_only",
     /// Refused: an ATA command that is not on the list, or one that targets would read differently.
     RefusedAtaCommand => "refused_ata_command",
-    /// Refused: more sectors than the path carries.
+    /// Refused: more sectors than any frame carries, or a read whose answer has not fitted the segment for long.
     RefusedTooManySectors => "refused_too_many_sectors",
     /// Refused: AoE command 2, 3, 4 or unknown.
     RefusedAoeCommand => "refused_aoe_command",

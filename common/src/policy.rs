@@ -16,12 +16,15 @@ pub(crate) enum Verdict {
     Refuse(DropReason),
 }
 
-/// Judges an ATA request from an initiator the export covers. `max_sectors` is what one frame can carry on the
-/// whole way.
+/// Most sectors of one request: what the longest frame that we carry has room for. A way may carry fewer at a time; that
+/// is no reason to refuse, for what fits may change while a request is under way.
+pub(crate) const MAX_SECTORS: u8 = 31;
+
+/// Judges an ATA request from an initiator the export covers.
 ///
 /// Allowed are the commands that initiators need for a disk; everything else (passwords, firmware, erasing,
 /// sleeping, …) is refused by not being on the list.
-pub(crate) fn judge_ata(rights: &Rights, ata: &Ata<'_>, max_sectors: u8) -> Verdict {
+pub(crate) fn judge_ata(rights: &Rights, ata: &Ata<'_>) -> Verdict {
     let moves_sectors = match ata.command() {
         AtaOpcode::Read | AtaOpcode::ReadExt => true,
         AtaOpcode::Write | AtaOpcode::WriteExt if rights.access == Access::ReadOnly => {
@@ -32,12 +35,13 @@ pub(crate) fn judge_ata(rights: &Rights, ata: &Ata<'_>, max_sectors: u8) -> Verd
         AtaOpcode::Other(_) => return Verdict::Refuse(DropReason::RefusedAtaCommand),
     };
     // Where targets would not agree what is meant, no initiator we know means it: another place, another direction than
-    // the command's, or no sectors, which is 256 in ATA.
+    // the command's, no sectors, which is 256 in ATA, or more than there are addresses for.
     let contradicts = ata.flags().is_write() != ata.command().is_write();
-    if ata.is_lba_disputed() || contradicts || moves_sectors && ata.sectors() == 0 {
+    let last = ata.sectors().checked_sub(1).and_then(|last| ata.lba_behind(last));
+    if ata.is_lba_disputed() || contradicts || moves_sectors && last.is_none() {
         return Verdict::Refuse(DropReason::RefusedAtaCommand);
     }
-    if moves_sectors && ata.sectors() > max_sectors {
+    if moves_sectors && ata.sectors() > MAX_SECTORS {
         return Verdict::Refuse(DropReason::RefusedTooManySectors);
     }
     Verdict::Admit
@@ -87,7 +91,7 @@ mod tests {
                 let bytes = ata(opcode, 2);
                 let request = Ata::parse(&bytes).unwrap();
                 assert_eq!(
-                    judge_ata(&rights(access, ConfigString::Read), &request, 2),
+                    judge_ata(&rights(access, ConfigString::Read), &request),
                     expected,
                     "{opcode:#x}"
                 );
@@ -100,7 +104,7 @@ mod tests {
         let rights = rights(Access::ReadWrite, ConfigString::Read);
         for opcode in [0x20, 0x24, 0x30, 0x34, 0xec, 0xe7, 0xea, 0xe5] {
             let mut bytes = ata(opcode, 1);
-            let judge = |bytes: &[u8]| judge_ata(&rights, &Ata::parse(bytes).unwrap(), 2);
+            let judge = |bytes: &[u8]| judge_ata(&rights, &Ata::parse(bytes).unwrap());
             assert_eq!(judge(&bytes), Verdict::Admit, "{opcode:#x}");
             bytes[0] ^= 1;
             let refused = Verdict::Refuse(DropReason::RefusedAtaCommand);
@@ -116,14 +120,19 @@ mod tests {
     }
 
     #[test]
-    fn more_sectors_than_the_way_carries_are_refused() {
-        let bytes = ata(0x24, 3);
-        let verdict = judge_ata(
-            &rights(Access::ReadOnly, ConfigString::Read),
-            &Ata::parse(&bytes).unwrap(),
-            2,
-        );
-        assert_eq!(verdict, Verdict::Refuse(DropReason::RefusedTooManySectors));
+    fn more_sectors_than_any_frame_carries_are_refused() {
+        let rights = rights(Access::ReadOnly, ConfigString::Read);
+        for (sectors, expected) in [
+            (31, Verdict::Admit),
+            (32, Verdict::Refuse(DropReason::RefusedTooManySectors)),
+        ] {
+            let bytes = ata(0x24, sectors);
+            assert_eq!(judge_ata(&rights, &Ata::parse(&bytes).unwrap()), expected);
+        }
+        // At the end of all addresses they would begin at the start again.
+        let last = [0x40, 0, 2, 0x24, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0];
+        let verdict = judge_ata(&rights, &Ata::parse(&last).unwrap());
+        assert_eq!(verdict, Verdict::Refuse(DropReason::RefusedAtaCommand));
     }
 
     #[test]

@@ -40,6 +40,14 @@ impl SegmentState {
         }
     }
 
+    /// Whether a PDU of this length fits one frame here.
+    pub(crate) fn carries(self, len: usize) -> bool {
+        match self {
+            SegmentState::Down => false,
+            SegmentState::Up { mtu, .. } => len <= usize::from(mtu),
+        }
+    }
+
     pub(crate) fn mac(self) -> Option<MacAddr> {
         match self {
             SegmentState::Down => None,
@@ -60,10 +68,8 @@ pub(crate) fn emit(
     telemetry: &mut Telemetry,
     write: impl FnOnce(&mut Vec<u8>),
 ) -> Result<(), DropReason> {
-    let SegmentState::Up { mac, mtu } = state else {
-        return Err(DropReason::SegmentDown);
-    };
-    if len > usize::from(mtu) {
+    let mac = state.mac().ok_or(DropReason::SegmentDown)?;
+    if !state.carries(len) {
         return Err(DropReason::FrameTooBigForSegment);
     }
     out.frames.push(segment, |bytes, start| {

@@ -282,6 +282,11 @@ impl Heard {
         self.at(25)
     }
 
+    /// ATA: what follows the registers, padding included.
+    pub fn ata_data(&self) -> &[u8] {
+        self.from(36)
+    }
+
     /// Config: how many frames the target queues.
     pub fn buffer_count(&self) -> u16 {
         u16::from_be_bytes(self.bytes(24))

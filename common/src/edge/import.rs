@@ -8,7 +8,15 @@ use crate::config::{ImportConfig, OnConflict};
 use crate::event::ImportFault;
 use crate::frame::{MacAddr, QueryHeader};
 use crate::segment::SegmentState;
+use crate::time::Instant;
 use crate::tunnel::update::{ExportState, Identity, TargetState};
+
+/// How long the MTU of the segment has been as it is before a read whose answer does not fit is refused.
+///
+/// An initiator sends a request at its size for ever, and what fits may come back: a network card that is set up anew, a
+/// host that has just started. An error would make final what was passing. But after 180 s the Linux driver gives the
+/// whole device up for one read that is not answered; before that an error is less harm.
+const SETTLED: Duration = Duration::from_secs(120);
 
 /// One import.
 #[derive(Debug)]
@@ -24,6 +32,8 @@ pub(crate) struct Import {
     pub(crate) said_up: bool,
     /// Whether somebody else answers for its address.
     pub(crate) presence: Presence,
+    /// The MTU of the segment when it was last up, and since when it is that.
+    mtu: (u16, Instant),
     /// Which disk it is, as the peer said last.
     identity: Option<Identity>,
     /// What they asked.
@@ -48,6 +58,7 @@ impl Import {
             told: None,
             said_up: false,
             presence: Presence::default(),
+            mtu: (0, Instant::NEVER),
             identity: None,
         }
     }
@@ -94,6 +105,20 @@ impl Import {
         let Some(told) = told else { return false };
         let is_other = |known: Identity| known.digest != told.digest || known.size > told.size;
         self.identity.replace(told).is_some_and(is_other)
+    }
+
+    /// The segment is so now.
+    pub(crate) fn note_segment(&mut self, state: SegmentState, now: Instant) {
+        if let SegmentState::Up { mtu, .. } = state
+            && mtu != self.mtu.0
+        {
+            self.mtu = (mtu, now);
+        }
+    }
+
+    /// Whether the MTU of the segment has been the same for so long that what does not fit never will.
+    pub(crate) fn has_settled(&self, now: Instant) -> bool {
+        now.saturating_since(self.mtu.1) >= SETTLED
     }
 
     /// Whether writes are refused, because somebody else answers for the address.

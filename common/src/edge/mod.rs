@@ -35,7 +35,7 @@ use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::tunnel::links::{Io, Links};
 use crate::tunnel::message::{Kind, ReplyHead, RequestHead};
-use answer::{Asked, advertised, sectors};
+use answer::{Asked, advertised};
 use import::Import;
 use key::Key;
 use refusals::Refusals;
@@ -174,8 +174,15 @@ impl Edge {
             AoeCommand::Ata => {
                 let ata = Ata::parse(pdu.argument())?;
                 let len = ata::request_len(&ata)?;
-                if let Verdict::Refuse(reason) = judge_ata(&remote.rights, &ata, sectors(remote, state)) {
+                if let Verdict::Refuse(reason) = judge_ata(&remote.rights, &ata) {
                     return asked.refuse_ata(&ata, reason, io);
+                }
+                // What does not fit the exit's segment or the target is the exit's affair; the answer has to fit here.
+                if ata.command().is_read() && !state.carries(ata::PDU_LEN + ata::sectors_len(ata.sectors())) {
+                    if import.has_settled(io.now) {
+                        return asked.refuse_ata(&ata, DropReason::RefusedTooManySectors, io);
+                    }
+                    return Err(DropReason::FrameTooBigForSegment);
                 }
                 if ata.command().is_write() && import.stops_writes() {
                     return asked.refuse_ata(&ata, DropReason::RefusedConflict, io);

@@ -143,6 +143,7 @@ impl Edge {
         let workers = self.workers;
         for (id, import) in self.imports_of(peer) {
             let state = state_of(segments, import.config.segment);
+            import.note_segment(state, io.now);
             let fault = match (up, links.is_path_proven(peer)) {
                 (true, true) => import.fault(state, workers),
                 (true, false) => Some(ImportFault::PathUnproven),

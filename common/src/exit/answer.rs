@@ -1,6 +1,7 @@
 //! What a target answers, and what the edge is told.
 
 use super::echo::Likeness;
+use super::parts::Pieces;
 use super::pending::{Asked, Origin, Stage};
 use super::table::SlotId;
 use super::tags::Sent;
@@ -73,11 +74,11 @@ impl Exit {
         if !target.watch.is(source) {
             return Err(DropReason::ResponseWrongSource);
         }
-        let len = answer_len(asked, &pdu)?;
-        let bytes = pdu
-            .bytes()
-            .get(HEADER_LEN..len)
-            .ok_or(DropReason::ResponseMismatch)?;
+        // A copy of another part than the one that is waited for says nothing but that it is not at the target any more.
+        let bytes = match pending.parts.is_current(copy) {
+            true => Some(answer_bytes(asked.part(pending.parts.sectors()), &pdu)?),
+            false => None,
+        };
         if !target.echo.believes(Likeness::of(asked, &pending.span, &pdu)) {
             return Err(DropReason::ResponseMisfit);
         }
@@ -102,6 +103,21 @@ impl Exit {
             target.due = target.patience;
             self.wake = self.wake.min(target.due);
         }
+        let Some(bytes) = bytes else {
+            hands.io.telemetry.count(Count::AnswersAbsorbed);
+            return Ok(());
+        };
+        let made = match self.piece_together(slot, &pdu, bytes, hands.io.now)? {
+            Pieces::Whole => None,
+            Pieces::Made(made) => Some(made),
+            Pieces::More => {
+                self.unlist(slot);
+                self.enqueue(slot);
+                self.serve(id, hands);
+                return Ok(());
+            }
+        };
+        let bytes = made.as_deref().unwrap_or(bytes);
         if asked == Asked::Query {
             self.learn_string(slot, &pdu);
         }
@@ -118,6 +134,31 @@ impl Exit {
         }
         self.serve(id, hands);
         Ok(())
+    }
+
+    /// What the answer to the part that is waited for means. The data of a read that goes on is kept.
+    fn piece_together(
+        &mut self,
+        slot: SlotId,
+        pdu: &Pdu<'_>,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<Pieces, DropReason> {
+        let pending = self.pending.get_mut(slot).ok_or(DropReason::ResponseUnmatched)?;
+        if pending.origin.is_none() || pending.asked.moves().is_none() || pdu.is_error() {
+            return Ok(Pieces::Whole);
+        }
+        let request = Pdu::parse(&pending.pdu)?;
+        let (request, response) = (Ata::parse(request.argument())?, Ata::parse(bytes)?);
+        let copies = pending.copies.count();
+        let pieces = pending.parts.answered(&request, &response, copies);
+        if pieces == Pieces::More && !self.pending.keep(slot, response.data()) {
+            // What was read is lost, so it has to be read again, when its initiator repeats it.
+            self.unlist(slot);
+            self.release(slot, now);
+            return Err(DropReason::PendingFull);
+        }
+        Ok(pieces)
     }
 
     /// Whom the answer to a request is for, the newest last; it is for nobody any more. Who asked long ago has asked again
@@ -232,15 +273,18 @@ pub(super) fn refuse_ata(
     Err(reason)
 }
 
-/// The exact length of the answer's PDU; what a target pads with stays behind.
-fn answer_len(asked: Asked, pdu: &Pdu<'_>) -> Result<usize, DropReason> {
+/// What follows the header of the answer's PDU; what a target pads with stays behind.
+fn answer_bytes<'a>(asked: Asked, pdu: &Pdu<'a>) -> Result<&'a [u8], DropReason> {
     let have = pdu.bytes().len();
-    match (asked, pdu.command()) {
-        (Asked::Ata { .. }, AoeCommand::Ata) if pdu.is_error() => Ok(have.min(ata::PDU_LEN)),
+    let len = match (asked, pdu.command()) {
+        (Asked::Ata { .. }, AoeCommand::Ata) if pdu.is_error() => have.min(ata::PDU_LEN),
         (Asked::Ata { opcode, sectors, .. }, AoeCommand::Ata) => {
-            Ok(ata::response_len(opcode, sectors, &Ata::parse(pdu.argument())?))
+            ata::response_len(opcode, sectors, &Ata::parse(pdu.argument())?)
         }
-        (Asked::Query, AoeCommand::Query) => Ok(Query::parse(pdu.argument())?.pdu_len()),
-        _ => Err(DropReason::ResponseMismatch),
-    }
+        (Asked::Query, AoeCommand::Query) => Query::parse(pdu.argument())?.pdu_len(),
+        _ => return Err(DropReason::ResponseMismatch),
+    };
+    pdu.bytes()
+        .get(HEADER_LEN..len)
+        .ok_or(DropReason::ResponseMismatch)
 }

@@ -22,6 +22,12 @@ pub(crate) struct Copies {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CopyId(u8);
 
+impl CopyId {
+    pub(crate) fn number(self) -> u8 {
+        self.0
+    }
+}
+
 impl Copies {
     /// How many there are.
     pub(crate) fn count(&self) -> u8 {

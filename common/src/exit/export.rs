@@ -1,9 +1,9 @@
 //! One export: its target, who may use it, and what they have been told.
 
-use super::span::MAX_SECTORS;
 use super::target::{Target, TargetId};
 use super::watch::Liveness;
 use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, OnConflict, PeerId};
+use crate::policy::MAX_SECTORS;
 use crate::segment::SegmentState;
 use crate::tunnel::update::{ExportState, Rights, TargetInfo, TargetState, Writes};
 
@@ -122,7 +122,7 @@ impl Export {
 }
 
 /// Sectors that one frame to or from the target can carry. Through a segment that is down it is what the target said:
-/// requests wait for it to come back, and are not refused for good.
+/// requests wait for it to come back.
 pub(crate) fn max_sectors(target: &Target, segment: SegmentState) -> u8 {
     target.watch.info.max_sectors().min(carried(segment))
 }

@@ -12,9 +12,9 @@
 //! - `watching`: whether targets live, and whether they are who they were
 //! - `refusals`: what is logged of what peers do not get
 //!
-//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `copies`, `overlap`, `chains` and
-//! `list`; `tags`, by which answers find them; `echo`, whether these fit; `flow`, the initiators, with `turns`; `ways`, by
-//! which writes come, with a `guard` for each; `span`, `rto`, `watch`, `recognition`.
+//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `copies`, `parts`, `overlap`, `chains`
+//! and `list`; `tags`, by which answers find them; `echo`, whether these fit; `flow`, the initiators, with `turns`; `ways`,
+//! by which writes come, with a `guard` for each; `span`, `rto`, `watch`, `recognition`.
 
 mod answer;
 mod chains;
@@ -26,6 +26,7 @@ pub(crate) mod flow;
 pub(crate) mod guard;
 mod list;
 mod overlap;
+mod parts;
 mod patience;
 pub(crate) mod pending;
 mod recognition;

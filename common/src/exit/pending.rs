@@ -2,11 +2,12 @@
 
 use super::copies::Copies;
 use super::flow::FlowId;
+use super::parts::{Part, Parts};
 use super::span::Span;
 use super::target::TargetId;
 use super::ways::{Numbered, Way};
 use crate::config::{ExportId, ImportId, PeerId};
-use crate::frame::{AtaFlags, AtaOpcode, HEADER_LEN, MacAddr, Tag};
+use crate::frame::{Ata, AtaFlags, AtaOpcode, HEADER_LEN, MacAddr, Pdu, Tag, ata};
 use crate::time::Instant;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) struct Pending {
     pub(crate) timer: Instant,
     /// What was sent to the target.
     pub(crate) copies: Copies,
+    /// How far it is, where it does not fit one frame.
+    pub(crate) parts: Parts,
     /// The PDU as it came.
     pub(crate) pdu: Vec<u8>,
 }
@@ -89,6 +92,28 @@ pub(crate) enum Asked {
     Query,
 }
 
+impl Asked {
+    /// A part of this, which is all of it unless it moves sectors.
+    pub(super) fn part(self, part: u8) -> Asked {
+        match (self, self.moves()) {
+            (Asked::Ata { opcode, flags, .. }, Some(_)) => Asked::Ata {
+                opcode,
+                sectors: part,
+                flags,
+            },
+            _ => self,
+        }
+    }
+
+    /// How many sectors it moves, if it moves any.
+    pub(super) fn moves(self) -> Option<u8> {
+        match self {
+            Asked::Ata { opcode, sectors, .. } if opcode.is_read() || opcode.is_write() => Some(sectors),
+            Asked::Ata { .. } | Asked::Query => None,
+        }
+    }
+}
+
 /// A request to be accepted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival<'a> {
@@ -135,6 +160,7 @@ impl Pending {
             arrived: arrival.arrived,
             timer: arrival.arrived,
             copies: Copies::default(),
+            parts: Parts::default(),
             pdu,
         }
     }
@@ -172,6 +198,16 @@ impl Pending {
         }
         self.arrived = arrival.arrived;
         true
+    }
+
+    /// The PDU that asks for a part of what it asks for; `None` if that is all of it.
+    pub(super) fn cut(&self, part: Part) -> Option<Vec<u8>> {
+        let pdu = Pdu::parse(&self.pdu).ok()?;
+        let ata = Ata::parse(pdu.argument()).ok()?;
+        let mut cut = Vec::new();
+        let whole = part.sectors == ata.sectors();
+        (!whole).then(|| ata::emit_part(&pdu, &ata, part.done, part.sectors, &mut cut))??;
+        Some(cut)
     }
 
     /// Whether the arrival asks the same, and the answer to this request, which may be that to others no older than

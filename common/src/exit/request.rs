@@ -1,13 +1,12 @@
 //! A request from an edge: judged, collapsed, put in order, accepted.
 
-use super::export::max_sectors;
 use super::flow::{FlowKey, MAX_REQUESTS};
 use super::guard::Order;
 use super::patience::SWEEP_EVERY;
 use super::pending::{Arrival, Asked, Origin, Stage};
 use super::span::Span;
 use super::table::SlotId;
-use super::{Exit, Hands, OrderGuard, answer, state_of};
+use super::{Exit, Hands, OrderGuard, answer};
 use crate::config::{OnConflict, OnTargetTimeout, PeerId};
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{AoeCommand, Pdu};
@@ -63,8 +62,7 @@ impl Exit {
         let (asked, span, len) = match pdu.command() {
             AoeCommand::Ata => {
                 let ata = Ata::parse(pdu.argument())?;
-                let most = max_sectors(target, state_of(hands.segments, target.segment));
-                if let Verdict::Refuse(reason) = judge_ata(rights, &ata, most) {
+                if let Verdict::Refuse(reason) = judge_ata(rights, &ata) {
                     return refuse(reason, hands);
                 }
                 let asked = Asked::Ata {

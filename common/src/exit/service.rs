@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::export::max_sectors;
 use super::patience::{is_wanted, waited_too_long};
 use super::pending::{Origin, Stage};
 use super::table::SlotId;
@@ -115,8 +116,15 @@ impl Exit {
         let target = target.ok_or(DropReason::TargetDown)?;
         let mac = target.watch.mac().ok_or(DropReason::TargetDown)?;
         let place = (target.segment, state_of(hands.segments, target.segment));
+        let copies = pending.copies.count();
+        let most = max_sectors(target, place.1);
+        let part = pending
+            .asked
+            .moves()
+            .map(|all| pending.parts.next(all, most, copies));
+        let cut = part.and_then(|part| pending.cut(part));
         let io = &mut *hands.io;
-        let bytes = &pending.pdu;
+        let bytes = cut.as_ref().unwrap_or(&pending.pdu);
         segment::emit(place, mac, bytes.len(), io.out, io.telemetry, |frame| {
             let start = frame.len();
             frame.extend_from_slice(bytes);

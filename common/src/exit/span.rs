@@ -4,8 +4,6 @@ use crate::frame::{Ata, AtaOpcode, QueryCommand};
 
 /// Sectors of a block: what the index of ranges counts in. No request is longer, so it touches two at most.
 const BLOCK_BITS: u32 = 5;
-/// Most sectors of one request: what the longest frame carries is 31.
-pub(crate) const MAX_SECTORS: u8 = 31;
 /// Beyond every address of 48 bits: where things that are no sectors have their place, so that order and collapse are
 /// the same for them.
 const NO_SECTORS: u64 = 1 << 60;
@@ -101,6 +99,7 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::MAX_SECTORS;
 
     #[test]
     fn spans_overlap_if_they_share_a_sector() {

@@ -178,6 +178,20 @@ impl PendingTable {
         self.slots.get_mut(usize::from(slot.0))?.pending.as_mut()
     }
 
+    /// Keeps what a part of a read brought. False if there is no room for it.
+    pub(crate) fn keep(&mut self, slot: SlotId, data: &[u8]) -> bool {
+        let entry = self.slots.get_mut(usize::from(slot.0));
+        let Some(pending) = entry.and_then(|entry| entry.pending.as_mut()) else {
+            return false;
+        };
+        if self.bytes.room(pending.peer) < data.len() {
+            return false;
+        }
+        self.bytes.take(pending.peer, data.len());
+        pending.parts.keep(data);
+        true
+    }
+
     /// Keeps nothing of a write that is in no list any more but what it touched: it holds other writes only. Adds to
     /// `freed` what waited for it and need not.
     pub(crate) fn drain(&mut self, slot: SlotId, freed: &mut Vec<SlotId>) {
@@ -205,6 +219,7 @@ impl PendingTable {
         self.free.push_back(slot.0);
         self.occupied -= 1;
         self.room.give(pending.peer, 1);
+        self.bytes.give(pending.peer, pending.parts.kept());
         self.alike.leave(slot.0.into());
         self.overlaps.remove(slot, freed);
         self.recycle(pending.peer, pending.pdu);

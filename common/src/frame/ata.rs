@@ -16,7 +16,7 @@
 //! registers, in a response Error and Status. Sectors have 512 bytes in AoE, always.
 
 use super::aoe::HEADER_LEN;
-pub use super::ata_exchange::{emit_refusal, request_len, response_len};
+pub use super::ata_exchange::{emit_part, emit_refusal, request_len, response_len, sectors_len};
 pub use super::ata_opcode::AtaOpcode;
 use super::malformed::Malformed;
 
@@ -31,6 +31,7 @@ pub const PDU_LEN: usize = HEADER_LEN + ARGUMENT_LEN;
 const STATUS_FAILED: u8 = 0xa9;
 
 const LBA28_MASK: u64 = 0x0fff_ffff;
+const LBA48_MASK: u64 = 0xffff_ffff_ffff;
 
 /// The AFlags byte, reserved bits included.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -161,6 +162,21 @@ impl<'a> Ata<'a> {
     pub fn both_lbas(&self) -> [u64; 2] {
         let all_bits = wide_lba(self.lba_bytes());
         [all_bits & LBA28_MASK, all_bits]
+    }
+
+    /// The address bytes for the sector that is `sectors` behind the first, in the form of this request: 48 bits where
+    /// both command and flag E say so, else 28 bits and the device/head nibble. `None` if it has no such address.
+    #[must_use]
+    pub fn lba_behind(&self, sectors: u8) -> Option<[u8; 6]> {
+        let header = self.header();
+        let all_bits = wide_lba(header.lba);
+        let mask = if self.command().is_extended() && header.flags.is_extended() {
+            LBA48_MASK
+        } else {
+            LBA28_MASK
+        };
+        let lba = (all_bits & mask) + u64::from(sectors);
+        (lba <= mask).then(|| lba48_bytes(all_bits & !mask | lba))
     }
 
     /// Would targets disagree about the first sector of this read or write?

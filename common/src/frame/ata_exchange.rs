@@ -75,8 +75,30 @@ pub fn emit_refusal(request: &Pdu<'_>, ata: &Ata<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&refused.to_bytes());
 }
 
-fn sectors_len(sectors: u8) -> usize {
-    usize::from(sectors) * SECTOR_LEN
+/// Appends to `out` the PDU that asks for a part of what `request` asks for: the `sectors` that follow the first `done`.
+/// `ata` is the view of its argument. `None`, and nothing is appended, if `request` has no such part.
+pub fn emit_part(request: &Pdu<'_>, ata: &Ata<'_>, done: u8, sectors: u8, out: &mut Vec<u8>) -> Option<()> {
+    let part = AtaHeader {
+        sectors,
+        lba: ata.lba_behind(done)?,
+        ..ata.header()
+    };
+    let data = if ata.command().is_write() {
+        let start = sectors_len(done);
+        ata.data().get(start..start + sectors_len(sectors))?
+    } else {
+        &[]
+    };
+    out.extend_from_slice(&request.header().to_bytes());
+    out.extend_from_slice(&part.to_bytes());
+    out.extend_from_slice(data);
+    Some(())
+}
+
+/// Bytes of so many sectors.
+#[must_use]
+pub const fn sectors_len(sectors: u8) -> usize {
+    sectors as usize * SECTOR_LEN
 }
 
 #[cfg(test)]
@@ -84,7 +106,7 @@ mod tests {
     use super::super::Malformed;
     use super::super::aoe::{HEADER_LEN, Pdu};
     use super::super::ata::{ARGUMENT_LEN, Ata, AtaOpcode, PDU_LEN, SECTOR_LEN};
-    use super::{emit_refusal, request_len, response_len};
+    use super::{emit_part, emit_refusal, request_len, response_len};
 
     const WRITE_EXT: [u8; ARGUMENT_LEN] = [0x41, 0, 2, 0x34, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, 0, 0];
 
@@ -186,5 +208,42 @@ mod tests {
             ],
             "the reserved bits of the request do not come back"
         );
+    }
+
+    #[test]
+    fn a_part_is_where_it_belongs_and_carries_its_own_data() {
+        let mut bytes = vec![0x10, 0, 0, 7, 4, 0, 0, 1, 2, 3];
+        bytes.extend([0x41, 0, 3, 0x34, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+        bytes.extend((0..3 * SECTOR_LEN).map(|at| u8::try_from(at / SECTOR_LEN).unwrap()));
+        let pdu = Pdu::parse(&bytes).unwrap();
+        let part = |bytes: &[u8], done, sectors| {
+            let pdu = Pdu::parse(bytes).unwrap();
+            let mut out = Vec::new();
+            emit_part(
+                &pdu,
+                &Ata::parse(pdu.argument()).unwrap(),
+                done,
+                sectors,
+                &mut out,
+            )
+            .map(|()| out)
+        };
+        let second = part(&bytes, 1, 2).unwrap();
+        assert_eq!(second[..HEADER_LEN], pdu.bytes()[..HEADER_LEN]);
+        assert_eq!(
+            second[HEADER_LEN..PDU_LEN],
+            [0x41, 0, 2, 0x34, 0, 0, 0, 0, 1, 0, 0, 0]
+        );
+        assert_eq!(second[PDU_LEN..], [[1; SECTOR_LEN], [2; SECTOR_LEN]].concat());
+        assert_eq!(part(&bytes, 0, 3).unwrap(), bytes);
+        assert_eq!(part(&bytes, 2, 2), None, "there is no fourth sector");
+        // 28 bits, and what else is in the fourth byte.
+        let mut read = vec![0x10, 0, 0, 7, 4, 0, 0, 1, 2, 3];
+        read.extend([0, 0, 3, 0x20, 0xfe, 0xff, 0xff, 0xef, 0, 0, 0, 0]);
+        assert_eq!(
+            part(&read, 1, 1).unwrap()[HEADER_LEN + 4..][..4],
+            [0xff, 0xff, 0xff, 0xef]
+        );
+        assert_eq!(part(&read, 2, 1), None, "it does not begin at the start again");
     }
 }
