@@ -3,12 +3,14 @@
 use std::fmt::Write;
 
 use aoe_common::config::PathMtu;
+use aoe_common::time::Instant;
 use aoe_common::worker::Worker;
-use nix::net::if_::if_nametoindex;
 use serde::{Serialize, Serializer};
 
 use super::paint::Paint;
 use crate::config::{Device, Loaded};
+use crate::segment::{Attachment, Flavor};
+use crate::sys::link;
 
 /// A usable configuration as an operator thinks of it. JSON and text are both drawn from this.
 #[derive(Debug, Serialize)]
@@ -194,17 +196,18 @@ impl<'a> Summary<'a> {
 
 /// What is no fault of the configuration and may keep it from working all the same.
 fn warnings(loaded: &Loaded) -> Vec<String> {
-    let missing = loaded.devices.iter().zip(&loaded.core.segments);
-    let mut warnings: Vec<String> = missing
-        .filter_map(|(device, segment)| match device {
-            // A longer name is an alternative one, which only the kernel's netlink interface finds.
-            Device::Nic(nic) if nic.len() < libc::IFNAMSIZ && if_nametoindex(nic.as_str()).is_err() => {
-                Some(format!(
-                    "segment {}: there is no device {nic} now; `ip link` shows those there are, and the gateway waits for it",
-                    segment.name
-                ))
-            }
-            _ => None,
+    let segments = loaded.devices.iter().zip(&loaded.core.segments);
+    let mut warnings: Vec<String> = segments
+        .filter_map(|(device, segment)| {
+            let Device::Nic(nic) = device else { return None };
+            // Who may not ask the kernel hears of it from the gateway itself.
+            let found = link::by_name(nic).ok()?;
+            let attachment = Attachment::new(Flavor::Nic, Instant::default());
+            let obstacle = attachment.judge(found.as_ref()).err()?;
+            Some(format!(
+                "segment {} would wait for {nic} now: {obstacle}",
+                segment.name
+            ))
         })
         .collect();
     if loaded.endpoints.iter().all(Option::is_none) {

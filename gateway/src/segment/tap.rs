@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use nix::unistd::geteuid;
 use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 
 use crate::sys::batch::RecvBatch;
@@ -49,7 +50,7 @@ impl Tap {
             })
             .build_sync()
             .map_err(|error| match (error.raw_os_error(), owner) {
-                (Some(libc::EPERM), Some(owner)) => {
+                (Some(libc::EPERM), Some(owner)) if owner != geteuid().as_raw() => {
                     let reason = format!("{error}: it was made for user {owner}");
                     io::Error::new(error.kind(), reason)
                 }
@@ -142,15 +143,17 @@ fn without_priority_tag(slot: &mut [u8], len: usize) -> usize {
 const MACS_LEN: usize = 12;
 const TAG_LEN: usize = 4;
 
+const AS_NIC: &str = ", or attach to it as `nic`";
+
 /// Why a device that has our name cannot be used.
 fn of_another_kind(found: &Link) -> io::Error {
-    let kind = match (found.tun, &found.driver) {
-        (Some(_), _) => "a TUN device, which carries IP and not Ethernet",
-        (None, Some(driver)) => driver,
-        (None, None) => "hardware",
+    let (kind, or) = match (found.tun, &found.driver) {
+        (Some(_), _) => ("a TUN device, which carries IP and not Ethernet", ""),
+        (None, Some(driver)) => (driver.as_str(), AS_NIC),
+        (None, None) => ("hardware", AS_NIC),
     };
     let reason = format!(
-        "there is a device of that name and it is no TAP ({kind}): choose another name for `tap`, or attach to it as `nic`"
+        "there is a device of that name and it is no TAP ({kind}): choose another name for `tap`{or}"
     );
     io::Error::new(io::ErrorKind::AlreadyExists, reason)
 }
