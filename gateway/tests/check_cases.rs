@@ -99,13 +99,15 @@ const CASES: &[Case] = &[
     // [[segment]]
     case(G, ("nic = \"eth1\"", ""), "[[segment]]", ("missing-key", "segment[0]"), "nic = \"eth1\""),
     case(G, ("nic = \"eth1\"", "nic = \"eth1\"\ntap = \"aoe1\""), "aoe1", ("conflict", "segment[0].tap"), "keep one"),
-    case(G, ("nic = \"eth1\"", "nic = \"sixteen-bytes-xx\""), "sixteen", ("bad-value", "segment[0].nic"), "ip link"),
+    case(G, ("nic = \"eth1\"", "nic = \"eth/1\""), "eth/1", ("bad-value", "segment[0].nic"), "ip link"),
+    case(G, ("tap = \"aoe0\"", "tap = \"sixteen-bytes-xx\""), "sixteen", ("bad-value", "segment[1].tap"), "shorter"),
     case(G, ("nic = \"eth1\"", "nic = \"eth1\"\nmtu = 9000"), "mtu = 9000", ("conflict", "segment[0].mtu"), "ip link set eth1 mtu 9000"),
     case(G, ("mtu = 9000", "mtu = 575"), "mtu = 575", ("bad-value", "segment[1].mtu"), "from 576 to 9216"),
     case(G, ("tap = \"aoe0\"\nmtu = 9000", "nic = \"eth1\" # again"), "# again", ("duplicate", "segment[1].nic"), "one segment per interface"),
     case(G, ("mtu = 9000", "mut = 9000"), "mut", ("unknown-key", "segment[1].mut"), "did you mean `mtu`?"),
     // [[peer]]
     case(G, ("endpoint = \"198.51.100.7:34978\"", "endpoint = \"198.51.100.7\""), "endpoint", ("bad-value", "peer[0].endpoint"), "\"198.51.100.7:34978\""),
+    case(G, ("\"198.51.100.7:34978\"", "\"[fe80::7]:34978\""), "endpoint", ("bad-value", "peer[0].endpoint"), "[fe80::7%eth0]:34978"),
     case(G, ("\"198.51.100.7:34978\"", "\"gw.example.net\""), "endpoint", ("bad-value", "peer[0].endpoint"), "\"gw.example.net:34978\""),
     case(G, ("name = \"site-c\"", "name = \"site-c\"\nendpoint_pinned = true"), "endpoint_pinned", ("conflict", "peer[1].endpoint_pinned"), "add endpoint"),
     case(G, ("psk = \"site-b.psk\"", "psk = \"site-b.psk\"\nendpoint_pinned = 'yes'"), "endpoint_pinned", ("wrong-type", "peer[0].endpoint_pinned"), "endpoint_pinned = true"),

@@ -150,7 +150,7 @@ fn a_long_name_finds_a_device_and_what_it_is_a_port_of() {
         net.cable("a", "b");
         ip("link property add dev a altname a-card-by-its-place-on-the-third-bus");
         ip("link add br0 type bridge");
-        ip("link set a master br0");
+        ip("link set dev a master br0");
         let link = link::by_name("a-card-by-its-place-on-the-third-bus")
             .unwrap()
             .unwrap();
