@@ -182,8 +182,13 @@ fn restarted_by(signal: Signal) {
         // The target answers nothing, and the end does not wait for it for long. (The machine may be busy.)
         ensure!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         let owed = std::mem::take(&mut story.queue);
+        let before = story.gateways.a.process().transcript().len();
         story.gateways.b = story.world.site_b.start(&story.world.ground.gwb)?;
-        story.find()?;
+        // Until the edge has noticed, it takes requests for the process before.
+        story.until("the import is there again", |story, _| {
+            let log = story.gateways.a.process().transcript();
+            Ok(log.tail(log.len() - before).contains("import e107.3 is up"))
+        })?;
         let reads = story.read(200..208)?;
         let write = Request::ata(MacAddr::BROADCAST, IMPORT, WRITE_EXT, 500, 1, &[7; 512]);
         let write = story.initiator.send(&write)?;
