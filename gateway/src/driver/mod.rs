@@ -1,7 +1,7 @@
 //! The one loop of the data plane: wait, feed the engine, send what it made.
 //!
 //! It runs on a thread of its own and has no opinions about frames. A turn takes at most one batch from every
-//! segment and every socket, so no direction starves another, and asks the time once.
+//! segment and every socket, so no direction starves another, and asks the time once for each batch.
 
 mod alarm;
 mod command;
@@ -168,13 +168,13 @@ impl Driver {
         }
     }
 
-    fn turn(&mut self, now: Instant) -> Flow {
+    fn turn(&mut self, mut now: Instant) -> Flow {
         let mut flow = self.obey(now);
         for index in 0..self.segments.len() {
-            self.feed_frames(index, now);
+            now = self.feed_frames(index, now);
         }
         for index in 0..self.wires.len() {
-            self.feed_datagrams(index, now);
+            now = self.feed_datagrams(index, now);
         }
         if self.engine.deadline().at <= now {
             self.engine.set_wall_clock(unix_time(), now);
@@ -274,9 +274,13 @@ impl Driver {
     }
 
     /// Feeds one batch of one segment, if there is one.
-    fn feed_frames(&mut self, index: usize, now: Instant) {
+    ///
+    /// A process is stopped on its way back from the kernel. So the clock is read after each batch was received, and the
+    /// time of that is returned: nothing that came during a stop is judged, or answered, by the time before it.
+    fn feed_frames(&mut self, index: usize, before: Instant) -> Instant {
+        let mut now = before;
         let Some(slot) = self.segments.get_mut(index) else {
-            return;
+            return now;
         };
         let id = slot.id;
         let mut lost = slot.to_report.take();
@@ -288,14 +292,15 @@ impl Driver {
             let queue = &mut attached.queue;
             match attached.port.recv_batch(&mut self.frames) {
                 Ok(count) => {
+                    now = self.clock.now();
                     queue.see_wall_clock(unix_time(), now);
                     for (frame, stamp) in self.frames.stamped() {
                         let captured = queue.came(stamp, now);
                         self.engine.handle_frame(id, frame, captured, now, &mut self.out);
                     }
-                    queue.was_read(count, now);
+                    queue.was_read(count, before);
                     if count < RecvBatch::SLOTS {
-                        queue.was_empty(now);
+                        queue.was_empty(before);
                     }
                     self.engine
                         .count_drop(DropReason::FrameTooLong, self.frames.truncated() as u64);
@@ -316,18 +321,25 @@ impl Driver {
             // The control side is only gone when the process ends.
             let _ = self.reports.lost.send(lost);
         }
+        now
     }
 
     /// Feeds one batch of one socket, if there is one.
-    fn feed_datagrams(&mut self, index: usize, now: Instant) {
+    ///
+    /// Returns what time it is then, as [`feed_frames`](Self::feed_frames) does.
+    fn feed_datagrams(&mut self, index: usize, mut now: Instant) -> Instant {
         if !self.waiter.is_ready(Source::Wire(index)) {
-            return;
+            return now;
         }
         let Some(wire) = self.wires.get_mut(index) else {
-            return;
+            return now;
         };
+        let mut is_first = true;
         let socket = wire.index;
         let received = wire.udp.recv(&mut self.datagrams, |origin, datagram| {
+            if std::mem::take(&mut is_first) {
+                now = self.clock.now();
+            }
             let Origin { remote, local } = origin;
             let path = Path {
                 socket,
@@ -340,6 +352,7 @@ impl Driver {
             self.engine.count_drop(DropReason::WireReceiveFailed, 1);
             self.engine.note_receive_failed(now, || error.to_string());
         }
+        now
     }
 
     /// Seals and sends what this turn made, and passes on what the engine has to say.
