@@ -325,6 +325,8 @@ pub enum ImportFault {
     PathUnproven,
     /// The peer was restarted, which is logged: it has not told its exports yet.
     PeerRestarted,
+    /// The peer is shutting down, which is logged when it is gone.
+    PeerEnding,
     /// Our segment is down, which is logged.
     SegmentDown,
     /// Another station has its address, which is logged.
@@ -354,6 +356,7 @@ impl ImportFault {
             ImportFault::NoSession
                 | ImportFault::PathUnproven
                 | ImportFault::PeerRestarted
+                | ImportFault::PeerEnding
                 | ImportFault::SegmentDown
                 | ImportFault::Taken
         )

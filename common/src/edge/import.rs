@@ -26,6 +26,8 @@ pub(crate) struct Import {
     pub(crate) remote: Option<ExportState>,
     /// How many exports the peer offers us, once it has told of all of them.
     pub(crate) offered: Option<u16>,
+    /// Whether its process is about to end.
+    pub(crate) peer_ends: bool,
     /// What initiators were last told unasked; `None`: it cannot be used, and is silent.
     pub(crate) told: Option<Told>,
     /// Whether the log says that it is up.
@@ -55,6 +57,7 @@ impl Import {
             config,
             remote: None,
             offered: None,
+            peer_ends: false,
             told: None,
             said_up: false,
             presence: Presence::default(),
@@ -91,6 +94,7 @@ impl Import {
         };
         match remote.state {
             TargetState::Unknown => Some(ImportFault::TargetNeverHeard),
+            TargetState::Away if self.peer_ends => Some(ImportFault::PeerEnding),
             TargetState::Away => Some(ImportFault::TargetAway),
             TargetState::Live if segment.max_sectors() == 0 => Some(ImportFault::FramesTooShortHere),
             TargetState::Live if remote.carried == 0 => Some(ImportFault::FramesTooShortThere),

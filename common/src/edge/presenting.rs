@@ -99,8 +99,9 @@ impl Edge {
                 }
             }
         }
-        if update.scope.rest == Rest::Nothing {
+        if update.scope.rest != Rest::Follows {
             for import in self.imports_of(peer).map(|(_, import)| import) {
+                import.peer_ends = update.scope.rest == Rest::Ending;
                 import.offered = Some(update.scope.exports);
             }
         }
@@ -128,6 +129,7 @@ impl Edge {
         for (_, import) in self.imports_of(peer) {
             import.remote = None;
             import.offered = None;
+            import.peer_ends = false;
         }
     }
 

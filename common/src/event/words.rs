@@ -26,6 +26,7 @@ fn write_import_fault(f: &mut fmt::Formatter<'_>, peer: &str, why: &ImportFault)
         ImportFault::NoSession => write!(f, "there is no session with {peer}"),
         ImportFault::PathUnproven => write!(f, "the path to {peer} does not carry what is needed"),
         ImportFault::PeerRestarted => write!(f, "{peer} was restarted"),
+        ImportFault::PeerEnding => write!(f, "{peer} is shutting down"),
         ImportFault::SegmentDown => f.write_str("our segment is down"),
         ImportFault::Taken => f.write_str("another station on our segment has its address"),
         ImportFault::Untold => write!(f, "{peer} has not told what it offers; see its log"),

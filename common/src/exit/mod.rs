@@ -217,7 +217,11 @@ impl Exit {
 
     fn entries(&mut self, peer: PeerId, segments: &[SegmentState]) -> Vec<u8> {
         let mut entries = Vec::new();
-        let mut rest = Rest::Nothing;
+        let mut rest = if self.is_ending {
+            Rest::Ending
+        } else {
+            Rest::Nothing
+        };
         for export in &mut self.exports {
             if entries.len() >= UPDATE_LEN {
                 self.news = true;

@@ -4,7 +4,7 @@
 //!  update    serial u32 | more u8 | exports u16, then entries, each:
 //!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8 | carried u8 | size u64 | digest 8
 //!            | name length u8, name | string length u16, string | initiators u8, 6 bytes each
-//!  more      1: another update follows with exports that the edge has not been told of; else 0
+//!  more      1: another update follows with exports that the edge has not been told of; 2: the exit is about to end; else 0
 //!  exports   how many the edge may use
 //!  flags     1 live   16 away   2 read-write   4 config string may be set   8 only the listed initiators
 //!            32 writes are refused, for another disk may answer
@@ -42,6 +42,8 @@ pub(crate) struct Scope {
 pub(crate) enum Rest {
     Nothing,
     Follows,
+    /// It does, and the exit is about to end: that is why targets are away.
+    Ending,
 }
 
 /// One export, as one peer may see it.
@@ -240,7 +242,11 @@ impl ExportState {
 impl Scope {
     /// Appends it: what stands between the serial and the entries.
     pub(crate) fn emit(self, out: &mut Vec<u8>) {
-        out.push(u8::from(self.rest == Rest::Follows));
+        out.push(match self.rest {
+            Rest::Nothing => 0,
+            Rest::Follows => 1,
+            Rest::Ending => 2,
+        });
         out.extend_from_slice(&self.exports.to_be_bytes());
     }
 
@@ -249,6 +255,7 @@ impl Scope {
         Some(Scope {
             rest: match more {
                 0 => Rest::Nothing,
+                2 => Rest::Ending,
                 _ => Rest::Follows,
             },
             exports: u16::from_be_bytes(take(rest)?),

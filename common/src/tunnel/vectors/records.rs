@@ -242,6 +242,7 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
             let rest = match update.scope.rest {
                 Rest::Nothing => "all",
                 Rest::Follows => "more follow",
+                Rest::Ending => "ending",
             };
             lines.push(format!(
                 "update {} {rest} of {}",
