@@ -49,13 +49,16 @@ impl Pair {
     pub(crate) fn established() -> Pair {
         let mut pair = Pair::start();
         pair.act(0, Gateway::call);
-        pair.wait(Duration::from_millis(1));
-        pair.settle();
-        // The edges wait whether somebody else has the address.
-        pair.wait(Duration::from_millis(150));
-        pair.settle();
+        // Paths are proven, targets say who they are, and the edges wait whether somebody else has the address.
+        let up = |event: &Event| matches!(event, Event::ImportUp { .. });
+        for _ in 0..20 {
+            pair.wait(Duration::from_millis(100));
+            pair.settle();
+            if pair.gateways.iter().all(|gateway| gateway.events.iter().any(up)) {
+                break;
+            }
+        }
         for gateway in &pair.gateways {
-            let up = |event: &Event| matches!(event, Event::ImportUp { .. });
             assert!(gateway.events.iter().any(up), "{:?}", gateway.events);
         }
         pair.heard.clear();
