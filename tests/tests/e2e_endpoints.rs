@@ -104,6 +104,8 @@ fn the_next_address_of_a_name_is_called_when_one_is_dead() {
             world.site_a.config.peers[0].endpoint = Some(format!("gateway-b.test:{PORT}"));
             Ok(())
         })?;
+        // It has to know SIGTERM before it gets one.
+        trial.wait_for_log(Side::A, "ready", 1)?;
         trial.gateways.a.stop()?;
         let started = Instant::now();
         let a = stage.start_with_hosts(&trial.world, &hosts)?;
