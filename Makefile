@@ -1,5 +1,5 @@
 # The commands of the README.
-.PHONY: bench kernel lab test
+.PHONY: bench fuzz kernel lab test
 
 # Real AoE through a gateway pair, in network namespaces. `make lab ARGS="--keep"`, `ARGS="--help"` for more.
 lab:
@@ -18,6 +18,10 @@ microbench:
 # Every check. `.ci/checks NAME...` runs single ones.
 test:
 	.ci/checks
+
+# Inputs that break a promise: every fuzz target for 20 s. `make fuzz ARGS=payload FUZZ_SECONDS=600` for more of one.
+fuzz:
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),20) .ci/fuzz $(ARGS)
 
 # The real Linux driver alone, in a kernel under QEMU.
 kernel:
