@@ -7,7 +7,7 @@
 //! 5. SIGTERM or SIGINT: what targets have to answer is waited for, a second at most, the peers are told, the counters are
 //!    logged, and the process ends.
 //!
-//! A data plane that hangs is noticed by [`watchdog`], and ends the process.
+//! A data plane that hangs is noticed by the `watchdog`, and ends the process.
 //!
 //! Threads talk by [`Command`] and [`Reports`]; none waits for another. With several workers there is one data plane for
 //! each, with an engine, sockets and sessions of its own; they share nothing.

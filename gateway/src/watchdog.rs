@@ -109,32 +109,50 @@ fn abort(worker: usize) -> ! {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::Receiver;
-
     use super::*;
     use crate::driver::{Command, CommandReceiver, channel};
     use crate::sys::poll::{Interest, PollSet};
 
     /// A data plane that does nothing but turns, until it is told to hang.
-    fn turns(mut receiver: CommandReceiver, hang: &Receiver<()>) {
+    struct Idle {
+        commands: CommandSender,
+        tell: mpsc::Sender<()>,
+        hung: mpsc::Receiver<()>,
+    }
+
+    impl Idle {
+        fn start() -> Self {
+            let (commands, mut receiver) = channel().unwrap();
+            let ((tell, told), (say, hung)) = (mpsc::channel(), mpsc::channel());
+            thread::spawn(move || {
+                turn_until_told(&mut receiver, &told);
+                say.send(()).unwrap();
+                // Longer than the test.
+                let _ = told.recv();
+            });
+            Idle { commands, tell, hung }
+        }
+
+        fn watchdog(&self) -> Watchdog {
+            Watchdog::new(std::slice::from_ref(&self.commands))
+        }
+
+        /// Makes no turn from now on.
+        fn hang(&self) {
+            self.tell.send(()).unwrap();
+            self.commands.wake();
+            self.hung.recv().unwrap();
+        }
+    }
+
+    fn turn_until_told(receiver: &mut CommandReceiver, told: &mpsc::Receiver<()>) {
         let mut set = PollSet::with_slots(1);
-        set.watch(0, &receiver, Interest::Readable);
-        while hang.try_recv().is_err() {
+        set.watch(0, receiver, Interest::Readable);
+        while told.try_recv().is_err() {
             set.wait(None).unwrap();
             while receiver.next().is_some() {}
             receiver.turned();
         }
-        // Longer than the test.
-        let _ = hang.recv();
-    }
-
-    /// A data plane that has nothing to do, and the way to make it hang, and to end it then.
-    fn idle() -> (CommandSender, mpsc::Sender<()>, Watchdog) {
-        let (sender, receiver) = channel().unwrap();
-        let (tell, hang) = mpsc::channel();
-        thread::spawn(move || turns(receiver, &hang));
-        let watchdog = Watchdog::new(std::slice::from_ref(&sender));
-        (sender, tell, watchdog)
     }
 
     /// Waits until it has turned since the last look.
@@ -146,16 +164,17 @@ mod tests {
 
     #[test]
     fn one_that_has_nothing_to_do_is_woken_and_one_that_hangs_is_noticed() {
-        let (commands, hang, mut watchdog) = idle();
+        let idle = Idle::start();
+        let mut watchdog = idle.watchdog();
         for _ in 0..3 * PATIENCE {
+            watchdog.data_planes[0].commands.wake();
+            wait_for_turn(&idle.commands, &watchdog);
             assert_eq!(watchdog.look(), None, "it only sleeps");
-            wait_for_turn(&commands, &watchdog);
         }
-        hang.send(()).unwrap();
-        assert_eq!(watchdog.look(), None);
-        // Its last turn.
-        wait_for_turn(&commands, &watchdog);
-        assert_eq!(watchdog.look(), None);
+        idle.hang();
+        // Its last turn may have come since.
+        watchdog.look();
+        watchdog.data_planes[0].in_vain = 0;
         let in_vain: Vec<_> = (0..PATIENCE).map(|_| watchdog.look()).collect();
         assert_eq!(in_vain[..PATIENCE as usize - 1], [None; PATIENCE as usize - 1]);
         assert_eq!(in_vain.last(), Some(&Some(0)));
@@ -163,14 +182,15 @@ mod tests {
 
     #[test]
     fn one_that_should_end_has_less_time_and_one_that_has_ended_all_of_it() {
-        let (commands, hang, mut watchdog) = idle();
-        hang.send(()).unwrap();
-        commands.send(Command::Shutdown);
-        wait_for_turn(&commands, &watchdog);
-        assert_eq!(watchdog.look(), None);
+        let idle = Idle::start();
+        let mut watchdog = idle.watchdog();
+        idle.hang();
+        idle.commands.send(Command::Shutdown);
+        watchdog.look();
+        watchdog.data_planes[0].in_vain = 0;
         assert_eq!([watchdog.look(), watchdog.look()], [None, Some(0)]);
-        drop(hang);
-        while commands.turns().is_some() {
+        drop(idle.tell);
+        while idle.commands.turns().is_some() {
             thread::sleep(Duration::from_millis(1));
         }
         assert_eq!([watchdog.look(), watchdog.look(), watchdog.look()], [None; 3]);
