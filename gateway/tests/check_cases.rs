@@ -115,7 +115,7 @@ const CASES: &[Case] = &[
     case(G, ("\"authenticate\"", "\"encrypted\""), "protection", ("bad-value", "peer[0].protection[1]"), "did you mean \"encrypt\"?"),
     case(G, ("\"authenticate\"", "\"none\""), "protection", ("bad-value", "peer[0].protection[1]"), "\"encrypt\" or \"authenticate\""),
     case(G, ("\"authenticate\"", "\"encrypt\""), "protection", ("duplicate", "peer[0].protection[1]"), "once"),
-    case(G, ("path_mtu = 1500", "path_mtu = 1279"), "path_mtu", ("bad-value", "peer[0].path_mtu"), "from 1280 to 9216"),
+    case(G, ("path_mtu = 1500", "path_mtu = 575"), "path_mtu", ("bad-value", "peer[0].path_mtu"), "from 576 to 9216"),
     case(G, ("\"site-b.psk\"", "\"site-a.key\""), "psk = ", ("secret", "peer[0].psk"), "a pre-shared key"),
     case(G, ("\"site-b.psk\"", "\"none.psk\""), "none.psk", ("secret", "peer[0].psk"), "aoe-keys psk --out none.psk"),
     // [[import]]
