@@ -1,10 +1,11 @@
-//! The bench works: a bridge and our gateways, every workload once, everything verified. How fast is not asked.
+//! The bench works: a bridge and our gateways, every workload once, and a lossy path; everything verified. How fast is
+//! not asked.
 
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use e2e::stage::{play, run_command};
+use e2e::stage::{Stage, play, run_command};
 
 /// Far more than it takes.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -14,7 +15,7 @@ fn a_tiny_run_over_a_bridge_and_through_our_gateways_is_verified_and_told_of() {
     play(|stage| {
         let (json, page) = (stage.dir().join("bench.json"), stage.dir().join("page.md"));
         let picture = stage.dir().join("bench.svg");
-        let mut command = Command::new(stage.binaries().dir().join("aoe-bench"));
+        let mut command = bench(stage);
         command.args([
             "--only",
             "bridge,ours",
@@ -32,8 +33,6 @@ fn a_tiny_run_over_a_bridge_and_through_our_gateways_is_verified_and_told_of() {
             .arg(&page)
             .arg("--svg")
             .arg(&picture);
-        // It makes namespaces of its own, also where this test is in some already.
-        command.env_remove("AOE_LAB_STAGE").env_remove("AOE_LAB_SCRATCH");
         let said = run_command(None, command, PATIENCE)?;
         ensure!(
             said.code == Some(0) && said.stdout.contains("every sector read was right"),
@@ -73,4 +72,46 @@ fn a_tiny_run_over_a_bridge_and_through_our_gateways_is_verified_and_told_of() {
         );
         Ok(())
     });
+}
+
+#[test]
+fn over_a_lossy_path_a_cold_initiator_is_measured_too_and_repairs_are_timed() {
+    play(|stage| {
+        let (json, page) = (stage.dir().join("bench.json"), stage.dir().join("page.md"));
+        let mut command = bench(stage);
+        command.args(["--only", "ours", "--rounds", "1", "--time", "0.3"]);
+        command.args(["--impair", "loss=2%,delay=5ms"]);
+        command.args(["--workload", "seq-read-64,cold-read-64"]);
+        command.arg("--json").arg(&json).arg("--markdown").arg(&page);
+        let said = run_command(None, command, PATIENCE)?;
+        ensure!(said.code == Some(0), "{said:?}");
+
+        let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&json)?)?;
+        let table = &report["tables"][0];
+        for load in ["seq-read-64", "cold-read-64"] {
+            let mut cells = table["cells"].as_array().context("no cells")?.iter();
+            ensure!(cells.any(|cell| cell["load"] == load), "no {load}: {table}");
+        }
+        let repairs = &table["repairs"][0];
+        let number = |name: &str| repairs[name].as_f64().unwrap_or(0.0);
+        ensure!(
+            number("repaired") > 0.0 && number("repaired") <= number("lost"),
+            "{repairs}"
+        );
+        // A loss is noticed at one end and repaired from the other.
+        let (half, most) = (number("p50_us"), number("p99_us"));
+        ensure!(half >= 10_000.0 && most >= half, "{repairs}");
+        ensure!(
+            std::fs::read_to_string(&page)?.contains("**From loss to repair**"),
+            "no repairs in the page"
+        );
+        Ok(())
+    });
+}
+
+/// The bench. It makes namespaces of its own, also where this test is in some already.
+fn bench(stage: &Stage) -> Command {
+    let mut command = Command::new(stage.binaries().dir().join("aoe-bench"));
+    command.env_remove("AOE_LAB_STAGE").env_remove("AOE_LAB_SCRATCH");
+    command
 }

@@ -1,6 +1,7 @@
 //! What a bad path does to datagrams, without sockets: seeded, repeatable, usable under virtual time.
 
 mod parse;
+mod repairs;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,6 +12,7 @@ use aoe_common::time::Instant;
 use crate::random::Random;
 
 pub use parse::ImpairmentError;
+pub use repairs::Repairs;
 
 /// How bad a path is in one direction. Probabilities are per datagram, from 0 to 1; the default is a perfect path.
 ///
@@ -77,6 +79,8 @@ pub struct Path {
     /// When the rate limit has sent all it has taken.
     busy_until: Instant,
     counters: PathCounters,
+    /// Nothing, unless somebody asked for it.
+    repairs: Option<Repairs>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +102,7 @@ impl Path {
             last_due: Instant::from_micros(0),
             busy_until: Instant::from_micros(0),
             counters: PathCounters::default(),
+            repairs: None,
         }
     }
 
@@ -117,13 +122,29 @@ impl Path {
         self.counters
     }
 
+    /// Watches from now on how lost datagrams are repaired.
+    pub fn watch_repairs(&mut self) {
+        self.repairs = Some(Repairs::default());
+    }
+
+    /// What was seen of it; `None` without [`Path::watch_repairs`].
+    pub fn repairs(&self) -> Option<&Repairs> {
+        self.repairs.as_ref()
+    }
+
     /// A datagram enters.
     pub fn push(&mut self, datagram: &[u8], now: Instant) {
         self.counters.entered += 1;
         let Some(departure) = self.depart(datagram.len(), now) else {
             self.counters.lost += 1;
+            if let Some(repairs) = &mut self.repairs {
+                repairs.lose(datagram, now);
+            }
             return;
         };
+        if let Some(repairs) = &mut self.repairs {
+            repairs.pass(datagram, now);
+        }
         let mut bytes = datagram.to_vec();
         self.damage(&mut bytes);
         let jitter = self.random.below(micros(self.impairment.jitter) + 1);
@@ -308,6 +329,30 @@ mod tests {
         // Four bytes at 2000 bytes a second: one each 2 ms, though one comes each millisecond.
         assert!(out.windows(2).all(|pair| pair[1].0 - pair[0].0 == 2000));
         assert!((400..500).contains(&counters.lost), "{}", counters.lost);
+    }
+
+    #[test]
+    fn a_repair_takes_from_the_first_loss_until_the_same_bytes_pass() {
+        let mut path = Path::new(text("loss=100%"), 1);
+        let at = Instant::from_micros;
+        path.push(b"before", at(1));
+        path.watch_repairs();
+        path.push(b"twice lost", at(1000));
+        path.push(b"never repaired", at(2000));
+        path.push(b"twice lost", at(3000));
+        path.set(Impairment::default());
+        for (datagram, time) in [
+            (&b"before"[..], 4000),
+            (b"twice lost", 5000),
+            (b"twice lost", 6000),
+        ] {
+            path.push(datagram, at(time));
+        }
+        let repairs = path.repairs().unwrap();
+        assert_eq!(
+            (repairs.lost, repairs.times.as_slice()),
+            (2, &[Duration::from_millis(4)][..])
+        );
     }
 
     #[test]

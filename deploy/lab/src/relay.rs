@@ -20,7 +20,7 @@ use aoe_gateway::sys::buffers::{self, Buffers};
 use aoe_gateway::sys::poll::{Interest, PollSet};
 
 use crate::clock::Clock;
-use crate::impairment::{Impairment, Path, PathCounters};
+use crate::impairment::{Impairment, Path, PathCounters, Repairs};
 use crate::netns::Namespace;
 
 /// The longest datagram UDP carries over IPv4.
@@ -132,6 +132,18 @@ impl Relay {
     /// What the path towards one gateway has done.
     pub fn counters(&self, side: Side) -> PathCounters {
         self.lock().end(side).path.counters()
+    }
+
+    /// Watches from now on how lost datagrams are repaired, in both directions.
+    pub fn watch_repairs(&self) {
+        for side in [Side::A, Side::B] {
+            self.lock().end(side).path.watch_repairs();
+        }
+    }
+
+    /// What was seen of it towards one gateway; `None` without [`Relay::watch_repairs`].
+    pub fn repairs(&self, side: Side) -> Option<Repairs> {
+        self.lock().end(side).path.repairs().cloned()
     }
 
     /// Keeps copies of the last `count` datagrams delivered to one gateway from now on; 0 keeps none.

@@ -9,7 +9,7 @@ use aoe_common::frame::{Address, MacAddr, SECTOR_LEN};
 use aoe_lab::impairment::Impairment;
 use aoe_lab::initiator::Initiator;
 use aoe_lab::netns::Namespace;
-use aoe_lab::relay::Relay;
+use aoe_lab::relay::{Relay, Side};
 use aoe_lab::target::server::TargetServer;
 use aoe_lab::target::{Backing, Blade, BladeSettings, Target};
 use aoe_lab::topology::{Between, Ground, PATIENCE, WorldPlan};
@@ -18,7 +18,7 @@ use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Workload};
 use crate::cpu::Meter;
 use crate::peers::{Peer, Running, TARGET, nth};
 use crate::plan::{Load, SECTORS, Setting};
-use crate::results::Sample;
+use crate::results::{Repaired, Sample};
 
 /// Sectors composed at a time when the disk is filled.
 const CHUNK: u32 = 128;
@@ -35,6 +35,7 @@ pub(crate) struct Lane {
     meter: Meter,
     _running: Running,
     relay: Option<Relay>,
+    ini: Namespace,
     _server: TargetServer,
     _hosts: [Namespace; 2],
 }
@@ -66,6 +67,10 @@ impl Lane {
             ..WorldPlan::default()
         })?;
         let (ini, relay) = (ground.ini.clone(), ground.relay.take());
+        // Others do not repair, and what they send twice is another datagram.
+        if let Some(relay) = relay.as_ref().filter(|_| peer.is_ours()) {
+            relay.watch_repairs();
+        }
         let hosts = [ground.gwa.clone(), ground.gwb.clone()];
         let mut ledgers: Vec<Ledger> = (0..setting.disks)
             .map(|disk| Ledger::new(0, SECTORS, 0xbe7c + u64::from(disk), Fresh::Zero))
@@ -85,6 +90,7 @@ impl Lane {
             meter,
             _running: running,
             relay,
+            ini,
             _server: server,
             _hosts: hosts,
         })
@@ -95,6 +101,28 @@ impl Lane {
         if let Some(relay) = &self.relay {
             relay.impair(impairment);
         }
+    }
+
+    /// How the losses of all runs were repaired, if that can be seen.
+    pub(crate) fn repaired(&self) -> Option<Repaired> {
+        let relay = self.relay.as_ref()?;
+        let (a, b) = (relay.repairs(Side::A)?, relay.repairs(Side::B)?);
+        Some(Repaired::new(
+            self.peer,
+            a.lost + b.lost,
+            [a.times, b.times].concat(),
+        ))
+    }
+
+    /// Replaces the initiators by such as have just found their disks: a timeout of 16.5 s and a small window.
+    ///
+    /// # Errors
+    /// When a disk is not to be seen any more.
+    pub(crate) fn cool_down(&mut self) -> Result<()> {
+        for user in &mut self.users {
+            user.initiator = open(&self.ini, user.address)?;
+        }
+        Ok(())
     }
 
     /// Runs a load without looking at it.
@@ -178,12 +206,9 @@ impl Lane {
 
 impl User {
     fn open(ini: &Namespace, address: Address, ledger: Ledger) -> Result<Self> {
-        let mut initiator = Initiator::open(ini, "eth0", Duration::ZERO)?;
-        let sectors = initiator.disk(address, PATIENCE)?.facts().sectors;
-        ensure!(sectors == SECTORS as u64, "{address} has {sectors} sectors");
         Ok(User {
             address,
-            initiator,
+            initiator: open(ini, address)?,
             ledger,
         })
     }
@@ -197,6 +222,14 @@ impl User {
     fn work(&mut self, workload: &Workload, ramp: Duration, begin: impl FnOnce()) -> Result<Figures> {
         workload.run_after(ramp, begin, &mut self.initiator, self.address, &mut self.ledger)
     }
+}
+
+/// An initiator that has found its disk.
+fn open(ini: &Namespace, address: Address) -> Result<Initiator> {
+    let mut initiator = Initiator::open(ini, "eth0", Duration::ZERO)?;
+    let sectors = initiator.disk(address, PATIENCE)?.facts().sectors;
+    ensure!(sectors == SECTORS as u64, "{address} has {sectors} sectors");
+    Ok(initiator)
 }
 
 /// Figures without a fault, or what was wrong.

@@ -221,6 +221,11 @@ fn loss(out: &mut String, tables: &[&Table]) {
                 && path(table).loss.total_cmp(&loss).is_eq()
         })
     };
+    let heads: Vec<String> = losses
+        .iter()
+        .map(|loss| format!("loss {} % each way", loss * 100.0))
+        .collect();
+    repairs(out, tables);
     for load in loads {
         line(
             out,
@@ -230,13 +235,9 @@ fn loss(out: &mut String, tables: &[&Table]) {
                 unit(load)
             ),
         );
-        let heads: Vec<String> = losses
-            .iter()
-            .map(|loss| format!("loss {} % each way", loss * 100.0))
-            .collect();
         head(out, "segment, round trip, peer", &heads);
         for place in &places {
-            for peer in &peers {
+            for peer in peers.iter().filter(|peer| !load.is_cold() || peer.is_ours()) {
                 let cells = losses.iter().map(|loss| {
                     let cell = find(*place, *loss).and_then(|table| table.cell(*peer, load));
                     cell.map_or("-".to_owned(), |cell| {
@@ -254,6 +255,47 @@ fn loss(out: &mut String, tables: &[&Table]) {
         }
         line(out, "");
     }
+}
+
+/// A line for each path and peer on which losses were seen to be repaired.
+fn repairs(out: &mut String, tables: &[&Table]) {
+    let of = |table: &&Table| {
+        table
+            .repairs
+            .clone()
+            .into_iter()
+            .filter(|repairs| repairs.repaired > 0)
+    };
+    let mut seen = tables
+        .iter()
+        .flat_map(|table| of(table).map(|repairs| (&table.setting, repairs)))
+        .peekable();
+    if seen.peek().is_none() {
+        return;
+    }
+    line(
+        out,
+        "**From loss to repair**, at the relay, both directions and all loads together. Not repaired: what is not sent again, as probes and reports.\n",
+    );
+    let heads = ["loss each way", "p50", "p99", "repaired of lost"].map(str::to_owned);
+    head(out, "segment, round trip, peer", &heads);
+    for (setting, repairs) in seen {
+        let path = setting.path().unwrap_or_default();
+        let round_trip = path.delay.as_millis() * 2;
+        let name = format!(
+            "{}, {round_trip} ms, {}",
+            setting.segment_mtu,
+            repairs.peer.name()
+        );
+        let cells = [
+            format!("{} %", path.loss * 100.0),
+            millis(repairs.p50_us),
+            millis(repairs.p99_us),
+            format!("{} of {}", repairs.repaired, repairs.lost),
+        ];
+        row(out, &name, cells);
+    }
+    line(out, "");
 }
 
 fn value(cell: &Cell) -> String {

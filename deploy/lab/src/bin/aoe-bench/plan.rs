@@ -43,6 +43,10 @@ pub(crate) enum Load {
     #[value(name = "frame-1")]
     #[serde(rename = "frame-1")]
     Frame1,
+    /// Sequential reads, 64 frames in flight, by an initiator that has just begun; of our own peers only
+    #[value(name = "cold-read-64")]
+    #[serde(rename = "cold-read-64")]
+    ColdRead64,
     /// Sequential reads of 16 KiB, 16 at a time: as many frames as the window lets through
     BulkRead,
     /// Sequential writes of 16 KiB, 16 at a time
@@ -84,7 +88,14 @@ pub(crate) const SPEED: [Load; 8] = [
 ];
 
 /// The loads of the loss bench.
-pub(crate) const LOSS: [Load; 3] = [Load::BulkRead, Load::BulkWrite, Load::RandRead32];
+pub(crate) const LOSS: [Load; 6] = [
+    Load::SeqRead16,
+    Load::SeqRead64,
+    Load::ColdRead64,
+    Load::BulkRead,
+    Load::BulkWrite,
+    Load::RandRead32,
+];
 
 /// The loads of the bench of workers: one disk, and two.
 pub(crate) const WORKERS: [Load; 4] = [
@@ -117,6 +128,7 @@ impl Load {
             Load::RandRead32 => "4 KiB read, 32",
             Load::Mixed32 => "4 KiB 70/30, 32",
             Load::Frame1 => "frame read, 1",
+            Load::ColdRead64 => "seq read, 64, cold",
             Load::BulkRead => "seq read, 16 x 16 KiB",
             Load::BulkWrite => "seq write, 16 x 16 KiB",
             Load::BothRead64 => "2 disks read, 64",
@@ -129,9 +141,15 @@ impl Load {
         match self {
             Load::SeqRead16 | Load::SeqRead64 | Load::SeqWrite16 | Load::SeqWrite64 => Measure::Rate,
             Load::BulkRead | Load::BulkWrite | Load::BothRead64 | Load::BothWrite64 => Measure::Rate,
+            Load::ColdRead64 => Measure::Rate,
             Load::RandRead32 | Load::Mixed32 => Measure::Requests,
             Load::RandRead1 | Load::Frame1 => Measure::Latency,
         }
+    }
+
+    /// Whether its initiator has just begun: it knows neither round trip nor window.
+    pub(crate) fn is_cold(self) -> bool {
+        self == Load::ColdRead64
     }
 
     /// How many disks it works at once.
@@ -147,7 +165,9 @@ impl Load {
         let frame = u32::from(sectors_per_frame(segment_mtu).max(1));
         let (order, mix, block_sectors, depth) = match self {
             Load::SeqRead16 => (Order::Sequential, Mix::Read, frame, 16),
-            Load::SeqRead64 | Load::BothRead64 => (Order::Sequential, Mix::Read, frame, 64),
+            Load::SeqRead64 | Load::ColdRead64 | Load::BothRead64 => {
+                (Order::Sequential, Mix::Read, frame, 64)
+            }
             Load::SeqWrite16 => (Order::Sequential, Mix::Write, frame, 16),
             Load::SeqWrite64 | Load::BothWrite64 => (Order::Sequential, Mix::Write, frame, 64),
             Load::RandRead1 => (Order::Random, Mix::Read, SMALL, 1),

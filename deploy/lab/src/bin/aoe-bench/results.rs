@@ -63,6 +63,23 @@ pub(crate) struct Table {
     pub(crate) cells: Vec<Cell>,
     /// What a frame costs our gateways when they are saturated, one entry a round; empty where that was not asked.
     pub(crate) frame_costs: Vec<FrameCost>,
+    /// How losses were repaired in all of the runs, for each peer of which that can be seen.
+    pub(crate) repairs: Vec<Repaired>,
+}
+
+/// What a relay saw of the repairs of one peer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Repaired {
+    /// Whose.
+    pub(crate) peer: Peer,
+    /// Datagrams lost, in both directions.
+    pub(crate) lost: u64,
+    /// Those whose very bytes passed later. What is not sent again: probes, reports, questions for what is missing.
+    pub(crate) repaired: u64,
+    /// Median time from loss to repair.
+    pub(crate) p50_us: f64,
+    /// The same of the slowest hundredth.
+    pub(crate) p99_us: f64,
 }
 
 /// All runs of one load through one peer.
@@ -156,6 +173,24 @@ impl Sample {
     }
 }
 
+impl Repaired {
+    /// Of so many losses and the times that repairs took, in any order.
+    pub(crate) fn new(peer: Peer, lost: u64, mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let micros = |percent: usize| {
+            let rank = (times.len() * percent).div_ceil(100).saturating_sub(1);
+            times.get(rank).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+        };
+        Repaired {
+            peer,
+            lost,
+            repaired: times.len() as u64,
+            p50_us: micros(50),
+            p99_us: micros(99),
+        }
+    }
+}
+
 impl Spread {
     /// Of some numbers; zeros of none.
     pub(crate) fn of(numbers: impl IntoIterator<Item = f64>) -> Self {
@@ -216,6 +251,7 @@ impl Table {
             sectors_read_back,
             cells: pairs.into_iter().map(cell).collect(),
             frame_costs: frame_costs.to_vec(),
+            repairs: Vec::new(),
         }
     }
 
@@ -261,6 +297,15 @@ mod tests {
         let odd = of(&[3.0, 1.0, 2.0]);
         assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
         assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
+    }
+
+    #[test]
+    fn repair_times_have_their_ranks_in_any_order() {
+        let times = (1..=100).rev().map(Duration::from_millis).collect();
+        let repaired = Repaired::new(Peer::Ours, 102, times);
+        assert_eq!((repaired.lost, repaired.repaired), (102, 100));
+        assert_eq!((repaired.p50_us, repaired.p99_us), (50_000.0, 99_000.0));
+        assert_eq!(Repaired::new(Peer::Ours, 0, Vec::new()).p99_us, 0.0);
     }
 
     #[test]

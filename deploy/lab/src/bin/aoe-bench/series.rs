@@ -107,6 +107,9 @@ impl Series<'_> {
                 lanes.retain_mut(|lane| {
                     self.progress
                         .step(&format!("{} {}", load.name(), lane.peer.name()));
+                    if load.is_cold() && !lane.peer.is_ours() {
+                        return true;
+                    }
                     match self.once(lane, *load, impairment, round) {
                         Ok(sample) => runs.push((lane.peer, *load, sample)),
                         Err(error) => {
@@ -134,7 +137,10 @@ impl Series<'_> {
                 Err(error) => self.fault(format!("reading back: {error:#}")),
             }
         }
-        Table::new(setting, &runs, &frame_costs, sectors)
+        Table {
+            repairs: lanes.iter().filter_map(Lane::repaired).collect(),
+            ..Table::new(setting, &runs, &frame_costs, sectors)
+        }
     }
 
     /// The pair of gateways that tells what a frame costs, if that was asked.
@@ -167,16 +173,14 @@ impl Series<'_> {
 
     fn once(&self, lane: &mut Lane, load: Load, impairment: Impairment, round: usize) -> Result<Sample> {
         if impairment != Impairment::default() {
-            // An initiator that has been at work for a while knows the round trip.
             lane.impair(Impairment {
                 delay: impairment.delay,
                 ..Impairment::default()
             });
-            for _ in 0..LONGEST_WARM_UP {
-                lane.warm_up(load, WARM_UP)?;
-                if lane.has_settled(impairment.delay * 2) {
-                    break;
-                }
+            if load.is_cold() {
+                lane.cool_down()?;
+            } else {
+                warm_up(lane, load, impairment.delay * 2)?;
             }
             lane.impair(impairment);
         }
@@ -188,4 +192,15 @@ impl Series<'_> {
         self.progress.note(&format!("  FAILED {fault}"));
         self.faults.push(fault);
     }
+}
+
+/// Lets the initiator work until it knows the round trip, as one that has been at work for a while.
+fn warm_up(lane: &mut Lane, load: Load, round_trip: Duration) -> Result<()> {
+    for _ in 0..LONGEST_WARM_UP {
+        lane.warm_up(load, WARM_UP)?;
+        if lane.has_settled(round_trip) {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -67,6 +67,19 @@ fn one(out: &mut String, table: &Table) {
     if let Some(cost) = FrameCost::median(&table.frame_costs) {
         line(out, format_args!("  {}", cost.describe()));
     }
+    for repairs in &table.repairs {
+        line(
+            out,
+            format_args!(
+                "  {}: {} of {} lost datagrams repaired, p50 {:.1} ms, p99 {:.1} ms",
+                repairs.peer.name(),
+                repairs.repaired,
+                repairs.lost,
+                repairs.p50_us / 1e3,
+                repairs.p99_us / 1e3
+            ),
+        );
+    }
     line(
         out,
         format_args!(

@@ -1,4 +1,4 @@
-//! The goals of the loss bench, at a round trip of 10 ms.
+//! The goals of the loss bench: repairs at round trips of 10 and 50 ms, loads at 10 ms.
 
 use crate::peers::Peer;
 use crate::plan::Load;
@@ -8,20 +8,37 @@ use super::{Goal, MILLIS, TIMES};
 
 /// Those that the tables say something about.
 pub(super) fn goals(tables: &[Table]) -> Vec<Goal> {
-    let at = |loss: f64| {
+    let at = |round_trip: u32, loss: f64| {
         tables.iter().find(|table| {
             let path = table.setting.path();
-            path.is_some_and(|path| path.delay.as_micros() == 5000 && (path.loss - loss).abs() < 1e-9)
+            path.is_some_and(|path| {
+                path.delay.as_micros() * 2 == u128::from(round_trip) * 1000 && (path.loss - loss).abs() < 1e-9
+            })
         })
     };
-    let (Some(clean), Some(bad)) = (at(0.0), at(0.01)) else {
-        return Vec::new();
-    };
-    let loads = [Load::BulkRead, Load::BulkWrite, Load::RandRead32];
-    loads
-        .into_iter()
-        .flat_map(|load| of_load(load, clean, bad))
-        .collect()
+    let repairs = [10, 50].map(|round_trip| at(round_trip, 0.01).and_then(|bad| of_repairs(bad, round_trip)));
+    let mut goals: Vec<Goal> = repairs.into_iter().flatten().collect();
+    if let (Some(clean), Some(bad)) = (at(10, 0.0), at(10, 0.01)) {
+        let loads = [
+            Load::SeqRead64,
+            Load::ColdRead64,
+            Load::BulkRead,
+            Load::BulkWrite,
+            Load::RandRead32,
+        ];
+        goals.extend(loads.into_iter().flat_map(|load| of_load(load, clean, bad)));
+    }
+    goals
+}
+
+/// Two round trips, for a repair may be lost as well, and what it takes to notice.
+fn of_repairs(bad: &Table, round_trip: u32) -> Option<Goal> {
+    let ours = bad.repairs.iter().find(|repairs| repairs.peer == Peer::Ours)?;
+    let what = format!(
+        "segment {}, RTT {round_trip} ms: 1 % loss, from loss to repair, p99",
+        bad.setting.segment_mtu
+    );
+    MILLIS.at_most(&what, Some(ours.p99_us / 1e3), f64::from(round_trip) * 2.4 + 2.0)
 }
 
 fn of_load(load: Load, clean: &Table, bad: &Table) -> Vec<Goal> {
