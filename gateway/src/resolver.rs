@@ -68,7 +68,7 @@ impl Resolver {
         }
     }
 
-    /// Answers requests for ever. Peers are looked up side by side; one that cannot be found is tried again.
+    /// Answers requests forever. Peers are looked up side by side; one that cannot be found is tried again.
     pub async fn run(mut self, mut requests: UnboundedReceiver<PeerId>) -> Infallible {
         let mut lookups = JoinSet::new();
         loop {

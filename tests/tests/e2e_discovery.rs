@@ -53,7 +53,7 @@ fn tools(stage: &Stage, attach: Attach) -> Result<()> {
         run(&world.ground.gwb, tool, &args, PATIENCE)
     };
 
-    // With an empty string, vblade's answer has 32 bytes; ours is padded, or aoeping would wait for ever.
+    // With an empty string, vblade's answer has 32 bytes; ours is padded, or aoeping would wait forever.
     let ping = here("aoeping", &["-v", "-s", "10"])?;
     let gateway = Station::open(&world.ground.ini, device)?
         .ask(&Request::config(IMPORT, 0, b""))?

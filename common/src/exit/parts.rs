@@ -1,7 +1,7 @@
 //! A request that does not fit one frame to its target: done in parts, one after the other, and answered as one.
 //!
 //! What fits may become less while a request is under way: the MTU of a segment, what the target says of itself. Its
-//! initiator sends it at its old size for ever.
+//! initiator sends it at its old size forever.
 
 use super::copies::CopyId;
 use crate::frame::{Ata, AtaHeader};

@@ -126,7 +126,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Watches for ever.
+    /// Watches forever.
     pub async fn run(mut self, mut losses: UnboundedReceiver<Lost>) -> Infallible {
         loop {
             let due = self

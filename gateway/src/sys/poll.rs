@@ -62,7 +62,7 @@ impl PollSet {
         }
     }
 
-    /// Waits until a descriptor is ready or `timeout` has passed (`None`: for ever). Returns how many are
+    /// Waits until a descriptor is ready or `timeout` has passed (`None`: forever). Returns how many are
     /// ready. A signal does not end the wait: what is not ready afterwards was seen not to be.
     ///
     /// # Errors
