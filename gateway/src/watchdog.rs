@@ -19,6 +19,8 @@ const PATIENCE: u32 = 10;
 const PATIENCE_AT_THE_END: u32 = 2;
 /// How long the last line of the log may take: what hangs may be the log.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the log's own thread has to write that line. It does not say when it has.
+const WRITING: Duration = Duration::from_millis(500);
 
 /// The data planes, and when each made a turn last.
 #[derive(Debug)]
@@ -101,6 +103,7 @@ fn abort(worker: usize) -> ! {
         tracing::error!(
             "data plane {worker} hangs: it makes no turn; aborting, so that the supervisor starts it again"
         );
+        thread::sleep(WRITING);
         let _ = said.send(());
     });
     let _ = heard.recv_timeout(LAST_WORDS);
