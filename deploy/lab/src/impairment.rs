@@ -142,9 +142,6 @@ impl Path {
             }
             return;
         };
-        if let Some(repairs) = &mut self.repairs {
-            repairs.pass(datagram, now);
-        }
         let mut bytes = datagram.to_vec();
         self.damage(&mut bytes);
         let jitter = self.random.below(micros(self.impairment.jitter) + 1);
@@ -155,6 +152,9 @@ impl Path {
         } else {
             due = due.max(self.last_due);
             self.last_due = due;
+        }
+        if let Some(repairs) = &mut self.repairs {
+            repairs.arrive(datagram, due);
         }
         if self.random.happens(self.impairment.duplicate) {
             self.counters.duplicated += 1;
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repair_takes_from_the_first_loss_until_the_same_bytes_pass() {
+    fn a_repair_takes_from_the_first_loss_until_the_same_bytes_arrive() {
         let mut path = Path::new(text("loss=100%"), 1);
         let at = Instant::from_micros;
         path.push(b"before", at(1));
@@ -340,7 +340,7 @@ mod tests {
         path.push(b"twice lost", at(1000));
         path.push(b"never repaired", at(2000));
         path.push(b"twice lost", at(3000));
-        path.set(Impairment::default());
+        path.set(text("delay=10ms"));
         for (datagram, time) in [
             (&b"before"[..], 4000),
             (b"twice lost", 5000),
@@ -351,7 +351,7 @@ mod tests {
         let repairs = path.repairs().unwrap();
         assert_eq!(
             (repairs.lost, repairs.times.as_slice()),
-            (2, &[Duration::from_millis(4)][..])
+            (2, &[Duration::from_millis(14)][..])
         );
     }
 

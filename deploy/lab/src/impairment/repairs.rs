@@ -1,4 +1,4 @@
-//! How long a lost datagram takes to pass after all: whoever repairs sends the very same bytes again.
+//! How long a lost datagram takes to arrive after all: whoever repairs sends the very same bytes again.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,12 +9,12 @@ use aoe_common::time::Instant;
 /// Losses kept while their repair is awaited; of more, repairs are not seen.
 const MOST_AWAITED: usize = 65_536;
 
-/// Losses, and the times until the same bytes passed.
+/// Losses, and the times until the same bytes arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Repairs {
     /// Datagrams lost; one that is lost again counts once.
     pub lost: u64,
-    /// From the first loss of a datagram until it passed, in the order in which they did.
+    /// From the first loss of a datagram until its arrival, in the order in which they were sent.
     pub times: Vec<Duration>,
     /// When a datagram, by its hash, was lost first.
     awaited: HashMap<u64, Instant>,
@@ -32,12 +32,12 @@ impl Repairs {
         }
     }
 
-    pub(super) fn pass(&mut self, datagram: &[u8], now: Instant) {
+    pub(super) fn arrive(&mut self, datagram: &[u8], due: Instant) {
         if self.awaited.is_empty() {
             return;
         }
         if let Some(lost) = self.awaited.remove(&hash(datagram)) {
-            self.times.push(now.saturating_since(lost));
+            self.times.push(due.saturating_since(lost));
         }
     }
 }

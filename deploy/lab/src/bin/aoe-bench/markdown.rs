@@ -275,7 +275,7 @@ fn repairs(out: &mut String, tables: &[&Table]) {
     }
     line(
         out,
-        "**From loss to repair**, at the relay, both directions and all loads together. Not repaired: what is not sent again, as probes and reports.\n",
+        "**From loss to arrival of its repair**, both directions and all loads together. Not repaired: what is not sent again, as probes and the second copy of a repair.\n",
     );
     let heads = ["loss each way", "p50", "p99", "repaired of lost"].map(str::to_owned);
     head(out, "segment, round trip, peer", &heads);

@@ -74,9 +74,9 @@ pub(crate) struct Repaired {
     pub(crate) peer: Peer,
     /// Datagrams lost, in both directions.
     pub(crate) lost: u64,
-    /// Those whose very bytes passed later. What is not sent again: probes, reports, questions for what is missing.
+    /// Those whose very bytes arrived later. Others are not sent again: probes, second copies of a repair.
     pub(crate) repaired: u64,
-    /// Median time from loss to repair.
+    /// Median time from loss to arrival.
     pub(crate) p50_us: f64,
     /// The same of the slowest hundredth.
     pub(crate) p99_us: f64,

@@ -31,11 +31,11 @@ pub(super) fn goals(tables: &[Table]) -> Vec<Goal> {
     goals
 }
 
-/// Two round trips, for a repair may be lost as well, and what it takes to notice.
+/// At least one and a half round trips: the next record, the question, the repair. The slowest have lost one of them.
 fn of_repairs(bad: &Table, round_trip: u32) -> Option<Goal> {
     let ours = bad.repairs.iter().find(|repairs| repairs.peer == Peer::Ours)?;
     let what = format!(
-        "segment {}, RTT {round_trip} ms: 1 % loss, from loss to repair, p99",
+        "segment {}, RTT {round_trip} ms: 1 % loss, from loss to arrival, p99",
         bad.setting.segment_mtu
     );
     MILLIS.at_most(&what, Some(ours.p99_us / 1e3), f64::from(round_trip) * 2.4 + 2.0)
