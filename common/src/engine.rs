@@ -350,6 +350,12 @@ impl Engine {
         self.exit.disable_order_guard();
     }
 
+    /// How many requests the exit keeps, at its targets and before.
+    #[cfg(feature = "fuzzing")]
+    pub fn requests_at_exit(&self) -> usize {
+        self.exit.requests()
+    }
+
     /// One frame's way from a segment: parse, then the edge (requests) or the exit (responses).
     fn route_frame(
         &mut self,

@@ -169,6 +169,12 @@ impl Exit {
         self.order = OrderGuard::Off;
     }
 
+    /// How many requests it keeps.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn requests(&self) -> usize {
+        self.pending.len()
+    }
+
     /// This peer knows nothing of our exports: a new session, or another process.
     pub(crate) fn inform(&mut self, peer: PeerId) {
         for export in &mut self.exports {

@@ -256,6 +256,12 @@ impl PendingTable {
         self.occupied == 0
     }
 
+    /// How many requests there are.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn len(&self) -> usize {
+        self.occupied
+    }
+
     pub(crate) fn push_back(&mut self, list: &mut List, slot: SlotId) {
         list.push_back(&mut self.links, slot);
     }

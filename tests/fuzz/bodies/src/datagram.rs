@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aoe_common::time::Instant;
-
 use crate::input::Input;
+use crate::pair::Pair;
 use crate::world::{Gateway, address};
 
 /// Hands a gateway that is calling its peer a list of datagrams: a byte of choices, a length, the bytes.
@@ -14,21 +13,23 @@ use crate::world::{Gateway, address};
 /// If the gateway panics, answers with more than it was sent, or says anything on a segment because of it.
 pub fn datagram(data: &[u8]) {
     let mut input = Input::new(data);
-    let mut gateway = Gateway::start(input.byte() & 1, 0, Instant::from_micros(1));
-    gateway.call();
+    let side = input.byte() & 1;
+    let mut pair = Pair::start();
+    pair.act(side, Gateway::call);
     while !input.is_empty() {
         let choices = input.byte();
         if choices & 0xf0 != 0 {
-            gateway.wait(Duration::from_millis(250) * u32::from(choices >> 4));
+            let time = Duration::from_millis(250) * u32::from(choices >> 4);
+            pair.act(side, |gateway| gateway.wait(time));
         }
         let from = match choices & 3 {
-            0 => address(1 - gateway.side),
-            1 => address(gateway.side),
+            0 => address(1 - side),
+            1 => address(side),
             2 => SocketAddr::from(([198, 51, 100, choices], 1)),
             _ => SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(choices)], 34978)),
         };
         let bytes = input.block();
-        let emitted = gateway.datagram(from, bytes);
+        let emitted = pair.act(side, |gateway| gateway.datagram(from, bytes));
         let answered: usize = emitted.datagrams.iter().map(Vec::len).sum();
         assert!(
             answered <= bytes.len(),
@@ -37,4 +38,6 @@ pub fn datagram(data: &[u8]) {
         );
         assert!(emitted.frames.is_empty());
     }
+    pair.befriend(side);
+    pair.serve_friend(side, Duration::from_secs(1));
 }

@@ -46,11 +46,14 @@ struct Account {
 /// an initiator hears an answer it did not ask for, or of a success that no target reported.
 pub fn engine(data: &[u8]) {
     let mut input = Input::new(data);
-    let mut pair = if input.byte() & 1 == 0 {
+    let choices = input.byte();
+    let mut pair = if choices & 1 == 0 {
         Pair::established()
     } else {
         Pair::start()
     };
+    let friendly = choices >> 1 & 1;
+    pair.befriend(friendly);
     let mut account = Account::default();
     for _ in 0..MAX_OPERATIONS {
         if input.is_empty() {
@@ -59,6 +62,9 @@ pub fn engine(data: &[u8]) {
         operate(&mut pair, &mut account, &mut input);
         account.compare(&mut pair);
     }
+    // Until it is clear who is a peer's new process, who is a target, and which disk it is.
+    pair.serve_friend(friendly, Duration::from_secs(60));
+    account.compare(&mut pair);
     pair.wait(Duration::from_secs(60));
     account.compare(&mut pair);
 }

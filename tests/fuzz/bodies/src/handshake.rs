@@ -104,7 +104,7 @@ fn bounded(asked: &[u8], answers: &[Vec<u8>]) {
 }
 
 /// What anybody can do who knows the receiver's public key.
-fn fit_mac1(side: u8, message: &mut [u8]) {
+pub(crate) fn fit_mac1(side: u8, message: &mut [u8]) {
     let Some(body_len) = message.len().checked_sub(MACS_LEN) else {
         return;
     };

@@ -20,11 +20,15 @@ mod config;
 mod datagram;
 mod engine;
 mod frame;
+mod friend;
 mod handshake;
 mod input;
 mod pair;
 mod payload;
+#[cfg(test)]
+mod seeds;
 mod station;
+mod work;
 mod world;
 
 pub use config::config;

@@ -15,19 +15,41 @@ const STALE: u8 = 0xee;
 const INITIATORS: u8 = 3;
 /// Operations of one input; more only take time.
 const MAX_OPERATIONS: usize = 400;
+/// A second peer is served after so many operations, and at the end.
+const SERVED_EVERY: usize = 48;
+/// Seconds for which an exit keeps a request of a silent target at most, and some.
+const KEPT: u32 = 90;
 
 /// Hands a gateway with a session, a target and an import payloads that its peer did seal, while its own target
 /// and initiators go on as ever.
 ///
 /// # Panics
 /// If the gateway panics, if any frame it emits is one that its configuration does not allow (see the checks in
-/// `world`), or if somebody who asked nothing is answered.
+/// `world`), if somebody who asked nothing is answered, if a second peer is not served in its turn, or if requests are kept
+/// forever.
 pub fn payload(data: &[u8]) {
+    let side = data.first().map_or(0, |byte| byte & 1);
+    let mut pair = play(data, |pair, operations| match operations {
+        0 => pair.befriend(side),
+        n if n % SERVED_EVERY == 0 => pair.serve_friend_in_its_turn(side),
+        _ => {}
+    });
+    pair.serve_friend_in_its_turn(side);
+    for _ in 0..KEPT {
+        pair.act(side, |gateway| gateway.wait(Duration::from_secs(1)));
+    }
+    let left = pair.gateway(side).engine.requests_at_exit();
+    assert_eq!(left, 0, "requests are kept forever");
+}
+
+/// Two gateways that go through all that `data` spells; `before` is called before each operation with its number.
+pub(crate) fn play(data: &[u8], before: impl Fn(&mut Pair, usize)) -> Pair {
     let mut input = Input::new(data);
     let mut pair = Pair::established();
     let mut asked = HashSet::new();
     let side = input.byte() & 1;
-    for _ in 0..MAX_OPERATIONS {
+    for operations in 0..MAX_OPERATIONS {
+        before(&mut pair, operations);
         if input.is_empty() {
             break;
         }
@@ -42,9 +64,7 @@ pub fn payload(data: &[u8]) {
             );
         }
     }
-    for _ in 0..40 {
-        pair.act(side, |gateway| gateway.wait(Duration::from_secs(1)));
-    }
+    pair
 }
 
 fn operate(pair: &mut Pair, side: u8, asked: &mut HashSet<MacAddr>, input: &mut Input<'_>) {
@@ -101,8 +121,11 @@ fn operate(pair: &mut Pair, side: u8, asked: &mut HashSet<MacAddr>, input: &mut 
             let (export, import, initiator) = (input.byte(), input.byte(), input.byte() % INITIATORS);
             let mut payload = vec![1, 0, 0, 0, 0, export, 0, import];
             payload.extend_from_slice(&initiator_mac(initiator).0);
-            payload.extend_from_slice(&[0; 12]);
             let (opcode, sectors, lba) = (input.byte(), input.byte() % 4, input.byte());
+            payload.extend_from_slice(&u64::from(lba).to_be_bytes());
+            // Captured just now: both clocks go alike.
+            let captured = pair.gateway(side).now.as_micros() & u64::from(u32::MAX);
+            payload.extend_from_slice(&u32::try_from(captured).unwrap().to_be_bytes());
             let way = (initiator_mac(initiator), own_mac(side, IMPORTS));
             let frame = ata_request(way, IMPORT, Tag(lba.into()), opcode, sectors, lba);
             payload.extend_from_slice(&frame[14..]);
@@ -122,7 +145,9 @@ fn operate(pair: &mut Pair, side: u8, asked: &mut HashSet<MacAddr>, input: &mut 
 
 fn say(pair: &mut Pair, side: u8, payload: &[u8]) {
     let input = |gateway: &mut Gateway| {
-        gateway.act(|engine, now, out| engine.handle_authentic_payload(PEER, payload, now, out))
+        gateway.act_on(payload.len(), |engine, now, out| {
+            engine.handle_authentic_payload(PEER, payload, now, out)
+        })
     };
     pair.act(side, input);
 }

@@ -1,7 +1,7 @@
 //! Two gateways and what is around them: each has an export on segment 0 and the other's export on segment 1.
 //!
 //! Gateway 0 knows where gateway 1 lives; its export may be written, that of gateway 1 only read, and only by the
-//! first two initiators. Whatever a gateway emits is checked here, once for all bodies.
+//! first two initiators. A friend of either may read. Whatever a gateway emits is checked here, once for all bodies.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -22,13 +22,16 @@ use aoe_common::time::Instant;
 use aoe_keys::{PublicKey, SecretKey};
 
 use crate::station::target_mac;
+use crate::work::Budget;
 
 /// Where exports are.
 pub(crate) const EXPORTS: SegmentId = SegmentId(0);
 /// Where imports are presented.
 pub(crate) const IMPORTS: SegmentId = SegmentId(1);
-/// The only peer of each.
+/// The other gateway, as each of the two counts its peers.
 pub(crate) const PEER: PeerId = PeerId(0);
+/// The friend of gateway 0, a third gateway which behaves; that of gateway 1 is the next one. See `friend`.
+pub(crate) const FRIEND: u8 = 2;
 /// Every target.
 pub(crate) const TARGET: Address = Address { shelf: 7, slot: 3 };
 /// Every import.
@@ -36,8 +39,6 @@ pub(crate) const IMPORT: Address = Address { shelf: 107, slot: 4 };
 
 const PATH_MTU: u16 = 1280;
 const LONGEST_DATAGRAM: usize = PATH_MTU as usize - 28;
-/// More events than this are never kept.
-const MAX_EVENTS: usize = 1024;
 
 /// One gateway, its clock, and what it says.
 pub(crate) struct Gateway {
@@ -47,6 +48,7 @@ pub(crate) struct Gateway {
     pub(crate) states: [SegmentState; 2],
     /// Events of all time, the last ones first lost.
     pub(crate) events: VecDeque<Event>,
+    budget: Budget,
     out: Output,
 }
 
@@ -54,7 +56,10 @@ pub(crate) struct Gateway {
 #[derive(Default)]
 pub(crate) struct Emitted {
     pub(crate) frames: Vec<(SegmentId, Vec<u8>)>,
+    /// For the other gateway, or whoever asked.
     pub(crate) datagrams: Vec<Vec<u8>>,
+    /// For the friend.
+    pub(crate) friendly: Vec<Vec<u8>>,
 }
 
 impl Gateway {
@@ -68,6 +73,7 @@ impl Gateway {
             now,
             states: [SegmentState::Down; 2],
             events: VecDeque::new(),
+            budget: Budget::default(),
             out: Output::default(),
         };
         for segment in [EXPORTS, IMPORTS] {
@@ -76,36 +82,49 @@ impl Gateway {
         gateway
     }
 
-    /// Hands the engine one input and takes what it makes of it.
+    /// Hands the engine one input without bytes and takes what it makes of it.
     pub(crate) fn act(&mut self, input: impl FnOnce(&mut Engine, Instant, &mut Output)) -> Emitted {
+        self.act_on(0, input)
+    }
+
+    /// Hands the engine one input of so many bytes and takes what it makes of it.
+    pub(crate) fn act_on(
+        &mut self,
+        len: usize,
+        input: impl FnOnce(&mut Engine, Instant, &mut Output),
+    ) -> Emitted {
         input(&mut self.engine, self.now, &mut self.out);
         self.engine.flush(self.now, &mut self.out);
         let emitted = self.take();
-        let mut heard = 0;
+        let mut events = 0;
         while let Some(event) = self.engine.poll_event() {
             assert!(!event.to_string().is_empty());
-            heard += 1;
+            events += 1;
             if self.events.len() == 64 {
                 self.events.pop_front();
             }
             self.events.push_back(event);
         }
-        assert!(heard <= MAX_EVENTS);
+        self.budget.spend(len, &self.engine, events, &emitted);
         emitted
     }
 
     pub(crate) fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) -> Emitted {
         let path = Path::new(0, from);
-        self.act(|engine, now, out| engine.handle_datagram(path, &mut bytes.to_vec(), now, out))
+        self.act_on(bytes.len(), |engine, now, out| {
+            engine.handle_datagram(path, &mut bytes.to_vec(), now, out)
+        })
     }
 
     pub(crate) fn frame(&mut self, segment: SegmentId, bytes: &[u8]) -> Emitted {
-        self.act(|engine, now, out| engine.handle_frame(segment, bytes, now, now, out))
+        self.act_on(bytes.len(), |engine, now, out| {
+            engine.handle_frame(segment, bytes, now, now, out)
+        })
     }
 
     /// Calls the peer at its address.
     pub(crate) fn call(&mut self) -> Emitted {
-        let path = Path::new(0, address(1 - self.side));
+        let path = Path::new(0, address(peer_of(self.side)));
         self.act(|engine, now, out| engine.set_endpoint(PEER, vec![path], now, out))
     }
 
@@ -131,6 +150,7 @@ impl Gateway {
             let more = self.act(Engine::handle_timeout);
             emitted.frames.extend(more.frames);
             emitted.datagrams.extend(more.datagrams);
+            emitted.friendly.extend(more.friendly);
         }
         panic!("{:?} stays due at {:?}", self.engine.deadline(), self.now);
     }
@@ -147,7 +167,11 @@ impl Gateway {
             assert!(train.datagrams().count() <= TRAIN_MAX_DATAGRAMS);
             for datagram in train.datagrams() {
                 assert!((1..=4).contains(&datagram[0]) && datagram.len() >= 32);
-                emitted.datagrams.push(datagram.to_vec());
+                if train.path.remote == address(FRIEND + self.side) {
+                    emitted.friendly.push(datagram.to_vec());
+                } else {
+                    emitted.datagrams.push(datagram.to_vec());
+                }
             }
         }
         self.out.clear();
@@ -214,6 +238,14 @@ impl Gateway {
     }
 }
 
+/// Whom gateway `side` knows as [`PEER`].
+fn peer_of(side: u8) -> u8 {
+    match side {
+        0 | 1 => 1 - side,
+        friend => friend - FRIEND,
+    }
+}
+
 /// Where gateway `side` lives on the wire.
 pub(crate) fn address(side: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, side + 1], 34978))
@@ -233,7 +265,7 @@ fn secret_key(side: u8) -> SecretKey {
     SecretKey::from_bytes([side + 1; 32])
 }
 
-fn config(side: u8) -> GatewayConfig {
+pub(crate) fn config(side: u8) -> GatewayConfig {
     let segment = |name: &str| SegmentConfig {
         name: name.to_owned(),
     };
@@ -252,36 +284,50 @@ fn config(side: u8) -> GatewayConfig {
             ConfigString::Read
         },
     };
-    let peer = PeerConfig {
-        name: "other".to_owned(),
-        key: public_key(1 - side),
+    let allow_friend = Allow {
+        peer: PeerId(1),
+        access: Access::ReadOnly,
+        initiators: None,
+        config_string: ConfigString::Read,
+    };
+    let export = ExportConfig {
+        name: "disk".to_owned(),
+        segment: EXPORTS,
+        target: TARGET,
+        target_mac: None,
+        safety: aoe_common::config::ExportSafety::default(),
+        allow: vec![allow, allow_friend],
+    };
+    let peer = |side: u8, endpoint| PeerConfig {
+        name: format!("peer {side}"),
+        key: public_key(side),
         psk: None,
-        endpoint: if side == 0 {
-            Endpoint::Known
-        } else {
-            Endpoint::Unknown
-        },
+        endpoint,
         endpoint_pinned: false,
-        protection: if side == 0 {
+        protection: if side == 1 {
             vec![Protection::Encrypt, Protection::Authenticate]
         } else {
             vec![Protection::Authenticate, Protection::Encrypt]
         },
         path_mtu: PathMtu::Fixed(PATH_MTU),
     };
+    let called = if side == 1 {
+        Endpoint::Unknown
+    } else {
+        Endpoint::Known
+    };
+    let mut peers = vec![peer(peer_of(side), called)];
+    let mut exports = Vec::new();
+    if side < FRIEND {
+        peers.push(peer(FRIEND + side, Endpoint::Unknown));
+        exports.push(export);
+    }
     GatewayConfig {
         name: format!("gateway {side}"),
         secret: secret_key(side),
         segments: vec![segment("targets"), segment("initiators")],
-        peers: vec![peer],
-        exports: vec![ExportConfig {
-            name: "disk".to_owned(),
-            segment: EXPORTS,
-            target: TARGET,
-            target_mac: None,
-            safety: aoe_common::config::ExportSafety::default(),
-            allow: vec![allow],
-        }],
+        peers,
+        exports,
         imports: vec![ImportConfig {
             peer: PEER,
             export: "disk".to_owned(),
