@@ -110,8 +110,8 @@ fn per_frame(c: &mut Criterion) {
 fn growth(c: &mut Criterion) {
     let peers = [1, 8, 64].map(|peers| (format!("{peers} peers"), Plan { peers, ..ALONE }));
     let exports = [1, 16, 256].map(|exports| (format!("{exports} exports"), Plan { exports, ..ALONE }));
-    // A tag can number 65 536 requests, and a target has 65 535 buffers; the batch that is measured is among them.
-    let waiting = [1, 64, 1024, 16_384, 65_536 - 2 * BATCH]
+    // An exit keeps 65 536 requests, and of these an initiator has 2048, and no more than its peer has left.
+    let waiting = [1, 64, 1024, 16_384, 30 * 2048]
         .map(|waiting| (format!("{waiting} pending"), Plan { waiting, ..ALONE }));
     for (id, plan) in peers.into_iter().chain(exports).chain(waiting) {
         let mut world = World::new(plan);
