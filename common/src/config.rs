@@ -206,7 +206,7 @@ pub enum OnTargetTimeout {
     Error,
 }
 
-/// What to do when an address may be that of two disks. It is told of in any case.
+/// What to do when an address may be that of two disks. It is logged in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnConflict {
     /// Nothing else.

@@ -92,7 +92,7 @@ impl Refusal {
         })
     }
 
-    /// What is to be done, by whoever decides what is allowed.
+    /// What to do, for the admin who decides what is allowed.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Refusal::Initiator => {

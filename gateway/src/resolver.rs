@@ -133,7 +133,7 @@ async fn look_up(
 }
 
 /// The addresses of an endpoint as they are now. An interface in it is looked up each time, for it has another index
-/// once it was made anew.
+/// once it was made again.
 async fn addresses(endpoint: &str) -> io::Result<Vec<SocketAddr>> {
     let Some((address, interface, port)) = scoped(endpoint) else {
         return Ok(lookup_host(endpoint).await?.collect());

@@ -227,7 +227,7 @@ fn an_exit_that_was_told_to_end_leaves_no_answers_to_the_next_one() {
     restarted_by(Signal::SIGTERM);
 }
 
-/// What the target answers while the exit waits for it reaches whoever asked.
+/// What the target answers while the exit waits for it reaches the initiator that asked.
 #[test]
 fn an_exit_that_is_told_to_end_passes_on_what_its_target_has() {
     play(|stage| {

@@ -13,7 +13,7 @@ use crate::tunnel::update::{ExportState, Identity, TargetState};
 
 /// How long the MTU of the segment has been as it is before a read whose answer does not fit is refused.
 ///
-/// An initiator sends a request at its size forever, and what fits may come back: a network card that is set up anew, a
+/// An initiator sends a request at its size forever, and what fits may come back: a network card that is set up again, a
 /// host that has just started. An error would make final what was passing. But after 180 s the Linux driver gives the
 /// whole device up for one read that is not answered; before that an error is less harm.
 const SETTLED: Duration = Duration::from_secs(120);

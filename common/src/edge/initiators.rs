@@ -1,11 +1,12 @@
 //! Who uses an import, and what each is owed.
 //!
-//! All requests to an import are numbered in one sequence, in the order of capture and whoever sent them: an initiator
-//! with two network cards sends copies of one request from two MACs, and one initiator may write what another wrote.
+//! All requests to an import are numbered in one sequence, in the order of capture, whichever initiator sent them: an
+//! initiator with two network cards sends copies of one request from two MACs, and one initiator may write what another
+//! wrote.
 //!
 //! Every initiator has a ledger of its own, so that none fills that of another. There are only so many; one is given to
 //! somebody else when its owner has been silent for long, and not before. Those who find no free one share a ledger:
-//! whoever floods a segment with sources that do not exist makes newcomers suffer, and not those who are at work.
+//! a flood of sources that do not exist makes newcomers suffer, and not those who are at work.
 
 use std::time::Duration;
 

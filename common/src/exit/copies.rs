@@ -3,7 +3,7 @@
 use crate::time::Instant;
 
 /// Most copies of one request. Behind the first few there are two seconds between them, so it is one that was asked for
-/// two minutes in vain.
+/// two minutes without an answer.
 const MOST: u8 = 64;
 /// Newest copies of which it is known when they were sent.
 const TIMED: usize = 4;

@@ -4,7 +4,7 @@
 //! and their descendants leave address and flags as they came. The specification does not ask for that, and a drive of
 //! its own makes of the address what it likes. So what a target repeats is learnt from the target: once it has repeated
 //! [`PROOF`] times in a row what it was asked, an answer that does not is not believed, and the request stays. One that
-//! is not believed [`DISPROOF`] times in a row is another target, or has another way now, and everything is learnt anew.
+//! is not believed [`DISPROOF`] times in a row is another target, or has another way now, and everything is learnt again.
 
 use super::pending::Asked;
 use super::span::Span;

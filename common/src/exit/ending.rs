@@ -1,5 +1,5 @@
-//! The last second of a process: what is at a target is waited for, so that its answer goes to whoever asked and not to
-//! the next process, and nothing is sent any more.
+//! The last second of a process: what is at a target is waited for, so that its answer goes to the initiator that asked
+//! and not to the next process, and nothing is sent any more.
 
 use super::table::SlotId;
 use super::{Exit, Hands};

@@ -11,7 +11,7 @@
 //! are chained by block of sectors, newest first, so it does not matter how many others there are. Where too many lie
 //! near, it counts as late unseen. When an entry leaves, for its age or for lack of room, the floor of the zones of the
 //! disk that it touches rises to it: below that everything is late there, so forgetting never lets a stale write
-//! through. Zones keep whoever writes very much in one place from making others late elsewhere.
+//! through. Zones keep one that writes very much in one place from making others late elsewhere.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -161,7 +161,7 @@ impl Guard {
         }
     }
 
-    /// Whoever numbers begins anew.
+    /// Its numbers begin again.
     pub(crate) fn restart(&mut self) {
         self.highest = 0;
         for write in &mut self.writes {

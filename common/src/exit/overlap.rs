@@ -228,7 +228,7 @@ impl Overlaps {
         }
     }
 
-    /// Whether this is a read and a write near by was accepted after it: its answer is too old for whoever asks now.
+    /// Whether this is a read and a write near by was accepted after it: its answer is too old for one that asks now.
     pub(crate) fn is_overtaken(&self, slot: SlotId) -> bool {
         self.entries.get(usize::from(slot.0)).is_some_and(|entry| {
             let written = |at: &u32| self.blocks.get(*at as usize).map_or(0, |block| block.written);

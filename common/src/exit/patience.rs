@@ -1,4 +1,4 @@
-//! How long anything may take: timers, and what is let go of.
+//! How long anything may take: timers, and what is released.
 
 use std::time::Duration;
 
@@ -193,7 +193,7 @@ impl Exit {
     }
 
     /// The peer process is another one: what the old one asked is not sent any more, and its answers go nowhere, for
-    /// the new one numbers its imports anew. What is at a target already still holds what overlaps it.
+    /// the new one numbers its imports again. What is at a target already still holds what overlaps it.
     pub(crate) fn forget(&mut self, peer: PeerId, hands: &mut Hands<'_, '_>) {
         let theirs = |pending: &Pending| pending.origin.is_some_and(|origin| origin.peer == peer);
         let slots: Vec<(SlotId, Stage, u8)> = self

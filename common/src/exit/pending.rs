@@ -1,4 +1,4 @@
-//! One request that the exit has accepted and not let go of.
+//! One request that the exit has accepted and not released.
 
 use super::copies::Copies;
 use super::flow::FlowId;

@@ -15,7 +15,7 @@ use crate::time::Instant;
 
 /// How long an answer to IDENTIFY is waited for, at least.
 const ANSWER: Duration = Duration::from_millis(250);
-/// Questions in vain after which a target that never answered one is used without.
+/// Unanswered questions after which a target that never answered one is used without.
 const TRIES: u8 = 4;
 /// How often it is asked without a reason.
 const EVERY: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ pub(crate) struct Recognition {
     second: Option<Second>,
 }
 
-/// Whether requests may go to whoever answers now.
+/// Whether requests may go to the station that answers now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// It has to be asked first.

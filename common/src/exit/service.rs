@@ -231,13 +231,13 @@ impl Exit {
         Some(origin)
     }
 
-    /// Lets go of a request that is in no list, for this reason.
+    /// Releases a request that is in no list, for this reason.
     pub(super) fn shed(&mut self, slot: SlotId, reason: DropReason, hands: &mut Hands<'_, '_>) {
         hands.io.telemetry.drop(reason);
         self.release(slot, hands.io.now);
     }
 
-    /// Lets go of a request that is in no list; what it held may go. A write of which a copy may be at the target stays
+    /// Releases a request that is in no list; what it held may go. A write of which a copy may be at the target stays
     /// until that cannot be, and holds other writes.
     pub(super) fn release(&mut self, slot: SlotId, now: Instant) {
         self.disown(slot);

@@ -1,4 +1,4 @@
-//! Requests that the exit has accepted and not let go of, found by slot and by what they touch.
+//! Requests that the exit has accepted and not released, found by slot and by what they touch.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -207,7 +207,7 @@ impl PendingTable {
         self.overlaps.drain(slot, freed);
     }
 
-    /// Lets go of a request that is in no list any more. Adds to `freed` what waited for it and nothing else.
+    /// Releases a request that is in no list any more. Adds to `freed` what waited for it and nothing else.
     pub(crate) fn release(&mut self, slot: SlotId, freed: &mut Vec<SlotId>) {
         let Some(entry) = self.slots.get_mut(usize::from(slot.0)) else {
             return;

@@ -21,7 +21,7 @@
 //! are used in turn, and at least 4096 are free, so a tag comes back only after 4096 × 16 384 copies: at 200,000 a
 //! second after more than five minutes, ten times as long as an answer is waited for.
 //!
-//! A process that was started anew has another key. The answers that a target still owes the one before it are opened to
+//! A restarted process has another key. The answers that a target still owes the one before it are opened to
 //! any of 2^30 numbers, so one of them fits one of `n` copies that are waited for with a probability of `n` / 2^30, and
 //! then it still has to be from the right target, of the right length and about the right sectors.
 

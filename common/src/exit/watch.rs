@@ -1,7 +1,7 @@
 //! What is known of one target, and when it was last heard.
 //!
 //! Requests go to one MAC. Another one takes its place only after the first was asked [`PATIENCE`] times and answered
-//! nothing, whoever speaks meanwhile: an idle target is silent, and so is one whose segment was away.
+//! nothing, no matter who speaks meanwhile: an idle target is silent, and so is one whose segment was away.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Questions without an answer before a target counts as gone.
 const PATIENCE: u8 = 3;
-/// Questions in vain after which a target that never answered is told of.
+/// Unanswered questions after which a target that never answered is logged.
 const NEVER_THERE: u8 = 10;
 /// A target is asked this often while somebody else answers for it and it has been silent for [`IDLE`].
 const CHALLENGE_EVERY: Duration = Duration::from_millis(500);

@@ -25,7 +25,7 @@ use crate::tunnel::update::TargetInfo;
 
 /// A disk that grows again and again is logged at most this often.
 const GROWTH_EVENT_EVERY: Duration = Duration::from_secs(60);
-/// What a target says anew is logged at most this often: its segment is not authenticated.
+/// What a target says again is logged at most this often: its segment is not authenticated.
 const CHANGE_EVENT_EVERY: Duration = Duration::from_secs(1);
 
 impl Exit {

@@ -107,7 +107,7 @@ impl Ways {
         self.writes.iter().all(|writes| *writes == 0)
     }
 
-    /// A peer process is another one, and numbers anew. What the old one wrote still counts for other ways.
+    /// A peer process is another one, and its numbers begin again. What the old one wrote still counts for other ways.
     pub(crate) fn restart(&mut self, peer: PeerId) {
         let theirs = self.known.iter_mut().filter(|known| known.way.peer == peer);
         theirs.for_each(|known| known.guard.restart());

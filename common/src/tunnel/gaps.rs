@@ -181,7 +181,7 @@ impl Gaps {
         std::mem::take(&mut self.given_up)
     }
 
-    /// What the sender is to be told now, if anything; whoever calls this sends it. What is too much for one report is
+    /// What the sender is to be told now, if anything; the caller sends it. What is too much for one report is
     /// in the next.
     pub(crate) fn report(&mut self, session: u32, pace: Pace, now: Instant) -> Option<Report> {
         while let Some(oldest) = self.marks.front().filter(|mark| mark.noticed + MAX_AGE <= now) {

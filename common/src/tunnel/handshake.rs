@@ -82,9 +82,9 @@ pub(crate) struct Dial {
     noise: Box<HandshakeState>,
     /// Our index of the session to be.
     pub(crate) local_index: u32,
-    /// Known to us and to whoever could read our call.
+    /// Known to us and to those who could read our call.
     pub(crate) answer_key: [u8; MAC_LEN],
-    /// Answers computed in vain.
+    /// Answers computed that did not fit.
     pub(crate) failures: u32,
 }
 

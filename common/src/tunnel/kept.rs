@@ -40,7 +40,7 @@ pub(crate) enum Wanted<'a> {
     TooLong(&'a [u8]),
     /// It was sent too short a time ago.
     UnderWay,
-    /// It is not sent again: a probe, or packed anew before.
+    /// It is not sent again: a probe, or packed again before.
     Abandoned,
     /// It is not kept any more.
     Gone,
@@ -103,7 +103,7 @@ impl Kept {
     }
 
     /// A record, unless it was first sent less than `least_age` ago, or sent again less than `pause` ago. Who gets it
-    /// sends it, or, if it is longer than `longest`, packs anew what is in it: then it is gone.
+    /// sends it, or, if it is longer than `longest`, packs again what is in it: then it is gone.
     pub(crate) fn take_record(
         &mut self,
         counter: u64,

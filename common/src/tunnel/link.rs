@@ -29,7 +29,7 @@ use crate::time::Instant;
 
 /// A peer that owes us an answer this long is asked by a ping.
 pub(crate) const ASK_AFTER: Duration = Duration::from_secs(1);
-/// A peer that owes us an answer this long is called anew: perhaps it was restarted. No peer with a session is
+/// A peer that owes us an answer this long is called again: perhaps it was restarted. No peer with a session is
 /// called earlier, but to change its keys.
 pub(crate) const REDIAL_AFTER: Duration = Duration::from_secs(3);
 /// A peer that owes us an answer this long is gone.

@@ -33,7 +33,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_millis(10);
 /// A size that was confirmed is not doubted again this soon: loss alone takes long records too.
 const TRUST: Duration = Duration::from_millis(100);
-/// Changes are told of at most this often.
+/// Changes are logged at most this often.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// The path MTU towards one peer.
@@ -403,7 +403,7 @@ mod tests {
         let mut path = Path::new(1500);
         path.run_for(Duration::from_secs(20));
         assert!(path.found.news(path.now).is_some());
-        // The peer is called anew, and silent.
+        // The peer is called again, and silent.
         path.carries = 0;
         path.found.moved(path.now);
         path.run_for(Duration::from_secs(100));

@@ -188,7 +188,7 @@ impl PeerClock {
         Some(Duration::from_micros(age))
     }
 
-    /// A request looked too old, or has no age: perhaps the clock has to be read anew.
+    /// A request looked too old, or has no age: perhaps the clock has to be read again.
     pub(crate) fn doubt(&mut self) {
         self.is_doubted = true;
     }

@@ -80,7 +80,7 @@ enum Flow {
 const LONGEST_TURN: Duration = Duration::from_millis(500);
 
 /// How long the end waits for what targets have to answer: much longer than a disk usually takes, and short enough for
-/// whoever waits for the process to end.
+/// those who wait for the process to end.
 const DRAIN_FOR: Duration = Duration::from_secs(1);
 
 impl Driver {
@@ -240,7 +240,7 @@ impl Driver {
                     }
                 }
                 Command::LogCounters => self.log_counters(),
-                // Whoever says it twice does not want to wait.
+                // An admin who says it twice does not want to wait.
                 Command::Shutdown if self.ends_at.is_some() => return Flow::End,
                 Command::Shutdown => {
                     self.ends_at = Some(now + DRAIN_FOR);

@@ -65,7 +65,7 @@ impl Moment {
         turn: 0,
     };
 
-    /// Whether whoever did the other thing can have known of this one.
+    /// Whether the host that did the other thing can have known of this one.
     fn precedes(self, other: Moment) -> bool {
         match self.host {
             None => true,

@@ -64,7 +64,7 @@ impl Link {
         (DIAL_FIRST * 2u32.pow(doubled)).min(DIAL_LONGEST)
     }
 
-    /// Whether the peer owes us an answer for so long that it is called anew.
+    /// Whether the peer owes us an answer for so long that it is called again.
     fn is_silent(&self, now: Instant) -> bool {
         self.owes_since
             .is_some_and(|since| now.saturating_since(since) >= REDIAL_AFTER)

@@ -18,7 +18,7 @@ use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::session::{Agreed, Session};
 use crate::tunnel::sessions::Answered;
 
-/// Answers to one call computed in vain. Nobody but the peer can make one that is computed.
+/// Most answers to one call that are computed and do not fit. Nobody but the peer can make one that is computed.
 const MAX_FAILURES: u32 = 4;
 /// Calls of one peer that are answered in a second. An honest one calls once in a second.
 const CALLS_PER_SECOND: u32 = 10;
@@ -77,7 +77,7 @@ impl Links {
             };
             io.telemetry.raise(io.now, About::Session(peer), silent);
         }
-        // Also at the first call to a peer that fell silent: it may have moved, or a device of ours was made anew.
+        // Also at the first call to a peer that fell silent: it may have moved, or a device of ours was made again.
         let resolve = attempt % 3 == 2 || attempt == 0 && link.sessions.current.is_some();
         if resolve && link.endpoint == Endpoint::Known {
             io.telemetry.event(Event::EndpointNeeded(peer));
@@ -202,7 +202,7 @@ impl Links {
         let dial = dial
             .filter(|dial| dial.local_index == receiver)
             .ok_or(DropReason::HandshakeUnsolicited)?;
-        // Whoever sees our calls and knows our public key can make the rest of an answer. Before any arithmetic:
+        // Anyone who sees our calls and knows our public key can make the rest of an answer. Before any arithmetic:
         if !macs::is_marked(datagram, &dial.answer_key) {
             return Err(DropReason::HandshakeForged);
         }

@@ -28,7 +28,7 @@ use crate::tunnel::record::HEADER_LEN;
 
 /// What a challenge asks for.
 pub(super) const TOKEN_LEN: usize = 8;
-/// A peer's changes of address are told of at most this often.
+/// A peer's changes of address are logged at most this often.
 const MOVE_EVENT_EVERY: Duration = Duration::from_millis(250);
 
 impl Links {
@@ -110,8 +110,8 @@ impl Link {
         }
     }
 
-    /// Call number `attempt` was answered. Whoever answers from where we called is there; an answer from elsewhere may have
-    /// been sent on, and the first record from there is answered by a challenge.
+    /// Call number `attempt` was answered. A peer that answers from where we called is there; an answer from elsewhere may
+    /// have been sent on, and the first record from there is answered by a challenge.
     pub(super) fn answered_from(&mut self, path: Path, attempt: u32, io: &mut Io<'_>) {
         let called = self.ways().any(|way| way.same_way(path)).then_some(path);
         let unknown = self.path.is_none();

@@ -1,4 +1,4 @@
-//! How long a lost datagram takes to arrive after all: whoever repairs sends the very same bytes again.
+//! How long a lost datagram takes to arrive after all: a repair is the very same bytes again.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

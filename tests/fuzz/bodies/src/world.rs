@@ -56,7 +56,7 @@ pub(crate) struct Gateway {
 #[derive(Default)]
 pub(crate) struct Emitted {
     pub(crate) frames: Vec<(SegmentId, Vec<u8>)>,
-    /// For the other gateway, or whoever asked.
+    /// For the other gateway, or the host that asked.
     pub(crate) datagrams: Vec<Vec<u8>>,
     /// For the friend.
     pub(crate) friendly: Vec<Vec<u8>>,
