@@ -1,7 +1,10 @@
 //! Checked configuration: what [`Engine::new`](crate::engine::Engine::new) takes.
 //!
 //! The gateway crate reads files and reports faults; by the time a value has one of these types, every
-//! reference is an index that exists and every number is within its bounds.
+//! reference is an id that exists and every number is within its bounds.
+
+mod diff;
+mod parts;
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,23 +13,20 @@ use std::time::Duration;
 use aoe_keys::{Psk, PublicKey, SecretKey};
 
 use crate::frame::{Address, MacAddr};
+use crate::table::{Table, ids};
 use crate::worker::Worker;
+pub use diff::{Change, NeedsRestart, OutOfIds, Step, diff};
 
-/// Index of a segment in [`GatewayConfig::segments`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SegmentId(pub u16);
-
-/// Index of a peer in [`GatewayConfig::peers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(pub u16);
-
-/// Index of an export in [`GatewayConfig::exports`]; also its number on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ExportId(pub u16);
-
-/// Index of an import in [`GatewayConfig::imports`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ImportId(pub u16);
+ids! {
+    /// A segment.
+    pub SegmentId,
+    /// A peer.
+    pub PeerId,
+    /// An export; also its number on the wire.
+    pub ExportId,
+    /// An import; also its number on the wire.
+    pub ImportId,
+}
 
 /// One gateway, whole.
 #[derive(Debug)]
@@ -36,19 +36,19 @@ pub struct GatewayConfig {
     /// Our static key.
     pub secret: SecretKey,
     /// Local Ethernets we attach to.
-    pub segments: Vec<SegmentConfig>,
+    pub segments: Table<SegmentId, SegmentConfig>,
     /// Gateways we talk to.
-    pub peers: Vec<PeerConfig>,
+    pub peers: Table<PeerId, PeerConfig>,
     /// Targets on our segments that peers may use.
-    pub exports: Vec<ExportConfig>,
+    pub exports: Table<ExportId, ExportConfig>,
     /// Exports of peers that we present on our segments.
-    pub imports: Vec<ImportConfig>,
+    pub imports: Table<ImportId, ImportConfig>,
     /// Settings of every tunnel.
     pub tunnel: TunnelConfig,
 }
 
 /// A local Ethernet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentConfig {
     /// The name other parts of the configuration use.
     pub name: String,
@@ -120,7 +120,7 @@ pub enum Cipher {
 }
 
 /// Settings of every tunnel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunnelConfig {
     /// Ciphers this machine offers, best first; never empty.
     pub ciphers: Vec<Cipher>,
@@ -147,7 +147,7 @@ impl Default for TunnelConfig {
 }
 
 /// A target on one of our segments, and who may use it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportConfig {
     /// The name peers ask for, at most 64 bytes.
     pub name: String,
@@ -217,7 +217,7 @@ pub enum OnConflict {
 }
 
 /// One permission on an export: a peer, at most once per export.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow {
     /// The peer it is for.
     pub peer: PeerId,
@@ -248,7 +248,7 @@ pub enum ConfigString {
 }
 
 /// An export of a peer, presented on one of our segments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportConfig {
     /// Whose export.
     pub peer: PeerId,

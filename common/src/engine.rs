@@ -6,36 +6,36 @@
 //! caller: feed a batch, [`flush`](Engine::flush), send the output, drain [`poll_event`](Engine::poll_event),
 //! clear the output, wait for input or until [`deadline`](Engine::deadline).
 
+mod core;
 mod route;
 
 use std::time::Duration;
 
+use self::core::Core;
 use crate::config::{GatewayConfig, PeerId, SegmentId};
+use crate::context::Context;
 use crate::disk::Disk;
 use crate::drop_reason::DropReason;
 use crate::edge::Edge;
 use crate::event::Event;
-use crate::exit::{Exit, Hands};
+use crate::exit::Exit;
 use crate::output::{Output, Path};
 use crate::random::{Random, Secrets};
 use crate::segment::SegmentState;
+use crate::table::Table;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
 use crate::trouble::About;
-use crate::tunnel::links::{Change, Io, Links, Opened};
+use crate::tunnel::links::Links;
 pub use crate::tunnel::path_mtu::Refused;
-use route::News;
 
 /// An engine that does what is due so much later was not run in between, and its operator should know.
 const STANDSTILL: Duration = Duration::from_secs(2);
 
 /// One gateway.
 pub struct Engine {
-    segments: Vec<SegmentState>,
-    links: Links,
-    edge: Edge,
-    exit: Exit,
-    is_ending: bool,
+    core: Core,
+    segments: Table<SegmentId, SegmentState>,
     telemetry: Telemetry,
     /// When it was last called.
     awake: Instant,
@@ -79,11 +79,13 @@ impl Engine {
         let mut telemetry = Telemetry::default();
         links.start(now, &mut telemetry);
         Engine {
-            segments: vec![SegmentState::Down; config.segments.len()],
-            links,
-            edge: Edge::new(config.imports, max_age, workers),
-            exit: Exit::new(config.exports, max_age, peers, (factor, tags), now),
-            is_ending: false,
+            segments: config.segments.map(|_, _| SegmentState::Down),
+            core: Core {
+                links,
+                edge: Edge::new(config.imports, max_age, workers),
+                exit: Exit::new(config.exports, max_age, peers, (factor, tags), now),
+                is_ending: false,
+            },
             telemetry,
             awake: now,
         }
@@ -97,21 +99,13 @@ impl Engine {
         now: Instant,
         out: &mut Output,
     ) {
-        let Some(known) = self.segments.get_mut(usize::from(segment.0)) else {
+        let Some(known) = self.segments.get_mut(segment) else {
             return;
         };
         *known = state;
-        let mut io = Io {
-            now,
-            out,
-            telemetry: &mut self.telemetry,
-        };
-        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
-        self.exit.handle_segment(segment, state, hands);
-        for peer in self.edge.peers_on(segment) {
-            self.edge.present(peer, &self.segments, &self.links, &mut io);
-        }
-        self.settle(now, out);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.handle_segment(segment, state, cx);
     }
 
     /// One captured frame, without FCS. `captured` is when it came to this machine, or earlier: what is left of its
@@ -125,102 +119,77 @@ impl Engine {
         out: &mut Output,
     ) {
         self.wake_up(now);
-        self.telemetry.count(Count::FramesReceived);
-        if let Err(reason) = self.route_frame(segment, frame, captured, now, out) {
-            self.telemetry.drop(reason);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        cx.telemetry.count(Count::FramesReceived);
+        if let Err(reason) = core.route_frame(segment, frame, captured, cx) {
+            cx.telemetry.drop(reason);
         }
-        self.settle(now, out);
+        core.settle(cx);
     }
 
     /// One datagram, opened in place.
     pub fn handle_datagram(&mut self, path: Path, datagram: &mut [u8], now: Instant, out: &mut Output) {
         self.wake_up(now);
-        self.telemetry.count(Count::DatagramsReceived);
-        let mut io = Io {
-            now,
-            out,
-            telemetry: &mut self.telemetry,
-        };
-        match self.links.handle_datagram(path, datagram, &mut io) {
-            Ok(Some(Opened {
-                peer,
-                session,
-                payload,
-            })) => {
-                // A change of session goes first: what follows in this record belongs to the new one.
-                self.settle(now, out);
-                if self.handle_chunks(peer, payload, now, out) == News::Wanted {
-                    self.links.note_news(peer, session, payload.len(), now);
-                }
-            }
-            Ok(None) => {}
-            Err(reason) => self.telemetry.drop(reason),
-        }
-        self.settle(now, out);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        cx.telemetry.count(Count::DatagramsReceived);
+        core.handle_datagram(path, datagram, cx);
+        core.settle(cx);
     }
 
     /// The disk behind this export is known from an earlier process. Call it right after [`Engine::new`].
     pub fn remember_disk(&mut self, export: &str, disk: Disk) {
-        self.exit.remember_disk(export, disk);
+        self.core.exit.remember_disk(export, disk);
     }
 
     /// The disk behind this export is the right one although it was another, or the next one that answers will be.
     pub fn accept_disk(&mut self, export: &str, now: Instant, out: &mut Output) {
-        let mut io = Io {
-            now,
-            out,
-            telemetry: &mut self.telemetry,
-        };
-        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
-        self.exit.accept_disk(export, hands);
-        self.settle(now, out);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.exit.accept_disk(export, &mut core.links, cx);
+        core.settle(cx);
     }
 
     /// What the wall clock says now (time since 1970), for the stamps of calls. It may be set at any time: hand it in
     /// before [`handle_timeout`](Self::handle_timeout) and [`set_endpoint`](Self::set_endpoint), which may call.
     pub fn set_wall_clock(&mut self, unix_time: Duration, now: Instant) {
-        self.links.set_wall_clock(unix_time, now);
+        self.core.links.set_wall_clock(unix_time, now);
     }
 
     /// The ways to a peer's endpoint, newly resolved, the best first.
     pub fn set_endpoint(&mut self, peer: PeerId, ways: Vec<Path>, now: Instant, out: &mut Output) {
-        self.links.set_endpoint(
-            peer,
-            ways,
-            &mut Io {
-                now,
-                out,
-                telemetry: &mut self.telemetry,
-            },
-        );
-        self.settle(now, out);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.links.set_endpoint(peer, ways, cx);
+        core.settle(cx);
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Output) {
         self.wake_up(now);
-        let mut io = Io {
-            now,
-            out,
-            telemetry: &mut self.telemetry,
-        };
-        self.links.handle_timeout(&mut io);
-        self.edge.handle_timeout(&self.segments, &mut self.links, &mut io);
-        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
-        self.exit.handle_timeout(hands);
-        self.settle(now, out);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.links.handle_timeout(cx);
+        core.edge.handle_timeout(&mut core.links, cx);
+        core.exit.handle_timeout(&mut core.links, cx);
+        core.settle(cx);
         self.telemetry.handle_timeout(now);
     }
 
     /// The kernel did not take a datagram of `len` bytes on this path because it is longer than the device allows
     /// (`EMSGSIZE`): shorter ones follow, if the path's MTU is found by probing. Call it before anything is packed again.
     pub fn handle_refused_datagram(&mut self, path: Path, len: usize, now: Instant) -> Refused {
-        self.links.handle_refused(path, len, now, &mut self.telemetry)
+        self.core
+            .links
+            .handle_refused(path, len, now, &mut self.telemetry)
     }
 
     /// The kernel did not take datagrams for this path. `error` is asked for what it says, and what an operator can do.
     pub fn note_send_failed(&mut self, path: Path, now: Instant, error: impl FnOnce() -> String) {
-        self.links.note_send_failed(path, now, error, &mut self.telemetry);
+        self.core
+            .links
+            .note_send_failed(path, now, error, &mut self.telemetry);
     }
 
     /// The kernel did not hand over a datagram.
@@ -233,48 +202,39 @@ impl Engine {
 
     /// Seals what this batch packed. Call once after each batch, before sending.
     pub fn flush(&mut self, now: Instant, out: &mut Output) {
-        self.links.flush(&mut Io {
-            now,
-            out,
-            telemetry: &mut self.telemetry,
-        });
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.links.flush(cx);
     }
 
     /// Takes no more requests, from segments or peers, and sends none; answers are still passed on. Go on as always until
     /// [`is_drained`](Self::is_drained), but not for long, and then [`shutdown`](Self::shutdown).
     pub fn begin_shutdown(&mut self, now: Instant, out: &mut Output) {
-        self.is_ending = true;
-        let mut io = Io {
-            now,
-            out,
-            telemetry: &mut self.telemetry,
-        };
-        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
-        self.exit.begin_to_end(hands);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.is_ending = true;
+        core.exit.begin_to_end(&mut core.links, cx);
     }
 
     /// Whether no target has a request of ours that it may still answer.
     pub fn is_drained(&self) -> bool {
-        self.exit.is_drained()
+        self.core.exit.is_drained()
     }
 
     /// Tells peers that we go. Send the output, then end.
     pub fn shutdown(&mut self, now: Instant, out: &mut Output) {
-        let mut io = Io {
-            now,
-            out,
-            telemetry: &mut self.telemetry,
-        };
-        self.links.close_all(&mut io);
-        self.links.flush(&mut io);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.links.close_all(cx);
+        core.links.flush(cx);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn deadline(&self) -> Deadline {
         let parts = [
-            (self.links.deadline(), "peers"),
-            (self.exit.deadline(), "targets"),
-            (self.edge.deadline(), "imports"),
+            (self.core.links.deadline(), "peers"),
+            (self.core.exit.deadline(), "targets"),
+            (self.core.edge.deadline(), "imports"),
             (self.telemetry.deadline(), "log"),
         ];
         let mut first = Deadline {
@@ -291,7 +251,7 @@ impl Engine {
 
     /// Requests that are older are not carried on.
     pub fn max_age(&self) -> Duration {
-        self.edge.max_age()
+        self.core.edge.max_age()
     }
 
     /// The oldest event not yet asked for.
@@ -313,8 +273,10 @@ impl Engine {
     /// do. For fuzzing and for tests of the exit's own judgement.
     #[cfg(feature = "fuzzing")]
     pub fn handle_authentic_payload(&mut self, peer: PeerId, payload: &[u8], now: Instant, out: &mut Output) {
-        self.handle_chunks(peer, payload, now, out);
-        self.settle(now, out);
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.handle_chunks(peer, payload, cx);
+        core.settle(cx);
     }
 
     /// Packs chunks for `peer` that no gateway would send: what an authenticated but broken or lying peer can. The index by
@@ -327,25 +289,22 @@ impl Engine {
         now: Instant,
         out: &mut Output,
     ) -> Option<u32> {
-        let mut io = Io {
-            now,
-            out,
-            telemetry: &mut self.telemetry,
-        };
-        self.links.send_payload(peer, payload, &mut io)
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.links.send_payload(peer, payload, cx)
     }
 
     /// Lets late copies of writes pass, as a gateway without an order guard would: with this a test shows that it
     /// would notice. Call it right after [`Engine::new`].
     #[cfg(feature = "fuzzing")]
     pub fn disable_order_guard(&mut self) {
-        self.exit.disable_order_guard();
+        self.core.exit.disable_order_guard();
     }
 
     /// How many requests the exit keeps, at its targets and before.
     #[cfg(feature = "fuzzing")]
     pub fn requests_at_exit(&self) -> usize {
-        self.exit.requests()
+        self.core.exit.requests()
     }
 
     /// Notices a caller that comes much later than it was to.
@@ -361,34 +320,14 @@ impl Engine {
         }
     }
 
-    /// Lets a change of one part reach the others.
-    fn settle(&mut self, now: Instant, out: &mut Output) {
-        let mut io = Io {
+    /// The parts that work, and what they work with.
+    fn split<'a>(&'a mut self, now: Instant, out: &'a mut Output) -> (&'a mut Core, Context<'a>) {
+        let cx = Context {
             now,
             out,
             telemetry: &mut self.telemetry,
+            segments: &self.segments,
         };
-        while let Some((peer, change)) = self.links.poll_change() {
-            match change {
-                Change::UpdateAcked | Change::Path => self.exit.update_acked(),
-                Change::Up => self.exit.inform(peer),
-                Change::Restarted => {
-                    self.edge.forget(peer);
-                    let hands = &mut hands(&self.segments, &mut self.links, &mut io);
-                    self.exit.forget(peer, hands);
-                    self.exit.inform(peer);
-                }
-                Change::Lost => {}
-            }
-            if change != Change::UpdateAcked {
-                self.edge.present(peer, &self.segments, &self.links, &mut io);
-            }
-        }
-        let hands = &mut hands(&self.segments, &mut self.links, &mut io);
-        self.exit.send_news(hands);
+        (&mut self.core, cx)
     }
-}
-
-fn hands<'a, 'b>(segments: &'a [SegmentState], links: &'a mut Links, io: &'a mut Io<'b>) -> Hands<'a, 'b> {
-    Hands { segments, links, io }
 }

@@ -10,7 +10,7 @@
 //! - `policy`: who may do what
 //! - `tunnel`: handshakes, sessions, records, packing
 //! - [`worker`]: several engines in one gateway
-//! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`time`]: what goes in and
+//! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`table`], [`time`]: what goes in and
 //!   comes out
 
 #![forbid(unsafe_code)]
@@ -25,11 +25,14 @@ pub mod event;
 pub mod frame;
 pub mod output;
 pub mod segment;
+pub mod snapshot;
+pub mod table;
 pub mod telemetry;
 pub mod time;
 pub mod worker;
 
 mod allowance;
+mod context;
 mod edge;
 mod exit;
 mod policy;

@@ -1,15 +1,6 @@
-//! What the engine knows of a local Ethernet, and how frames leave on it.
+//! What the engine knows of a local Ethernet.
 
-use crate::config::SegmentId;
-use crate::drop_reason::DropReason;
-use crate::frame::aoe::{self, AoeCommand, Flags};
-use crate::frame::query::{self, QueryCommand, QueryHeader};
-use crate::frame::{
-    Address, ETHERNET_HEADER_LEN, HEADER_LEN, Header, MAX_FRAME_LEN, MacAddr, SECTOR_LEN, Tag, ata, ethernet,
-    pad_to_min,
-};
-use crate::output::Output;
-use crate::telemetry::{Count, Telemetry};
+use crate::frame::{ETHERNET_HEADER_LEN, MAX_FRAME_LEN, MacAddr, SECTOR_LEN, ata};
 
 /// Whether a segment can be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,64 +47,6 @@ impl SegmentState {
     }
 }
 
-/// Emits one frame: our own address as source, `write` appends the PDU (`len` bytes), zeros pad it to 60 bytes.
-///
-/// # Errors
-/// The frame is lost if the segment is down or smaller than the frame.
-pub(crate) fn emit(
-    (segment, state): (SegmentId, SegmentState),
-    destination: MacAddr,
-    len: usize,
-    out: &mut Output,
-    telemetry: &mut Telemetry,
-    write: impl FnOnce(&mut Vec<u8>),
-) -> Result<(), DropReason> {
-    let mac = state.mac().ok_or(DropReason::SegmentDown)?;
-    if !state.carries(len) {
-        return Err(DropReason::FrameTooBigForSegment);
-    }
-    out.frames.push(segment, |bytes, start| {
-        bytes.extend_from_slice(&ethernet::header_bytes(destination, mac));
-        write(bytes);
-        pad_to_min(bytes, start);
-    });
-    telemetry.count(Count::FramesSent);
-    Ok(())
-}
-
-/// Asks whoever is at `address` on a segment for its Config answer, as the Linux driver does: to everybody.
-pub(crate) fn ask_config(
-    place: (SegmentId, SegmentState),
-    address: Address,
-    tag: Tag,
-    out: &mut Output,
-    telemetry: &mut Telemetry,
-) {
-    let header = Header {
-        version: aoe::VERSION,
-        flags: Flags::REQUEST,
-        error: 0,
-        address,
-        command: AoeCommand::Query,
-        tag,
-    };
-    let argument = QueryHeader {
-        buffer_count: 0,
-        firmware: 0,
-        sectors: 0,
-        version: aoe::VERSION,
-        command: QueryCommand::Read,
-    };
-    let len = HEADER_LEN + query::ARGUMENT_LEN;
-    let sent = emit(place, MacAddr::BROADCAST, len, out, telemetry, |frame| {
-        frame.extend_from_slice(&header.to_bytes());
-        frame.extend_from_slice(&argument.to_bytes(0));
-    });
-    if let Err(reason) = sent {
-        telemetry.drop(reason);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,24 +78,5 @@ mod tests {
             );
         }
         assert_eq!(SegmentState::Down.max_sectors(), 0);
-    }
-
-    #[test]
-    fn frames_are_padded_with_zeros_and_never_longer_than_the_segment() {
-        let up = SegmentState::Up {
-            mac: MacAddr([2; 6]),
-            mtu: 100,
-        };
-        let (mut out, mut telemetry) = (Output::default(), Telemetry::default());
-        let write = |len: usize| move |bytes: &mut Vec<u8>| bytes.resize(bytes.len() + len, 0xaa);
-        let there = (SegmentId(0), up);
-        assert!(emit(there, MacAddr([1; 6]), 10, &mut out, &mut telemetry, write(10)).is_ok());
-        assert!(emit(there, MacAddr([1; 6]), 100, &mut out, &mut telemetry, write(100)).is_ok());
-        let too_big = emit(there, MacAddr([1; 6]), 101, &mut out, &mut telemetry, write(101));
-        assert_eq!(too_big, Err(DropReason::FrameTooBigForSegment));
-        let frames: Vec<_> = out.frames.iter().map(|(_, frame)| frame.to_vec()).collect();
-        assert_eq!(frames.len(), 2);
-        assert_eq!((frames[0].len(), frames[1].len()), (60, 114));
-        assert!(frames[0][24..].iter().all(|byte| *byte == 0));
     }
 }

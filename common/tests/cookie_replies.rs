@@ -47,10 +47,10 @@ fn gateway(name: &str, secret: SecretKey, peer: &str, peer_secret: SecretKey, no
     let config = GatewayConfig {
         name: name.to_owned(),
         secret,
-        segments: Vec::new(),
-        peers: vec![peer],
-        exports: Vec::new(),
-        imports: Vec::new(),
+        segments: Vec::new().into(),
+        peers: vec![peer].into(),
+        exports: Vec::new().into(),
+        imports: Vec::new().into(),
         tunnel: TunnelConfig::default(),
     };
     Engine::new(config, [3; 32], now, Duration::from_secs(1_790_000_000))

@@ -88,15 +88,19 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
         .build()?;
     let clock = Clock::start();
     let gateway = core.name.clone();
-    let names: Vec<_> = core.segments.iter().map(|segment| segment.name.clone()).collect();
+    let names: Vec<_> = core
+        .segments
+        .values()
+        .map(|segment| segment.name.clone())
+        .collect();
     let peers: Vec<_> = core
         .peers
-        .iter()
+        .values()
         .map(|peer| peer.name.clone())
         .zip(endpoints)
         .collect();
 
-    let exports: Vec<_> = core.exports.iter().map(|export| export.name.clone()).collect();
+    let exports: Vec<_> = core.exports.values().map(|export| export.name.clone()).collect();
     let disks = Disks::new(state.as_deref());
     let remembered = remember(disks.as_ref(), &exports);
     let found = Found::default();

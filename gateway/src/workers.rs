@@ -38,11 +38,11 @@ pub fn listen_address(first: SocketAddr, worker: u8) -> SocketAddr {
 fn addresses(part: &GatewayConfig, segment: SegmentId) -> impl Iterator<Item = Address> {
     let imports = part
         .imports
-        .iter()
+        .values()
         .filter(move |import| import.segment == segment);
     let exports = part
         .exports
-        .iter()
+        .values()
         .filter(move |export| export.segment == segment);
     imports
         .map(|import| import.address)

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aoe_common::table::{Id, Table};
 use aoe_gateway::config::{Loaded, examine};
 use aoe_keys::store::{Existing, write_psk, write_secret};
 use aoe_keys::{Psk, SecretKey};
@@ -88,16 +89,16 @@ fn the_two_ends_of_an_example_fit_together() {
         ("lan/initiator-host", "lan/target-host"),
     ] {
         let ((_kept, one), (_kept_too, other)) = (load(one), load(other));
-        assert_eq!(one.core.peers[0].name, other.core.name);
-        for import in &one.core.imports {
+        assert_eq!(first(&one.core.peers).name, other.core.name);
+        for import in one.core.imports.values() {
             let export = other
                 .core
                 .exports
-                .iter()
+                .values()
                 .find(|export| export.name == import.export)
                 .unwrap();
             assert_eq!(
-                other.core.peers[usize::from(export.allow[0].peer.0)].name,
+                other.core.peers.get(export.allow[0].peer).unwrap().name,
                 one.core.name
             );
         }
@@ -112,10 +113,15 @@ fn a_key_without_a_value_has_the_documented_default() {
     let (_kept_too, bare) = load("site-b");
     let tunnel = |loaded: &Loaded| (loaded.core.tunnel.rekey_after, loaded.core.tunnel.keepalive);
     assert_eq!(tunnel(&explained), tunnel(&bare));
-    let (peer, other) = (&explained.core.peers[0], &bare.core.peers[0]);
+    let (peer, other) = (first(&explained.core.peers), first(&bare.core.peers));
     assert_eq!(
         (peer.path_mtu, &peer.protection),
         (other.path_mtu, &other.protection)
     );
-    assert_eq!(explained.core.imports[0].window, bare.core.imports[0].window);
+    let window = |loaded: &Loaded| first(&loaded.core.imports).window;
+    assert_eq!(window(&explained), window(&bare));
+}
+
+fn first<I: Id, T>(table: &Table<I, T>) -> &T {
+    table.values().next().unwrap()
 }

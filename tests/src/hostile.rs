@@ -194,7 +194,7 @@ impl Liar {
         let config = GatewayConfig {
             name: "liar".to_owned(),
             secret,
-            segments: Vec::new(),
+            segments: Vec::new().into(),
             peers: vec![PeerConfig {
                 name: "hub".to_owned(),
                 key,
@@ -203,9 +203,10 @@ impl Liar {
                 endpoint_pinned: false,
                 protection: vec![Protection::Encrypt],
                 path_mtu: PathMtu::Fixed(1500),
-            }],
-            exports: Vec::new(),
-            imports: Vec::new(),
+            }]
+            .into(),
+            exports: Vec::new().into(),
+            imports: Vec::new().into(),
             tunnel: TunnelConfig::default(),
         };
         Liar {

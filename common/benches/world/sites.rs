@@ -101,10 +101,11 @@ fn gateway(number: usize, peers: Vec<PeerConfig>) -> GatewayConfig {
         secret: secret(number),
         segments: vec![SegmentConfig {
             name: "san".to_owned(),
-        }],
-        peers,
-        exports: Vec::new(),
-        imports: Vec::new(),
+        }]
+        .into(),
+        peers: peers.into(),
+        exports: Vec::new().into(),
+        imports: Vec::new().into(),
         tunnel: TunnelConfig::default(),
     }
 }

@@ -2,13 +2,13 @@
 
 use super::import::Import;
 use crate::config::SegmentId;
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{self, AoeError, Pdu};
 use crate::frame::query::{self, Query, QueryCommand, QueryHeader};
 use crate::frame::{Address, Ata, HEADER_LEN, Header, MacAddr, ata};
-use crate::segment::{self, SegmentState};
+use crate::segment::SegmentState;
 use crate::telemetry::Count;
-use crate::tunnel::links::Io;
 use crate::tunnel::update::ExportState;
 
 /// The smallest buffer count to advertise: below it the Linux driver never sends a command (`aoecmd.c`, window
@@ -17,7 +17,7 @@ const MIN_BUFFER_COUNT: u16 = 2;
 
 /// A request to one import, and where its answer goes.
 pub(super) struct Asked<'a> {
-    pub(super) place: (SegmentId, SegmentState),
+    pub(super) segment: SegmentId,
     pub(super) initiator: MacAddr,
     pub(super) pdu: Pdu<'a>,
     pub(super) address: Address,
@@ -30,14 +30,14 @@ impl Asked<'_> {
         &self,
         ata: &Ata<'_>,
         reason: DropReason,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
-        self.answer(ata::PDU_LEN, io, |frame| {
+        self.answer(ata::PDU_LEN, cx, |frame| {
             let start = frame.len();
             ata::emit_refusal(&self.pdu, ata, frame);
             aoe::set_address(frame.get_mut(start..).unwrap_or_default(), self.address);
         })?;
-        io.telemetry.count(Count::Refusals);
+        cx.telemetry.count(Count::Refusals);
         Err(reason)
     }
 
@@ -46,21 +46,21 @@ impl Asked<'_> {
         &self,
         error: AoeError,
         reason: DropReason,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         let header = Header {
             address: self.address,
             ..self.pdu.header().error_response(error)
         };
-        self.answer(HEADER_LEN, io, |frame| {
+        self.answer(HEADER_LEN, cx, |frame| {
             frame.extend_from_slice(&header.to_bytes())
         })?;
-        io.telemetry.count(Count::Refusals);
+        cx.telemetry.count(Count::Refusals);
         Err(reason)
     }
 
     /// Answers as the target would.
-    pub(super) fn answer_query(&self, import: &Import, io: &mut Io<'_>) -> Result<(), DropReason> {
+    pub(super) fn answer_query(&self, import: &Import, cx: &mut Context<'_>) -> Result<(), DropReason> {
         let Some(remote) = import.live() else {
             return Err(DropReason::RequestImportDown);
         };
@@ -69,25 +69,25 @@ impl Asked<'_> {
             address: self.address,
             ..self.pdu.header().response()
         };
-        let argument = advertised(import, remote, self.place.1, command);
+        let argument = advertised(import, remote, cx.segment(self.segment), command);
         self.answer(
             HEADER_LEN + query::ARGUMENT_LEN + remote.target.string.len(),
-            io,
+            cx,
             |frame| {
                 emit_query(frame, header, argument, &remote.target.string);
             },
         )?;
-        io.telemetry.count(Count::QueriesAnswered);
+        cx.telemetry.count(Count::QueriesAnswered);
         Ok(())
     }
 
     fn answer(
         &self,
         len: usize,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), DropReason> {
-        segment::emit(self.place, self.initiator, len, io.out, io.telemetry, write)
+        cx.emit(self.segment, self.initiator, len, write)
     }
 }
 

@@ -25,15 +25,16 @@ mod report;
 use std::time::Duration;
 
 use crate::config::{ImportConfig, ImportId, PeerId, SegmentId};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{self, AoeCommand, AoeError, Flags, Pdu};
 use crate::frame::query::{Query, QueryCommand};
 use crate::frame::{Address, Ata, AtaOpcode, HEADER_LEN, MacAddr, ata};
 use crate::policy::{Verdict, judge_ata, judge_query};
-use crate::segment::{self, SegmentState};
+use crate::table::Table;
 use crate::telemetry::Count;
 use crate::time::Instant;
-use crate::tunnel::links::{Io, Links};
+use crate::tunnel::links::Links;
 use crate::tunnel::message::{Kind, ReplyHead, RequestHead};
 use answer::{Asked, advertised};
 use import::Import;
@@ -43,7 +44,7 @@ use refusals::Refusals;
 /// All imports.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    imports: Vec<Import>,
+    imports: Table<ImportId, Import>,
     /// Segment and address of every import, sorted: who presents what.
     presented: Vec<(SegmentId, Address, ImportId)>,
     /// A request that is older when it gets here is not carried on.
@@ -65,16 +66,12 @@ pub(crate) struct Captured<'a> {
 }
 
 impl Edge {
-    pub(crate) fn new(imports: Vec<ImportConfig>, max_age: Duration, workers: u8) -> Edge {
-        let place =
-            |(import, config): (u16, &ImportConfig)| (config.segment, config.address, ImportId(import));
-        let mut presented: Vec<_> = (0..).zip(&imports).map(place).collect();
+    pub(crate) fn new(imports: Table<ImportId, ImportConfig>, max_age: Duration, workers: u8) -> Edge {
+        let place = |(import, config): (ImportId, &ImportConfig)| (config.segment, config.address, import);
+        let mut presented: Vec<_> = imports.iter().map(place).collect();
         presented.sort_unstable();
         Edge {
-            imports: imports
-                .into_iter()
-                .map(|config| Import::new(config, max_age))
-                .collect(),
+            imports: imports.map(|_, config| Import::new(config.clone(), max_age)),
             presented,
             max_age,
             refusals: Refusals::default(),
@@ -97,12 +94,11 @@ impl Edge {
     pub(crate) fn handle_request(
         &mut self,
         captured: Captured<'_>,
-        segments: &[SegmentState],
         links: &mut Links,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         // The exit would not send it either. Here it is known even where the exit does not know our clock yet.
-        if io.now.saturating_since(captured.at) > self.max_age {
+        if cx.now.saturating_since(captured.at) > self.max_age {
             return Err(DropReason::RequestTooOld);
         }
         let address = captured.pdu.address();
@@ -110,8 +106,8 @@ impl Edge {
             let import = self
                 .find(captured.segment, address)
                 .ok_or(DropReason::RequestUnknownAddress)?;
-            let outcome = self.handle_one(import, captured, segments, links, io);
-            return outcome.inspect_err(|reason| self.note_refusal(import, captured, *reason, links, io));
+            let outcome = self.handle_one(import, captured, links, cx);
+            return outcome.inspect_err(|reason| self.note_refusal(import, captured, *reason, links, cx));
         }
         match captured.pdu.command() {
             AoeCommand::Query => {}
@@ -128,9 +124,9 @@ impl Edge {
         };
         let asked: Vec<ImportId> = self.presented.iter().filter_map(here).collect();
         for import in asked {
-            if let Err(reason) = self.handle_one(import, captured, segments, links, io) {
-                self.note_refusal(import, captured, reason, links, io);
-                io.telemetry.drop(reason);
+            if let Err(reason) = self.handle_one(import, captured, links, cx) {
+                self.note_refusal(import, captured, reason, links, cx);
+                cx.telemetry.drop(reason);
             }
         }
         Ok(())
@@ -140,9 +136,8 @@ impl Edge {
         &mut self,
         id: ImportId,
         captured: Captured<'_>,
-        segments: &[SegmentState],
         links: &mut Links,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         let Captured {
             segment,
@@ -152,7 +147,7 @@ impl Edge {
         } = captured;
         let import = self
             .imports
-            .get_mut(usize::from(id.0))
+            .get_mut(id)
             .ok_or(DropReason::RequestUnknownAddress)?;
         // A target that is away is no longer presented, but what is open goes on: the exit keeps requests for it.
         let remote = match pdu.command() {
@@ -163,9 +158,9 @@ impl Edge {
         if !remote.rights.covers(initiator) {
             return Err(DropReason::RequestInitiatorNotAllowed);
         }
-        let state = state_of(segments, segment);
+        let state = cx.segment(segment);
         let asked = Asked {
-            place: (segment, state),
+            segment,
             initiator,
             pdu,
             address: import.config.address,
@@ -175,45 +170,45 @@ impl Edge {
                 let ata = Ata::parse(pdu.argument())?;
                 let len = ata::request_len(&ata)?;
                 if let Verdict::Refuse(reason) = judge_ata(&remote.rights, &ata) {
-                    return asked.refuse_ata(&ata, reason, io);
+                    return asked.refuse_ata(&ata, reason, cx);
                 }
                 // What does not fit the exit's segment or the target is the exit's affair; the answer has to fit here.
                 if ata.command().is_read() && !state.carries(ata::PDU_LEN + ata::sectors_len(ata.sectors())) {
-                    if import.has_settled(io.now) {
-                        return asked.refuse_ata(&ata, DropReason::RefusedTooManySectors, io);
+                    if import.has_settled(cx.now) {
+                        return asked.refuse_ata(&ata, DropReason::RefusedTooManySectors, cx);
                     }
                     return Err(DropReason::FrameTooBigForSegment);
                 }
                 if ata.command().is_write() && import.stops_writes() {
-                    return asked.refuse_ata(&ata, DropReason::RefusedConflict, io);
+                    return asked.refuse_ata(&ata, DropReason::RefusedConflict, cx);
                 }
                 (len, Key::of_ata(initiator, &ata))
             }
             AoeCommand::Query => {
                 let query = Query::parse(pdu.argument())?;
                 match query.command() {
-                    QueryCommand::Read => return asked.answer_query(import, io),
+                    QueryCommand::Read => return asked.answer_query(import, cx),
                     QueryCommand::Test if query.string() == remote.target.string => {
-                        return asked.answer_query(import, io);
+                        return asked.answer_query(import, cx);
                     }
                     QueryCommand::Prefix if remote.target.string.starts_with(query.string()) => {
-                        return asked.answer_query(import, io);
+                        return asked.answer_query(import, cx);
                     }
                     QueryCommand::Test | QueryCommand::Prefix => {
                         return Err(DropReason::RequestConfigMismatch);
                     }
                     command => {
                         if let Verdict::Refuse(reason) = judge_query(&remote.rights, command) {
-                            return asked.answer_error(AoeError::BadArgument, reason, io);
+                            return asked.answer_error(AoeError::BadArgument, reason, cx);
                         }
                         (query.pdu_len(), Key::of_query(initiator))
                     }
                 }
             }
-            _ => return asked.answer_error(AoeError::BadCommand, DropReason::RefusedAoeCommand, io),
+            _ => return asked.answer_error(AoeError::BadCommand, DropReason::RefusedAoeCommand, cx),
         };
         let export = remote.export;
-        let number = import.initiators.capture(key, pdu.tag(), io.now);
+        let number = import.initiators.capture(key, pdu.tag(), cx.now);
         #[allow(
             clippy::cast_possible_truncation,
             reason = "the wire carries microseconds modulo 2^32"
@@ -228,8 +223,8 @@ impl Edge {
         }
         .emit();
         let body = pdu.bytes().get(..pdu_len).ok_or(DropReason::FrameTooShort)?;
-        links.send(import.config.peer, Kind::Request, &head, body, io)?;
-        io.telemetry.count(Count::RequestsToWire);
+        links.send(import.config.peer, Kind::Request, &head, body, cx)?;
+        cx.telemetry.count(Count::RequestsToWire);
         Ok(())
     }
 
@@ -238,13 +233,12 @@ impl Edge {
         &mut self,
         peer: PeerId,
         message: &[u8],
-        segments: &[SegmentState],
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         let (head, bytes) = ReplyHead::parse(message).ok_or(DropReason::MessageMalformed)?;
         let import = self
             .imports
-            .get_mut(usize::from(head.import.0))
+            .get_mut(head.import)
             .filter(|import| import.config.peer == peer)
             .ok_or(DropReason::ReplyUnknown)?;
         let pdu = Pdu::parse(bytes)?;
@@ -253,7 +247,7 @@ impl Edge {
         }
         match import
             .initiators
-            .answer(head.initiator, head.number, &pdu, io.now)
+            .answer(head.initiator, head.number, &pdu, cx.now)
         {
             ledger::Verdict::Deliver => {}
             ledger::Verdict::Unknown => return Err(DropReason::ReplyUnknown),
@@ -263,7 +257,7 @@ impl Edge {
         let import = &*import;
         let remote = import.remote.as_ref().ok_or(DropReason::ReplyUnknown)?;
         let segment = import.config.segment;
-        let place = (segment, state_of(segments, segment));
+        let state = cx.segment(segment);
         let query = match pdu.command() {
             AoeCommand::Query if !pdu.is_error() => Some(Query::parse(pdu.argument())?),
             _ => None,
@@ -273,24 +267,17 @@ impl Edge {
         } else {
             Flags::RESPONSE
         };
-        segment::emit(
-            place,
-            head.initiator,
-            bytes.len(),
-            io.out,
-            io.telemetry,
-            |frame| {
-                let start = frame.len();
-                frame.extend_from_slice(bytes);
-                let pdu = frame.get_mut(start..).unwrap_or_default();
-                aoe::set_flags(pdu, aoe::VERSION, flags);
-                aoe::set_address(pdu, import.config.address);
-                if let (Some(query), Some(argument)) = (query, pdu.get_mut(HEADER_LEN..)) {
-                    advertised(import, remote, place.1, query.command()).emit(query.string(), argument);
-                }
-            },
-        )?;
-        io.telemetry.count(Count::RepliesToInitiator);
+        cx.emit(segment, head.initiator, bytes.len(), |frame| {
+            let start = frame.len();
+            frame.extend_from_slice(bytes);
+            let pdu = frame.get_mut(start..).unwrap_or_default();
+            aoe::set_flags(pdu, aoe::VERSION, flags);
+            aoe::set_address(pdu, import.config.address);
+            if let (Some(query), Some(argument)) = (query, pdu.get_mut(HEADER_LEN..)) {
+                advertised(import, remote, state, query.command()).emit(query.string(), argument);
+            }
+        })?;
+        cx.telemetry.count(Count::RepliesToInitiator);
         Ok(())
     }
 
@@ -300,8 +287,4 @@ impl Edge {
         let at = self.presented.binary_search_by(order).ok()?;
         self.presented.get(at).map(|(_, _, import)| *import)
     }
-}
-
-fn state_of(segments: &[SegmentState], segment: SegmentId) -> SegmentState {
-    segments.get(usize::from(segment.0)).copied().unwrap_or_default()
 }

@@ -1,19 +1,20 @@
 //! When an import is presented to its segment, and who else answers there.
 
+use super::Edge;
 use super::answer::{advertised, emit_query};
 use super::import::{Import, Told};
 use super::report::{self, Before};
-use super::{Edge, state_of};
 use crate::config::{ImportConfig, ImportId, OnConflict, PeerId, SegmentId};
+use crate::context::Context;
 use crate::event::{Event, ForeignEffect, ImportFault};
 use crate::frame::aoe::{self, AoeCommand, Flags};
 use crate::frame::query::{self, QueryCommand};
 use crate::frame::{HEADER_LEN, Header, MacAddr, Tag};
-use crate::segment::{self, SegmentState};
+use crate::segment::SegmentState;
 use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::trouble::About;
-use crate::tunnel::links::{Io, Links};
+use crate::tunnel::links::Links;
 use crate::tunnel::update::{Rest, Update};
 
 /// The tag of our questions who else is at an address: bit 31 is never set by a Linux kernel initiator.
@@ -21,40 +22,39 @@ const PROBE_TAG: Tag = Tag(0xc000_ffff);
 
 impl Edge {
     /// Asks segments who else is there, and presents what nobody else does.
-    pub(crate) fn handle_timeout(&mut self, segments: &[SegmentState], links: &mut Links, io: &mut Io<'_>) {
-        if io.now < self.wake {
+    pub(crate) fn handle_timeout(&mut self, links: &mut Links, cx: &mut Context<'_>) {
+        if cx.now < self.wake {
             return;
         }
-        self.tell_refusals(links, io);
+        self.tell_refusals(links, cx);
         let mut peers = Vec::new();
-        for (id, import) in (0..).map(ImportId).zip(&mut self.imports) {
-            let state = state_of(segments, import.config.segment);
-            if import.presence.is_gone(io.now) {
-                io.telemetry.over(io.now, About::Foreign(id));
-                io.telemetry.event(Event::ForeignGone {
+        for (id, import) in self.imports.iter_mut() {
+            if import.presence.is_gone(cx.now) {
+                cx.telemetry.over(cx.now, About::Foreign(id));
+                cx.telemetry.event(Event::ForeignGone {
                     address: import.config.address,
                 });
             }
-            if import.presence.asks(io.now) {
-                ask(&import.config, state, io);
+            if import.presence.asks(cx.now) {
+                ask(&import.config, cx);
             }
             peers.push(import.config.peer);
         }
         peers.sort_unstable();
         peers.dedup();
         for peer in peers {
-            self.present(peer, segments, links, io);
+            self.present(peer, links, cx);
         }
-        self.wake = self.next_wake(io.now);
+        self.wake = self.next_wake(cx.now);
     }
 
     /// A station on the segment of an import answers for its address.
-    pub(crate) fn handle_foreign(&mut self, id: ImportId, mac: MacAddr, io: &mut Io<'_>) {
-        let Some(import) = self.imports.get_mut(usize::from(id.0)) else {
+    pub(crate) fn handle_foreign(&mut self, id: ImportId, mac: MacAddr, cx: &mut Context<'_>) {
+        let Some(import) = self.imports.get_mut(id) else {
             return;
         };
-        if import.presence.heard(io.now) {
-            io.telemetry.count(Count::Conflicts);
+        if import.presence.heard(cx.now) {
+            cx.telemetry.count(Count::Conflicts);
         }
         let foreign = Event::ForeignResponder {
             address: import.config.address,
@@ -65,12 +65,12 @@ impl Edge {
                 OnConflict::Stop => ForeignEffect::NotPresented,
             },
         };
-        io.telemetry.raise(io.now, About::Foreign(id), foreign);
-        self.wake = self.next_wake(io.now);
+        cx.telemetry.raise(cx.now, About::Foreign(id), foreign);
+        self.wake = self.next_wake(cx.now);
     }
 
     fn next_wake(&self, now: Instant) -> Instant {
-        let deadlines = self.imports.iter().map(|import| import.presence.deadline(now));
+        let deadlines = self.imports.values().map(|import| import.presence.deadline(now));
         deadlines
             .min()
             .unwrap_or(Instant::NEVER)
@@ -82,16 +82,15 @@ impl Edge {
         &mut self,
         peer: PeerId,
         update: Update,
-        segments: &[SegmentState],
         links: &Links,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) {
         for entry in update.entries {
             let wanted =
                 |import: &&mut Import| import.config.peer == peer && import.config.export == entry.name;
-            for import in self.imports.iter_mut().filter(wanted) {
+            for import in self.imports.values_mut().filter(wanted) {
                 if import.learn(entry.clone()) {
-                    io.telemetry.event(Event::ImportChanged {
+                    cx.telemetry.event(Event::ImportChanged {
                         peer: links.name(peer),
                         export: entry.name.clone(),
                         address: import.config.address,
@@ -105,7 +104,7 @@ impl Edge {
                 import.offered = Some(update.scope.exports);
             }
         }
-        self.present(peer, segments, links, io);
+        self.present(peer, links, cx);
     }
 
     /// The exports of a peer that we import and that it does not offer, once it has told all.
@@ -114,14 +113,15 @@ impl Edge {
             import.config.peer == peer && import.offered.is_some() && import.remote.is_none()
         };
         self.imports
-            .iter()
+            .values()
             .filter(missed)
             .map(|import| import.config.export.as_str())
     }
 
     fn imports_of(&mut self, peer: PeerId) -> impl Iterator<Item = (ImportId, &mut Import)> {
-        let all = (0..).map(ImportId).zip(&mut self.imports);
-        all.filter(move |(_, import)| import.config.peer == peer)
+        self.imports
+            .iter_mut()
+            .filter(move |(_, import)| import.config.peer == peer)
     }
 
     /// The peer process is another one: what the old one told us is void.
@@ -134,18 +134,12 @@ impl Edge {
     }
 
     /// Lets initiators know which imports of `peer` came alive or changed, and goes silent about those that went.
-    pub(crate) fn present(
-        &mut self,
-        peer: PeerId,
-        segments: &[SegmentState],
-        links: &Links,
-        io: &mut Io<'_>,
-    ) {
-        let up = links.is_up(peer, io.now);
+    pub(crate) fn present(&mut self, peer: PeerId, links: &Links, cx: &mut Context<'_>) {
+        let up = links.is_up(peer, cx.now);
         let workers = self.workers;
         for (id, import) in self.imports_of(peer) {
-            let state = state_of(segments, import.config.segment);
-            import.note_segment(state, io.now);
+            let state = cx.segment(import.config.segment);
+            import.note_segment(state, cx.now);
             let fault = match (up, links.is_path_proven(peer)) {
                 (true, true) => import.fault(state, workers),
                 (true, false) => Some(ImportFault::PathUnproven),
@@ -153,11 +147,11 @@ impl Edge {
             };
             if fault.is_some() {
                 import.presence.end();
-            } else if import.presence.begin(io.now) {
-                ask(&import.config, state, io);
+            } else if import.presence.begin(cx.now) {
+                ask(&import.config, cx);
             }
             // What is presented stays so: initiators that know it would not forget it.
-            let free = import.told.is_some() || import.presence.is_free(import.config.on_conflict, io.now);
+            let free = import.told.is_some() || import.presence.is_free(import.config.on_conflict, cx.now);
             let remote = import.remote.as_ref().filter(|_| fault.is_none() && free);
             let tell = remote.zip(state.mac()).map(|(remote, mac)| Told {
                 header: advertised(import, remote, state, QueryCommand::Read),
@@ -166,30 +160,30 @@ impl Edge {
             let told = std::mem::replace(&mut import.told, tell);
             match (told, tell) {
                 (None, Some(_)) => {
-                    report::up(id, import, state, links, io);
-                    advertise(import, state, io);
+                    report::up(id, import, state, links, cx);
+                    advertise(import, state, cx);
                 }
                 (Some(old), Some(new)) if old != new => {
-                    report::frames(id, import, state, links, io);
-                    advertise(import, state, io);
+                    report::frames(id, import, state, links, cx);
+                    advertise(import, state, cx);
                 }
                 (Some(_), Some(_)) => {}
                 (was, None) => {
                     let was = if was.is_some() { Before::Up } else { Before::Down };
                     let fault = fault.unwrap_or(ImportFault::Taken);
-                    report::down(id, import, fault, was, links, io);
+                    report::down(id, import, fault, was, links, cx);
                 }
             }
-            report::writes(id, import, links, io);
+            report::writes(id, import, links, cx);
         }
-        self.wake = self.next_wake(io.now);
+        self.wake = self.next_wake(cx.now);
     }
 
     /// Peers that any import on this segment belongs to.
     pub(crate) fn peers_on(&self, segment: SegmentId) -> Vec<PeerId> {
         let on = self
             .imports
-            .iter()
+            .values()
             .filter(|import| import.config.segment == segment);
         let mut peers: Vec<_> = on.map(|import| import.config.peer).collect();
         peers.sort_unstable();
@@ -199,18 +193,12 @@ impl Edge {
 }
 
 /// Asks a segment who is at the address of an import.
-fn ask(config: &ImportConfig, state: SegmentState, io: &mut Io<'_>) {
-    segment::ask_config(
-        (config.segment, state),
-        config.address,
-        PROBE_TAG,
-        io.out,
-        io.telemetry,
-    );
+fn ask(config: &ImportConfig, cx: &mut Context<'_>) {
+    cx.ask_config(config.segment, config.address, PROBE_TAG);
 }
 
 /// The unsolicited Config response with which a target says that it is there.
-fn advertise(import: &Import, state: SegmentState, io: &mut Io<'_>) {
+fn advertise(import: &Import, state: SegmentState, cx: &mut Context<'_>) {
     let Some(remote) = import.live() else { return };
     let header = Header {
         version: aoe::VERSION,
@@ -230,12 +218,11 @@ fn advertise(import: &Import, state: SegmentState, io: &mut Io<'_>) {
         .as_deref()
         .unwrap_or(&[MacAddr::BROADCAST]);
     for destination in listed {
-        let place = (import.config.segment, state);
-        let sent = segment::emit(place, *destination, len, io.out, io.telemetry, |frame| {
+        let sent = cx.emit(import.config.segment, *destination, len, |frame| {
             emit_query(frame, header, argument, string);
         });
         if let Err(reason) = sent {
-            io.telemetry.drop(reason);
+            cx.telemetry.drop(reason);
         }
     }
 }

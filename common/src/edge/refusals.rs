@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::{Captured, Edge};
 use crate::config::{ImportId, PeerId};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::{Event, Place};
 use crate::refusal::{MAX_REFUSALS, Refusal, RefusalKind, Refused};
 use crate::time::Instant;
 use crate::trouble::About;
-use crate::tunnel::links::{Io, Links};
+use crate::tunnel::links::Links;
 use crate::tunnel::message::Kind;
 
 /// Refusals are collected for this long before the exit is told.
@@ -60,15 +61,15 @@ impl Edge {
         captured: Captured<'_>,
         reason: DropReason,
         links: &Links,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) {
-        let import = self.imports.get(usize::from(id.0));
+        let import = self.imports.get(id);
         let Some((import, what)) = import.zip(Refusal::of(reason, &captured.pdu)) else {
             return;
         };
         let config = &import.config;
-        io.telemetry
-            .happened(io.now, 1, About::RefusedHere(id, what.kind()), || {
+        cx.telemetry
+            .happened(cx.now, 1, About::RefusedHere(id, what.kind()), || {
                 Event::RequestRefused {
                     place: Place::Import(config.address),
                     export: config.export.clone(),
@@ -85,13 +86,13 @@ impl Edge {
             times: 1,
         };
         let key = (config.peer, id, what.kind());
-        self.refusals.collect(key, refused, io.now);
+        self.refusals.collect(key, refused, cx.now);
         self.wake = self.wake.min(self.refusals.deadline());
     }
 
     /// Tells the exits what was refused, when that is due.
-    pub(super) fn tell_refusals(&mut self, links: &mut Links, io: &mut Io<'_>) {
-        if io.now < self.refusals.tell_at {
+    pub(super) fn tell_refusals(&mut self, links: &mut Links, cx: &mut Context<'_>) {
+        if cx.now < self.refusals.tell_at {
             return;
         }
         self.refusals.tell_at = Instant::NEVER;
@@ -104,10 +105,10 @@ impl Edge {
                     continue;
                 };
                 // Without a session nothing of the peer is presented, and it logs that itself.
-                if links.is_up(*peer, io.now)
-                    && let Err(reason) = links.send(*peer, Kind::Refusals, &message, &[], io)
+                if links.is_up(*peer, cx.now)
+                    && let Err(reason) = links.send(*peer, Kind::Refusals, &message, &[], cx)
                 {
-                    io.telemetry.drop(reason);
+                    cx.telemetry.drop(reason);
                 }
             }
         }

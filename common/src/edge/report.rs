@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::answer::sectors;
 use super::import::Import;
 use crate::config::ImportId;
+use crate::context::Context;
 use crate::event::{Event, FrameLimit, ImportFault};
 use crate::segment::SegmentState;
 use crate::trouble::{About, Was};
-use crate::tunnel::links::{Io, Links};
+use crate::tunnel::links::Links;
 use crate::tunnel::update::Writes;
 
 /// An import that was not up is not missed earlier: peers and targets take a while to be heard.
@@ -22,21 +23,27 @@ pub(super) enum Before {
 }
 
 /// It can be used from now on.
-pub(super) fn up(id: ImportId, import: &mut Import, state: SegmentState, links: &Links, io: &mut Io<'_>) {
-    let was = io.telemetry.over(io.now, About::Import(id));
+pub(super) fn up(
+    id: ImportId,
+    import: &mut Import,
+    state: SegmentState,
+    links: &Links,
+    cx: &mut Context<'_>,
+) {
+    let was = cx.telemetry.over(cx.now, About::Import(id));
     // A peer whose target comes and goes all the time does not fill the log.
     if was == Was::Unlogged && import.said_up {
         return;
     }
     import.said_up = true;
     let Some(remote) = &import.remote else { return };
-    io.telemetry.event(Event::ImportUp {
+    cx.telemetry.event(Event::ImportUp {
         peer: links.name(import.config.peer),
         export: import.config.export.clone(),
         address: import.config.address,
         sectors: sectors(remote, state),
     });
-    frames(id, import, state, links, io);
+    frames(id, import, state, links, cx);
 }
 
 /// It cannot be used, for this reason.
@@ -46,7 +53,7 @@ pub(super) fn down(
     fault: ImportFault,
     before: Before,
     links: &Links,
-    io: &mut Io<'_>,
+    cx: &mut Context<'_>,
 ) {
     let event = |why| Event::ImportDown {
         peer: links.name(import.config.peer),
@@ -57,33 +64,39 @@ pub(super) fn down(
     let about = About::Import(id);
     match (fault, before) {
         (fault, before) if fault.is_logged_elsewhere() => {
-            io.telemetry.over(io.now, about);
+            cx.telemetry.over(cx.now, about);
             if before == Before::Up {
-                io.telemetry.event(event(fault));
+                cx.telemetry.event(event(fault));
                 import.said_up = false;
             }
         }
         (ImportFault::Untold, Before::Up) => {
-            io.telemetry.event(event(ImportFault::PeerRestarted));
-            io.telemetry
-                .raise_after(GRACE, io.now, about, event(ImportFault::Untold));
+            cx.telemetry.event(event(ImportFault::PeerRestarted));
+            cx.telemetry
+                .raise_after(GRACE, cx.now, about, event(ImportFault::Untold));
             import.said_up = false;
         }
-        (fault, Before::Up) => io.telemetry.raise(io.now, about, event(fault)),
+        (fault, Before::Up) => cx.telemetry.raise(cx.now, about, event(fault)),
         (fault @ ImportFault::NotOffered { .. }, Before::Down) => {
-            io.telemetry.raise(io.now, about, event(fault));
+            cx.telemetry.raise(cx.now, about, event(fault));
         }
-        (fault, Before::Down) => io.telemetry.raise_after(GRACE, io.now, about, event(fault)),
+        (fault, Before::Down) => cx.telemetry.raise_after(GRACE, cx.now, about, event(fault)),
     }
 }
 
 /// Whether frames carry all the sectors they could.
-pub(super) fn frames(id: ImportId, import: &Import, state: SegmentState, links: &Links, io: &mut Io<'_>) {
+pub(super) fn frames(
+    id: ImportId,
+    import: &Import,
+    state: SegmentState,
+    links: &Links,
+    cx: &mut Context<'_>,
+) {
     let Some(remote) = &import.remote else { return };
     let (ours, theirs) = (state.max_sectors(), remote.carried);
     let (carried, possible) = (sectors(remote, state), ours.max(theirs));
     if carried >= possible {
-        io.telemetry.over(io.now, About::Frames(id));
+        cx.telemetry.over(cx.now, About::Frames(id));
         return;
     }
     let limit = if carried == ours {
@@ -99,11 +112,11 @@ pub(super) fn frames(id: ImportId, import: &Import, state: SegmentState, links: 
         possible,
         limit,
     };
-    io.telemetry.raise(io.now, About::Frames(id), short);
+    cx.telemetry.raise(cx.now, About::Frames(id), short);
 }
 
 /// Whether the exit takes writes.
-pub(super) fn writes(id: ImportId, import: &Import, links: &Links, io: &mut Io<'_>) {
+pub(super) fn writes(id: ImportId, import: &Import, links: &Links, cx: &mut Context<'_>) {
     let address = import.config.address;
     let stopped = import
         .live()
@@ -114,8 +127,8 @@ pub(super) fn writes(id: ImportId, import: &Import, links: &Links, io: &mut Io<'
             export: import.config.export.clone(),
             address,
         };
-        io.telemetry.raise(io.now, About::Writes(id), refused);
-    } else if io.telemetry.over(io.now, About::Writes(id)) == Was::Logged {
-        io.telemetry.event(Event::WritesTaken { address });
+        cx.telemetry.raise(cx.now, About::Writes(id), refused);
+    } else if cx.telemetry.over(cx.now, About::Writes(id)) == Was::Logged {
+        cx.telemetry.event(Event::WritesTaken { address });
     }
 }

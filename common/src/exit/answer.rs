@@ -5,14 +5,16 @@ use super::parts::Pieces;
 use super::pending::{Asked, Origin, Stage};
 use super::table::SlotId;
 use super::tags::Sent;
-use super::{Exit, Hands, Response};
+use super::{Exit, Response};
 use crate::config::ImportId;
 use crate::config::PeerId;
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::frame::{Ata, HEADER_LEN, Header, MacAddr, Query, Tag, ata};
 use crate::telemetry::Count;
 use crate::time::Instant;
+use crate::tunnel::links::Links;
 use crate::tunnel::message::{Kind, REPLY_HEAD_LEN, ReplyHead};
 
 /// Whom a reply is for.
@@ -52,22 +54,20 @@ impl Exit {
     pub(crate) fn handle_response(
         &mut self,
         response: Response<'_>,
-        hands: &mut Hands<'_, '_>,
+        links: &mut Links,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         let Response { segment, source, pdu } = response;
         let (slot, copy) = match self.tags.open(pdu.tag()) {
-            Some(Sent::Question { target, whom }) => return self.hear((target, whom), response, hands),
-            None if super::watching::is_announcement(&pdu) => return self.hear_config(response, hands),
+            Some(Sent::Question { target, whom }) => return self.hear((target, whom), response, links, cx),
+            None if super::watching::is_announcement(&pdu) => return self.hear_config(response, cx),
             Some(Sent::Copy { slot, generation }) => self.pending.find(slot, generation),
             None => None,
         }
         .ok_or(DropReason::ResponseUnmatched)?;
         let pending = self.pending.get_mut(slot).ok_or(DropReason::ResponseUnmatched)?;
         let (id, asked) = (pending.target, pending.asked);
-        let target = self
-            .targets
-            .get_mut(usize::from(id.0))
-            .ok_or(DropReason::ResponseUnmatched)?;
+        let target = self.targets.get_mut(id).ok_or(DropReason::ResponseUnmatched)?;
         if target.segment != segment || target.address != pdu.address() {
             return Err(DropReason::ResponseMismatch);
         }
@@ -87,33 +87,33 @@ impl Exit {
         }
         pending.copies.answer(copy);
         let sent = pending.copies.sent_at(copy);
-        target.watch.alive(hands.io.now);
-        target.answered_at = hands.io.now;
+        target.watch.alive(cx.now);
+        target.answered_at = cx.now;
         target.answered_sent = target.answered_sent.max(sent.unwrap_or_default());
         if pending.stage == Stage::Draining {
-            self.drain(slot, hands);
+            self.drain(slot, cx);
             return Ok(());
         }
         if let Some(sent) = sent.filter(|_| pending.stage == Stage::AtTarget) {
-            target.rto.sample(hands.io.now.saturating_since(sent));
+            target.rto.sample(cx.now.saturating_since(sent));
         }
         if target.rto.answered() {
             // It was silent and is not any more: what it has may be answered in the next moments.
-            target.patience = hands.io.now + target.rto.wait();
+            target.patience = cx.now + target.rto.wait();
             target.due = target.patience;
             self.wake = self.wake.min(target.due);
         }
         let Some(bytes) = bytes else {
-            hands.io.telemetry.count(Count::AnswersAbsorbed);
+            cx.telemetry.count(Count::AnswersAbsorbed);
             return Ok(());
         };
-        let made = match self.piece_together(slot, &pdu, bytes, hands.io.now)? {
+        let made = match self.piece_together(slot, &pdu, bytes, cx.now)? {
             Pieces::Whole => None,
             Pieces::Made(made) => Some(made),
             Pieces::More => {
                 self.unlist(slot);
                 self.enqueue(slot);
-                self.serve(id, hands);
+                self.serve(id, cx);
                 return Ok(());
             }
         };
@@ -122,17 +122,17 @@ impl Exit {
             self.learn_string(slot, &pdu);
         }
         self.unlist(slot);
-        let mut askers = self.askers(slot, hands.io.now).peekable();
-        self.release(slot, hands.io.now);
+        let mut askers = self.askers(slot, cx.now).peekable();
+        self.release(slot, cx.now);
         if askers.peek().is_none() {
-            hands.io.telemetry.drop(DropReason::PeerRestarted);
+            cx.telemetry.drop(DropReason::PeerRestarted);
         }
         for to in askers {
-            if let Err(reason) = reply(to, pdu.header(), bytes, hands) {
-                hands.io.telemetry.drop(reason);
+            if let Err(reason) = reply(to, pdu.header(), bytes, links, cx) {
+                cx.telemetry.drop(reason);
             }
         }
-        self.serve(id, hands);
+        self.serve(id, cx);
         Ok(())
     }
 
@@ -183,15 +183,15 @@ impl Exit {
     }
 
     /// One more copy was answered of a request that was answered.
-    fn drain(&mut self, slot: SlotId, hands: &mut Hands<'_, '_>) {
-        hands.io.telemetry.count(Count::AnswersAbsorbed);
+    fn drain(&mut self, slot: SlotId, cx: &mut Context<'_>) {
+        cx.telemetry.count(Count::AnswersAbsorbed);
         let Some(pending) = self.pending.get(slot) else {
             return;
         };
         let target = pending.target;
         if pending.copies.all_answered() {
-            self.release(slot, hands.io.now);
-            self.serve(target, hands);
+            self.release(slot, cx.now);
+            self.serve(target, cx);
         }
     }
 
@@ -200,7 +200,7 @@ impl Exit {
         let Some(id) = self.pending.get(slot).map(|pending| pending.target) else {
             return;
         };
-        let Some(target) = self.targets.get_mut(usize::from(id.0)) else {
+        let Some(target) = self.targets.get_mut(id) else {
             return;
         };
         let known = &mut target.watch.info.string;
@@ -214,9 +214,9 @@ impl Exit {
     }
 
     /// Says no to whoever asked for this, by an ATA error, and lets go of it.
-    pub(super) fn fail(&mut self, slot: SlotId, reason: DropReason, hands: &mut Hands<'_, '_>) {
+    pub(super) fn fail(&mut self, slot: SlotId, reason: DropReason, links: &mut Links, cx: &mut Context<'_>) {
         self.unlist(slot);
-        let askers = self.askers(slot, hands.io.now);
+        let askers = self.askers(slot, cx.now);
         let pdu = self
             .pending
             .get(slot)
@@ -224,19 +224,25 @@ impl Exit {
             .filter(|pdu| pdu.command() == AoeCommand::Ata);
         for to in askers {
             let outcome = match &pdu {
-                Some(pdu) => refuse_ata(to, pdu, reason, hands),
+                Some(pdu) => refuse_ata(to, pdu, reason, links, cx),
                 None => Err(reason),
             };
             if let Err(reason) = outcome {
-                hands.io.telemetry.drop(reason);
+                cx.telemetry.drop(reason);
             }
         }
-        self.release(slot, hands.io.now);
+        self.release(slot, cx.now);
     }
 }
 
 /// Sends a reply to the edge it came from.
-fn reply(to: Address, header: Header, argument: &[u8], hands: &mut Hands<'_, '_>) -> Result<(), DropReason> {
+fn reply(
+    to: Address,
+    header: Header,
+    argument: &[u8],
+    links: &mut Links,
+    cx: &mut Context<'_>,
+) -> Result<(), DropReason> {
     let head = ReplyHead {
         import: to.import,
         initiator: to.initiator,
@@ -250,10 +256,8 @@ fn reply(to: Address, header: Header, argument: &[u8], hands: &mut Hands<'_, '_>
         ..header
     }
     .emit(pdu_head);
-    hands
-        .links
-        .send(to.peer, Kind::Reply, &front, argument, hands.io)?;
-    hands.io.telemetry.count(Count::RepliesToWire);
+    links.send(to.peer, Kind::Reply, &front, argument, cx)?;
+    cx.telemetry.count(Count::RepliesToWire);
     Ok(())
 }
 
@@ -262,14 +266,15 @@ pub(super) fn refuse_ata(
     to: Address,
     pdu: &Pdu<'_>,
     reason: DropReason,
-    hands: &mut Hands<'_, '_>,
+    links: &mut Links,
+    cx: &mut Context<'_>,
 ) -> Result<(), DropReason> {
     let ata = Ata::parse(pdu.argument())?;
     let mut refusal = Vec::with_capacity(ata::PDU_LEN);
     ata::emit_refusal(pdu, &ata, &mut refusal);
     let argument = refusal.get(HEADER_LEN..).unwrap_or_default();
-    reply(to, pdu.header().response(), argument, hands)?;
-    hands.io.telemetry.count(Count::Refusals);
+    reply(to, pdu.header().response(), argument, links, cx)?;
+    cx.telemetry.count(Count::Refusals);
     Err(reason)
 }
 

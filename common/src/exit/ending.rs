@@ -1,13 +1,15 @@
 //! The last second of a process: what is at a target is waited for, so that its answer goes to the initiator that asked
 //! and not to the next process, and nothing is sent any more.
 
+use super::Exit;
 use super::table::SlotId;
-use super::{Exit, Hands};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
+use crate::tunnel::links::Links;
 
 impl Exit {
     /// Sends nothing more, and tells peers that every target is away. What never was at a target is dropped.
-    pub(crate) fn begin_to_end(&mut self, hands: &mut Hands<'_, '_>) {
+    pub(crate) fn begin_to_end(&mut self, links: &mut Links, cx: &mut Context<'_>) {
         self.is_ending = true;
         let unsent: Vec<SlotId> = self
             .pending
@@ -17,12 +19,12 @@ impl Exit {
             .collect();
         for slot in unsent {
             self.unlist(slot);
-            self.shed(slot, DropReason::GatewayEnding, hands);
+            self.shed(slot, DropReason::GatewayEnding, cx);
         }
         for target in self.target_ids() {
             self.changed(target);
         }
-        self.send_news(hands);
+        self.send_news(links, cx);
     }
 
     /// Whether nothing is at a target.

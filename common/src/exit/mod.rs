@@ -46,11 +46,13 @@ mod ways;
 use std::time::Duration;
 
 use crate::config::{ExportConfig, ExportId, PeerId, SegmentId};
+use crate::context::Context;
 use crate::frame::MacAddr;
 use crate::frame::aoe::Pdu;
 use crate::segment::SegmentState;
+use crate::table::Table;
 use crate::time::Instant;
-use crate::tunnel::links::{Io, Links};
+use crate::tunnel::links::Links;
 use crate::tunnel::update::{Rest, Scope};
 use export::Export;
 use flow::Flows;
@@ -69,8 +71,8 @@ const NEWS_EVERY: Duration = Duration::from_millis(5);
 /// All exports.
 #[derive(Debug)]
 pub(crate) struct Exit {
-    exports: Vec<Export>,
-    targets: Vec<Target>,
+    exports: Table<ExportId, Export>,
+    targets: Table<TargetId, Target>,
     flows: Flows,
     ways: Ways,
     pending: PendingTable,
@@ -102,13 +104,6 @@ enum OrderGuard {
     Off,
 }
 
-/// What the exit works through.
-pub(crate) struct Hands<'a, 'b> {
-    pub(crate) segments: &'a [SegmentState],
-    pub(crate) links: &'a mut Links,
-    pub(crate) io: &'a mut Io<'b>,
-}
-
 /// A response captured on a segment.
 #[derive(Clone, Copy)]
 pub(crate) struct Response<'a> {
@@ -120,28 +115,29 @@ pub(crate) struct Response<'a> {
 impl Exit {
     /// For so many peers; a factor for hashes and the seed of the tags are drawn at random.
     pub(crate) fn new(
-        configs: Vec<ExportConfig>,
+        configs: Table<ExportId, ExportConfig>,
         max_age: Duration,
         peers: usize,
         (factor, tags): (u64, [u8; 32]),
         now: Instant,
     ) -> Exit {
-        let mut targets: Vec<Target> = Vec::new();
-        let mut exports = Vec::new();
-        for (id, config) in (0..).zip(configs) {
+        let mut targets: Table<TargetId, Target> = Table::default();
+        let mut exports = Table::default();
+        for (id, config) in configs {
             // Exports of one target share its buffers.
-            let known = (0..).zip(&mut targets).find(|(_, target)| target.is_of(&config));
+            let known = targets.iter_mut().find(|(_, target)| target.is_of(&config));
             let target = match known {
                 Some((at, target)) => {
                     target.order = target.order.max(config.safety.order);
-                    TargetId(at)
+                    at
                 }
-                None => {
-                    targets.push(Target::new(&config, now));
-                    TargetId(u16::try_from(targets.len() - 1).unwrap_or(u16::MAX))
-                }
+                // There are as many ids for targets as for exports.
+                None => match targets.push(Target::new(&config, now)) {
+                    Some(at) => at,
+                    None => continue,
+                },
             };
-            exports.push(Export::new(ExportId(id), config, target));
+            exports.insert(id, Export::new(id, config, target));
         }
         Exit {
             exports,
@@ -177,7 +173,7 @@ impl Exit {
 
     /// This peer knows nothing of our exports: a new session, or another process.
     pub(crate) fn inform(&mut self, peer: PeerId) {
-        for export in &mut self.exports {
+        for export in self.exports.values_mut() {
             export.changed_for(peer);
         }
         if !self.uninformed.contains(&peer) {
@@ -187,26 +183,26 @@ impl Exit {
     }
 
     /// Tells peers what changed; one update per peer is under way at a time.
-    pub(crate) fn send_news(&mut self, hands: &mut Hands<'_, '_>) {
+    pub(crate) fn send_news(&mut self, links: &mut Links, cx: &mut Context<'_>) {
         if !self.news {
             return;
         }
-        if hands.io.now < self.news_at {
+        if cx.now < self.news_at {
             return self.arm(self.news_at);
         }
         self.news = false;
-        self.news_at = hands.io.now + NEWS_EVERY;
-        let mut peers: Vec<PeerId> = self.exports.iter().flat_map(Export::uninformed).collect();
+        self.news_at = cx.now + NEWS_EVERY;
+        let mut peers: Vec<PeerId> = self.exports.values().flat_map(Export::uninformed).collect();
         peers.extend(&self.uninformed);
         peers.sort_unstable();
         peers.dedup();
         for peer in peers {
             // A peer that is away, or has not acknowledged the last update asks again through `inform` or
             // its acknowledgement.
-            if hands.links.takes_update(peer, hands.io.now) {
+            if links.takes_update(peer, cx.now) {
                 self.uninformed.retain(|other| *other != peer);
-                let entries = self.entries(peer, hands.segments);
-                hands.links.send_update(peer, &entries, hands.io);
+                let entries = self.entries(peer, cx);
+                links.send_update(peer, &entries, cx);
             }
         }
     }
@@ -221,31 +217,34 @@ impl Exit {
         self.wake
     }
 
-    fn entries(&mut self, peer: PeerId, segments: &[SegmentState]) -> Vec<u8> {
+    fn entries(&mut self, peer: PeerId, cx: &Context<'_>) -> Vec<u8> {
         let mut entries = Vec::new();
         let mut rest = if self.is_ending {
             Rest::Ending
         } else {
             Rest::Nothing
         };
-        for export in &mut self.exports {
+        for export in self.exports.values_mut() {
             if entries.len() >= UPDATE_LEN {
                 self.news = true;
                 rest = Rest::Follows;
                 break;
             }
-            let Some(target) = self.targets.get(usize::from(export.target.0)) else {
+            let Some(target) = self.targets.get(export.target) else {
                 continue;
             };
             let segment = match self.is_ending {
                 true => SegmentState::Down,
-                false => state_of(segments, target.segment),
+                false => cx.segment(target.segment),
             };
             if let Some(state) = export.news(peer, target, segment) {
                 state.emit(&mut entries);
             }
         }
-        let offered = self.exports.iter().filter(|export| export.rights(peer).is_some());
+        let offered = self
+            .exports
+            .values()
+            .filter(|export| export.rights(peer).is_some());
         let exports = u16::try_from(offered.count()).unwrap_or(u16::MAX);
         let mut update = Vec::with_capacity(entries.len() + 3);
         Scope { rest, exports }.emit(&mut update);
@@ -254,20 +253,20 @@ impl Exit {
     }
 
     fn target(&self, id: TargetId) -> Option<&Target> {
-        self.targets.get(usize::from(id.0))
+        self.targets.get(id)
     }
 
     fn target_mut(&mut self, id: TargetId) -> Option<&mut Target> {
-        self.targets.get_mut(usize::from(id.0))
+        self.targets.get_mut(id)
     }
 
-    fn target_ids(&self) -> impl Iterator<Item = TargetId> + use<> {
-        (0..).map(TargetId).take(self.targets.len())
+    fn target_ids(&self) -> Vec<TargetId> {
+        self.targets.ids().collect()
     }
 
     /// Something about this target changed that peers are told.
     fn changed(&mut self, target: TargetId) {
-        for export in self.exports.iter_mut().filter(|export| export.target == target) {
+        for export in self.exports.values_mut().filter(|export| export.target == target) {
             export.changed();
         }
         self.news = true;
@@ -277,8 +276,4 @@ impl Exit {
     fn arm(&mut self, at: Instant) {
         self.wake = self.wake.min(at);
     }
-}
-
-fn state_of(segments: &[SegmentState], segment: SegmentId) -> SegmentState {
-    segments.get(usize::from(segment.0)).copied().unwrap_or_default()
 }

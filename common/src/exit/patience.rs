@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use super::Exit;
 use super::pending::{Pending, Stage};
 use super::service::REORDERED;
 use super::table::SlotId;
 use super::target::TargetId;
-use super::{Exit, Hands, state_of};
 use crate::config::{OnTargetTimeout, PeerId, TargetOrder};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::segment::SegmentState;
 use crate::time::Instant;
+use crate::tunnel::links::Links;
 
 /// How often requests are looked through.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(100);
@@ -47,34 +49,34 @@ enum End {
 
 impl Exit {
     /// Asks targets, sends again, gives up on what takes too long.
-    pub(crate) fn handle_timeout(&mut self, hands: &mut Hands<'_, '_>) {
-        let now = hands.io.now;
+    pub(crate) fn handle_timeout(&mut self, links: &mut Links, cx: &mut Context<'_>) {
+        let now = cx.now;
         if now < self.wake {
             return;
         }
-        self.watch(hands);
-        self.recognise(hands);
+        self.watch(cx);
+        self.recognise(links, cx);
         for target in self.target_ids() {
             if self.target(target).is_some_and(|target| now >= target.deadline()) {
-                self.retransmit(target, hands);
+                self.retransmit(target, cx);
             }
         }
         if now >= self.sweep_at {
-            self.sweep(hands);
+            self.sweep(links, cx);
         }
         let deadline = |target: &super::Target| {
-            let ask_at = match state_of(hands.segments, target.segment) {
+            let ask_at = match cx.segment(target.segment) {
                 SegmentState::Down => Instant::NEVER,
                 SegmentState::Up { .. } => target.watch.ask_at(),
             };
             ask_at.min(target.deadline()).min(target.recognition_at())
         };
-        let first = self.targets.iter().map(deadline).min();
+        let first = self.targets.values().map(deadline).min();
         self.wake = first.unwrap_or(Instant::NEVER).min(self.sweep_at);
     }
 
-    fn sweep(&mut self, hands: &mut Hands<'_, '_>) {
-        let now = hands.io.now;
+    fn sweep(&mut self, links: &mut Links, cx: &mut Context<'_>) {
+        let now = cx.now;
         self.ways.expire(now, self.max_age);
         let ends = self
             .pending
@@ -86,17 +88,19 @@ impl Exit {
                 End::Drained => self.release(slot, now),
                 End::Shed(reason) => {
                     self.unlist(slot);
-                    self.shed(slot, reason, hands);
+                    self.shed(slot, reason, cx);
                 }
-                End::TimedOut(OnTargetTimeout::Error) => self.fail(slot, DropReason::TargetTimeout, hands),
+                End::TimedOut(OnTargetTimeout::Error) => {
+                    self.fail(slot, DropReason::TargetTimeout, links, cx)
+                }
                 End::TimedOut(OnTargetTimeout::Silent) => {
                     self.unlist(slot);
-                    self.shed(slot, DropReason::TargetTimeout, hands);
+                    self.shed(slot, DropReason::TargetTimeout, cx);
                 }
             }
         }
         for target in self.target_ids() {
-            self.serve(target, hands);
+            self.serve(target, cx);
         }
         self.sweep_from += SLOTS_AT_ONCE;
         self.sweep_at = if self.sweep_from < self.pending.slots() {
@@ -119,7 +123,7 @@ impl Exit {
             return self.is_gone(pending, now).then_some(End::Drained);
         }
         if !target.is_up() {
-            let safety = self.exports.get(usize::from(pending.export.0))?.safety;
+            let safety = self.exports.get(pending.export)?.safety;
             let over = target.watch.silence(now) >= safety.target_timeout;
             return over.then_some(End::TimedOut(safety.on_target_timeout));
         }
@@ -169,8 +173,8 @@ impl Exit {
     }
 
     /// The target is back: what it was asked and is still wanted is sent again.
-    pub(super) fn resume(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
-        let now = hands.io.now;
+    pub(super) fn resume(&mut self, id: TargetId, cx: &mut Context<'_>) {
+        let now = cx.now;
         if let Some(target) = self.target_mut(id) {
             target.recognition.doubt(now);
             target.rto.answered();
@@ -189,12 +193,12 @@ impl Exit {
         for (_, slot) in again {
             self.enqueue(slot);
         }
-        self.serve(id, hands);
+        self.serve(id, cx);
     }
 
     /// The peer process is another one: what the old one asked is not sent any more, and its answers go nowhere, for
     /// the new one numbers its imports again. What is at a target already still holds what overlaps it.
-    pub(crate) fn forget(&mut self, peer: PeerId, hands: &mut Hands<'_, '_>) {
+    pub(crate) fn forget(&mut self, peer: PeerId, cx: &mut Context<'_>) {
         let theirs = |pending: &Pending| pending.origin.is_some_and(|origin| origin.peer == peer);
         let slots: Vec<(SlotId, Stage, u8)> = self
             .pending
@@ -207,7 +211,7 @@ impl Exit {
                 self.unlist(slot);
             }
             if copies == 0 {
-                self.shed(slot, DropReason::PeerRestarted, hands);
+                self.shed(slot, DropReason::PeerRestarted, cx);
             } else {
                 if stage == Stage::Queued {
                     self.rest(slot);
@@ -217,11 +221,11 @@ impl Exit {
         }
         self.flows.forget(peer);
         self.ways.restart(peer);
-        for target in &mut self.targets {
+        for target in self.targets.values_mut() {
             target.turns.forget(peer);
         }
         for target in self.target_ids() {
-            self.serve(target, hands);
+            self.serve(target, cx);
         }
     }
 }

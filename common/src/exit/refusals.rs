@@ -2,27 +2,28 @@
 
 use super::Exit;
 use crate::config::PeerId;
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::{Event, Missed, Place};
 use crate::frame::Pdu;
 use crate::refusal::{self, Refusal, Refused};
 use crate::trouble::{About, Was};
-use crate::tunnel::links::{Io, Links};
+use crate::tunnel::links::Links;
 use crate::tunnel::message::RequestHead;
 
 impl Exit {
     /// What a peer imports and was not told of, be it that there is no such export or that it may not use it.
-    pub(crate) fn note_missed(&self, peer: PeerId, missed: &[&str], links: &Links, io: &mut Io<'_>) {
+    pub(crate) fn note_missed(&self, peer: PeerId, missed: &[&str], links: &Links, cx: &mut Context<'_>) {
         let about = About::Missed(peer);
         // What it was told since is not missed any more.
         let allowed = |name: &str| {
-            let named = self.exports.iter().filter(|export| export.name == name);
+            let named = self.exports.values().filter(|export| export.name == name);
             named.map(|export| export.rights(peer).is_some()).next()
         };
         let first = missed.iter().find(|name| allowed(name) != Some(true));
         let Some(export) = first else {
-            if io.telemetry.over(io.now, about) == Was::Logged {
-                io.telemetry.event(Event::ExportFound {
+            if cx.telemetry.over(cx.now, about) == Was::Logged {
+                cx.telemetry.event(Event::ExportFound {
                     peer: links.name(peer),
                 });
             }
@@ -37,7 +38,7 @@ impl Exit {
             },
             others: missed.len() - 1,
         };
-        io.telemetry.raise(io.now, about, missed);
+        cx.telemetry.raise(cx.now, about, missed);
     }
 
     /// What an edge refused to initiators, by what we told it.
@@ -46,11 +47,11 @@ impl Exit {
         peer: PeerId,
         message: &[u8],
         links: &Links,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         let refusals = refusal::parse(message).ok_or(DropReason::MessageMalformed)?;
         for refused in refusals.iter().filter(|refused| refused.times > 0) {
-            self.note_refused(peer, refused, links, io);
+            self.note_refused(peer, refused, links, cx);
         }
         Ok(())
     }
@@ -62,7 +63,7 @@ impl Exit {
         message: &[u8],
         reason: DropReason,
         links: &Links,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) {
         let Some((head, bytes)) = RequestHead::parse(message) else {
             return;
@@ -75,14 +76,14 @@ impl Exit {
             what,
             times: 1,
         };
-        self.note_refused(peer, &refused, links, io);
+        self.note_refused(peer, &refused, links, cx);
     }
 
-    fn note_refused(&self, peer: PeerId, refused: &Refused, links: &Links, io: &mut Io<'_>) {
-        let export = self.exports.get(usize::from(refused.export.0));
+    fn note_refused(&self, peer: PeerId, refused: &Refused, links: &Links, cx: &mut Context<'_>) {
+        let export = self.exports.get(refused.export);
         let about = About::RefusedThere(peer, refused.what.kind());
-        io.telemetry
-            .happened(io.now, refused.times.into(), about, || Event::RequestRefused {
+        cx.telemetry
+            .happened(cx.now, refused.times.into(), about, || Event::RequestRefused {
                 place: Place::Exit,
                 export: export.map_or_else(|| "?".to_owned(), |export| export.name.clone()),
                 peer: links.name(peer),

@@ -6,14 +6,16 @@ use super::patience::SWEEP_EVERY;
 use super::pending::{Arrival, Asked, Origin, Stage};
 use super::span::Span;
 use super::table::SlotId;
-use super::{Exit, Hands, OrderGuard, answer};
+use super::{Exit, OrderGuard, answer};
 use crate::config::{OnConflict, OnTargetTimeout, PeerId};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::frame::{Ata, Query, ata};
 use crate::policy::{Verdict, judge_ata, judge_query};
 use crate::telemetry::Count;
 use crate::time::Instant;
+use crate::tunnel::links::Links;
 use crate::tunnel::message::RequestHead;
 
 impl Exit {
@@ -22,13 +24,14 @@ impl Exit {
         &mut self,
         peer: PeerId,
         message: &[u8],
-        hands: &mut Hands<'_, '_>,
+        links: &mut Links,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
-        let now = hands.io.now;
+        let now = cx.now;
         let (head, bytes) = RequestHead::parse(message).ok_or(DropReason::MessageMalformed)?;
         let export = self
             .exports
-            .get(usize::from(head.export.0))
+            .get(head.export)
             .ok_or(DropReason::ExportNotAllowed)?;
         let rights = export.rights(peer).filter(|rights| rights.covers(head.initiator));
         let rights = rights.ok_or(DropReason::ExportNotAllowed)?;
@@ -37,19 +40,19 @@ impl Exit {
             return Err(DropReason::MessageMalformed);
         }
         let age = match self.order {
-            OrderGuard::On => hands.links.request_age(peer, head.captured, now),
+            OrderGuard::On => links.request_age(peer, head.captured, now),
             #[cfg(feature = "fuzzing")]
             OrderGuard::Off => Some(std::time::Duration::ZERO),
         };
         let Some(age) = age.filter(|age| *age <= self.max_age) else {
-            hands.links.doubt_clock(peer);
+            links.doubt_clock(peer);
             return Err(DropReason::RequestTooOld);
         };
         let target = self.target(export.target).ok_or(DropReason::TargetDown)?;
         if target.watch.mac().is_none() {
             return Err(DropReason::TargetDown);
         }
-        let refuse = |reason, hands: &mut Hands<'_, '_>| {
+        let refuse = |reason, links: &mut Links, cx: &mut Context<'_>| {
             let to = answer::Address {
                 peer,
                 import: head.import,
@@ -57,13 +60,13 @@ impl Exit {
                 number: head.number,
                 tag: pdu.tag(),
             };
-            answer::refuse_ata(to, &pdu, reason, hands)
+            answer::refuse_ata(to, &pdu, reason, links, cx)
         };
         let (asked, span, len) = match pdu.command() {
             AoeCommand::Ata => {
                 let ata = Ata::parse(pdu.argument())?;
                 if let Verdict::Refuse(reason) = judge_ata(rights, &ata) {
-                    return refuse(reason, hands);
+                    return refuse(reason, links, cx);
                 }
                 let asked = Asked::Ata {
                     opcode: ata.command(),
@@ -83,13 +86,13 @@ impl Exit {
         };
         if target.conflict && span.writes() && export.safety.on_conflict == OnConflict::Stop {
             return match asked {
-                Asked::Ata { .. } => refuse(DropReason::RefusedConflict, hands),
+                Asked::Ata { .. } => refuse(DropReason::RefusedConflict, links, cx),
                 Asked::Query => Err(DropReason::RefusedConflict),
             };
         }
         if target.watch.silence(now) >= export.safety.target_timeout {
             return match (asked, export.safety.on_target_timeout) {
-                (Asked::Ata { .. }, OnTargetTimeout::Error) => refuse(DropReason::TargetTimeout, hands),
+                (Asked::Ata { .. }, OnTargetTimeout::Error) => refuse(DropReason::TargetTimeout, links, cx),
                 _ => Err(DropReason::TargetTimeout),
             };
         }
@@ -118,25 +121,25 @@ impl Exit {
             arrived: now,
             pdu: bytes.get(..len).ok_or(DropReason::MessageMalformed)?,
         };
-        let slot = self.accept(&arrival, hands)?;
-        self.serve(target, hands);
+        let slot = self.accept(&arrival, cx)?;
+        self.serve(target, cx);
         if self
             .pending
             .get(slot)
             .is_some_and(|pending| pending.stage == Stage::Queued)
         {
-            hands.io.telemetry.count(Count::RequestsQueued);
+            cx.telemetry.count(Count::RequestsQueued);
         }
         Ok(())
     }
 
     /// Finds the place of a request among those that are here.
-    fn accept(&mut self, arrival: &Arrival<'_>, hands: &mut Hands<'_, '_>) -> Result<SlotId, DropReason> {
-        let now = hands.io.now;
+    fn accept(&mut self, arrival: &Arrival<'_>, cx: &mut Context<'_>) -> Result<SlotId, DropReason> {
+        let now = cx.now;
         let meeting = self.pending.meet(arrival, self.max_age);
         if let Some(same) = meeting.same {
             self.take_over(same, arrival, now)?;
-            hands.io.telemetry.count(Count::RequestsCollapsed);
+            cx.telemetry.count(Count::RequestsCollapsed);
             return Ok(same);
         }
         let Arrival { origin, span, .. } = *arrival;
@@ -168,7 +171,7 @@ impl Exit {
             self.ways.record(write, now, self.max_age);
         }
         if meeting.is_held() {
-            hands.io.telemetry.count(Count::RequestsHeld);
+            cx.telemetry.count(Count::RequestsHeld);
         } else {
             self.enqueue(slot);
         }

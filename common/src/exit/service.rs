@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use super::Exit;
 use super::export::max_sectors;
 use super::patience::{is_wanted, waited_too_long};
 use super::pending::{Origin, Stage};
 use super::table::SlotId;
 use super::target::TargetId;
-use super::{Exit, Hands, state_of};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{self, Flags};
-use crate::segment;
 use crate::telemetry::Count;
 use crate::time::Instant;
 
@@ -31,7 +31,7 @@ impl Exit {
         let Some((peer, flow_id)) = pending.origin.map(|origin| (origin.peer, origin.flow)) else {
             return;
         };
-        let target = self.targets.get_mut(usize::from(target.0));
+        let target = self.targets.get_mut(target);
         let (Some(flow), Some(target)) = (self.flows.get_mut(flow_id), target) else {
             return;
         };
@@ -42,28 +42,28 @@ impl Exit {
     }
 
     /// Sends what waits, one request of each initiator in turn, as far as the target has room.
-    pub(super) fn serve(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
-        self.ask_identity(id, hands);
+    pub(super) fn serve(&mut self, id: TargetId, cx: &mut Context<'_>) {
+        self.ask_identity(id, cx);
         if self.is_ending {
             return;
         }
-        while let Some(slot) = self.next(id, hands.io.now) {
+        while let Some(slot) = self.next(id, cx.now) {
             let Some(pending) = self.pending.get_mut(slot) else {
                 continue;
             };
-            if !waited_too_long(pending, hands.io.now) && pending.copies.has_room() {
-                self.emit(slot, hands);
+            if !waited_too_long(pending, cx.now) && pending.copies.has_room() {
+                self.emit(slot, cx);
             } else if pending.copies.count() > 0 {
                 pending.stage = Stage::Dormant;
             } else {
-                self.shed(slot, DropReason::RequestTooOld, hands);
+                self.shed(slot, DropReason::RequestTooOld, cx);
             }
         }
     }
 
     /// The next request for a target that has room, out of its queue.
     fn next(&mut self, id: TargetId, now: Instant) -> Option<SlotId> {
-        let target = self.targets.get_mut(usize::from(id.0))?;
+        let target = self.targets.get_mut(id)?;
         while target.has_room(now) {
             let (peer, flow_id) = target.turns.pop()?;
             let Some(flow) = self.flows.get_mut(flow_id) else {
@@ -85,17 +85,17 @@ impl Exit {
     }
 
     /// Sends a request that is in no list to its target.
-    fn emit(&mut self, slot: SlotId, hands: &mut Hands<'_, '_>) {
-        if let Err(reason) = self.send(slot, hands) {
-            self.shed(slot, reason, hands);
+    fn emit(&mut self, slot: SlotId, cx: &mut Context<'_>) {
+        if let Err(reason) = self.send(slot, cx) {
+            self.shed(slot, reason, cx);
             return;
         }
-        let now = hands.io.now;
+        let now = cx.now;
         let Some(pending) = self.pending.get_mut(slot) else {
             return;
         };
         pending.stage = Stage::AtTarget;
-        let Some(target) = self.targets.get_mut(usize::from(pending.target.0)) else {
+        let Some(target) = self.targets.get_mut(pending.target) else {
             return;
         };
         if target.sent.is_empty() {
@@ -104,28 +104,26 @@ impl Exit {
         }
         target.occupied += 1;
         self.pending.push_back(&mut target.sent, slot);
-        hands.io.telemetry.count(Count::RequestsToTarget);
+        cx.telemetry.count(Count::RequestsToTarget);
     }
 
     /// Writes the frame.
-    fn send(&mut self, slot: SlotId, hands: &mut Hands<'_, '_>) -> Result<(), DropReason> {
+    fn send(&mut self, slot: SlotId, cx: &mut Context<'_>) -> Result<(), DropReason> {
         let generation = self.pending.next_generation(slot).ok_or(DropReason::TargetDown)?;
         let tag = self.tags.of_copy(slot.0, generation);
         let pending = self.pending.get_mut(slot).ok_or(DropReason::TargetDown)?;
-        let target = self.targets.get(usize::from(pending.target.0));
+        let target = self.targets.get(pending.target);
         let target = target.ok_or(DropReason::TargetDown)?;
         let mac = target.watch.mac().ok_or(DropReason::TargetDown)?;
-        let place = (target.segment, state_of(hands.segments, target.segment));
         let copies = pending.copies.count();
-        let most = max_sectors(target, place.1);
+        let most = max_sectors(target, cx.segment(target.segment));
         let part = pending
             .asked
             .moves()
             .map(|all| pending.parts.next(all, most, copies));
         let cut = part.and_then(|part| pending.cut(part));
-        let io = &mut *hands.io;
         let bytes = cut.as_ref().unwrap_or(&pending.pdu);
-        segment::emit(place, mac, bytes.len(), io.out, io.telemetry, |frame| {
+        cx.emit(target.segment, mac, bytes.len(), |frame| {
             let start = frame.len();
             frame.extend_from_slice(bytes);
             let pdu = frame.get_mut(start..).unwrap_or_default();
@@ -133,18 +131,18 @@ impl Exit {
             aoe::set_address(pdu, target.address);
             aoe::set_tag(pdu, tag);
         })?;
-        pending.timer = io.now;
-        pending.copies.sent(io.now);
+        pending.timer = cx.now;
+        pending.copies.sent(cx.now);
         Ok(())
     }
 
     /// Sends again what the target should have answered by now, and not all of it at once. While it answers nothing at all, one request is
     /// enough to find out when it does again.
-    pub(super) fn retransmit(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
-        let now = hands.io.now;
+    pub(super) fn retransmit(&mut self, id: TargetId, cx: &mut Context<'_>) {
+        let now = cx.now;
         let (mut again, mut probing) = (0u64, false);
         loop {
-            let Some(target) = self.targets.get_mut(usize::from(id.0)) else {
+            let Some(target) = self.targets.get_mut(id) else {
                 return;
             };
             let first = target.sent.first().filter(|_| target.is_up());
@@ -174,8 +172,8 @@ impl Exit {
             }
             probing = backed_off;
             again += 1;
-            if let Err(reason) = self.send(slot, hands) {
-                hands.io.telemetry.drop(reason);
+            if let Err(reason) = self.send(slot, cx) {
+                cx.telemetry.drop(reason);
                 break;
             }
         }
@@ -185,9 +183,9 @@ impl Exit {
             target.rto.expired();
             target.patience = now + target.rto.wait();
             target.due = target.patience;
-            hands.io.telemetry.add(Count::RequestsRepeated, again);
+            cx.telemetry.add(Count::RequestsRepeated, again);
         }
-        self.serve(id, hands);
+        self.serve(id, cx);
     }
 
     /// A request is not at the target any more as far as we know, and its buffer free.
@@ -198,7 +196,7 @@ impl Exit {
         let (stage, target) = (pending.stage, pending.target);
         pending.stage = Stage::Dormant;
         if stage == Stage::AtTarget
-            && let Some(target) = self.targets.get_mut(usize::from(target.0))
+            && let Some(target) = self.targets.get_mut(target)
         {
             self.pending.unlink(&mut target.sent, slot);
             target.occupied = target.occupied.saturating_sub(1);
@@ -232,9 +230,9 @@ impl Exit {
     }
 
     /// Releases a request that is in no list, for this reason.
-    pub(super) fn shed(&mut self, slot: SlotId, reason: DropReason, hands: &mut Hands<'_, '_>) {
-        hands.io.telemetry.drop(reason);
-        self.release(slot, hands.io.now);
+    pub(super) fn shed(&mut self, slot: SlotId, reason: DropReason, cx: &mut Context<'_>) {
+        cx.telemetry.drop(reason);
+        self.release(slot, cx.now);
     }
 
     /// Releases a request that is in no list; what it held may go. A write of which a copy may be at the target stays

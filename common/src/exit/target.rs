@@ -8,11 +8,13 @@ use super::turns::Turns;
 use super::watch::{Liveness, Watch};
 use crate::config::{ExportConfig, SegmentId, TargetOrder};
 use crate::frame::Address;
+use crate::table::ids;
 use crate::time::Instant;
 
-/// Index of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TargetId(pub(crate) u16);
+ids! {
+    /// A target.
+    pub(crate) TargetId,
+}
 
 /// A target with at least this many buffers has one of them left for what is not counted: Config queries, ours and those of
 /// whoever looks around on its segment. Where they find all of them full, they or a request are lost.

@@ -8,8 +8,9 @@ use super::table::SlotId;
 use super::tags::{Tags, Whom};
 use super::target::{Target, TargetId};
 use super::watch::{Heard, Liveness};
-use super::{Exit, Hands, Response, state_of};
+use super::{Exit, Response};
 use crate::config::{OnConflict, SegmentId};
+use crate::context::Context;
 use crate::disk::Disk;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
@@ -17,10 +18,10 @@ use crate::frame::aoe::{self, AoeCommand, Flags, Pdu};
 use crate::frame::ata::{self, AtaFlags, AtaHeader};
 use crate::frame::query::Query;
 use crate::frame::{Ata, Header, MacAddr, Tag};
-use crate::segment::{self, SegmentState};
+use crate::segment::SegmentState;
 use crate::telemetry::Count;
 use crate::trouble::About;
-use crate::tunnel::links::Io;
+use crate::tunnel::links::Links;
 use crate::tunnel::update::TargetInfo;
 
 /// A disk that grows again and again is logged at most this often.
@@ -30,48 +31,43 @@ const CHANGE_EVENT_EVERY: Duration = Duration::from_secs(1);
 
 impl Exit {
     /// A segment came, went, or changed its MTU or address.
-    pub(crate) fn handle_segment(
-        &mut self,
-        segment: SegmentId,
-        state: SegmentState,
-        hands: &mut Hands<'_, '_>,
-    ) {
+    pub(crate) fn handle_segment(&mut self, segment: SegmentId, state: SegmentState, cx: &mut Context<'_>) {
         for id in self.target_ids() {
             let here = |target: &&mut Target| target.segment == segment;
-            let Some(target) = self.targets.get_mut(usize::from(id.0)).filter(here) else {
+            let Some(target) = self.targets.get_mut(id).filter(here) else {
                 continue;
             };
             if state == SegmentState::Down {
                 target.watch.segment_changed();
-                self.take_down(id, hands.io);
+                self.take_down(id, cx);
             } else {
-                target.watch.asked(hands.io.now);
-                ask(id, target, &self.tags, state, hands.io);
+                target.watch.asked(cx.now);
+                ask(id, target, &self.tags, cx);
             }
             self.changed(id);
         }
-        self.wake = hands.io.now;
+        self.wake = cx.now;
     }
 
     /// Asks the targets that are to be asked now.
-    pub(super) fn watch(&mut self, hands: &mut Hands<'_, '_>) {
-        let now = hands.io.now;
+    pub(super) fn watch(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now;
         for id in self.target_ids() {
-            let Some(target) = self.targets.get_mut(usize::from(id.0)) else {
+            let Some(target) = self.targets.get_mut(id) else {
                 continue;
             };
-            let state = state_of(hands.segments, target.segment);
+            let state = cx.segment(target.segment);
             if state == SegmentState::Down || now < target.watch.ask_at() {
                 continue;
             }
             let liveness = target.watch.asked(now);
             let never_there = target.watch.was_never_there();
-            ask(id, target, &self.tags, state, hands.io);
+            ask(id, target, &self.tags, cx);
             if liveness == Liveness::Down {
-                self.take_down(id, hands.io);
+                self.take_down(id, cx);
                 self.changed(id);
             } else if never_there {
-                self.tell_down(id, hands.io);
+                self.tell_down(id, cx);
             }
         }
     }
@@ -81,23 +77,25 @@ impl Exit {
         &mut self,
         asked: (TargetId, Whom),
         response: Response<'_>,
-        hands: &mut Hands<'_, '_>,
+        links: &mut Links,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         if response.pdu.command() == AoeCommand::Ata {
-            return self.hear_identity(asked, response, hands);
+            return self.hear_identity(asked, response, links, cx);
         }
         let target = self.target(asked.0).ok_or(DropReason::ResponseUnmatched)?;
         if target.segment != response.segment || target.address != response.pdu.address() {
             return Err(DropReason::ResponseMismatch);
         }
-        self.hear_config(response, hands)
+        self.hear_config(response, cx)
     }
 
     /// A Config response that says how a target is.
     pub(super) fn hear_config(
         &mut self,
         response: Response<'_>,
-        hands: &mut Hands<'_, '_>,
+
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         let Response { segment, source, pdu } = response;
         if pdu.command() != AoeCommand::Query || pdu.is_error() {
@@ -113,10 +111,10 @@ impl Exit {
         let mut outcome = Err(DropReason::ResponseUnmatched);
         for id in self.target_ids() {
             let here = |target: &&mut Target| target.segment == segment && target.address == pdu.address();
-            let Some(target) = self.targets.get_mut(usize::from(id.0)).filter(here) else {
+            let Some(target) = self.targets.get_mut(id).filter(here) else {
                 continue;
             };
-            let now = hands.io.now;
+            let now = cx.now;
             let was = target.watch.mac();
             let heard = target.watch.hear(source, info.clone(), now);
             let ask_at = target.watch.ask_at();
@@ -132,9 +130,8 @@ impl Exit {
                 Heard::Imposter | Heard::Candidate
                     if target.watch.pin().is_none() && target.recognition.second(source, now) =>
                 {
-                    let state = state_of(hands.segments, segment);
                     let tag = self.tags.of_question(id, Whom::Second);
-                    identify(target, source, tag, state, hands.io);
+                    identify(target, source, tag, cx);
                 }
                 _ => {}
             }
@@ -146,9 +143,9 @@ impl Exit {
                 self.changed(id);
             }
             self.arm(ask_at);
-            self.tell(id, heard, source, hands.io);
+            self.tell(id, heard, source, cx);
             if heard == Heard::Up {
-                self.resume(id, hands);
+                self.resume(id, cx);
                 self.arm(now);
             }
         }
@@ -156,34 +153,33 @@ impl Exit {
     }
 
     /// Asks targets who they are, or gives up on an answer.
-    pub(super) fn recognise(&mut self, hands: &mut Hands<'_, '_>) {
+    pub(super) fn recognise(&mut self, links: &mut Links, cx: &mut Context<'_>) {
         for id in self.target_ids() {
             let Some(target) = self.target_mut(id).filter(|target| target.is_up()) else {
                 continue;
             };
-            if target.recognition.gave_up(hands.io.now) {
+            if target.recognition.gave_up(cx.now) {
                 target.occupied = target.occupied.saturating_sub(1);
             }
-            self.judge_conflict(id, hands);
-            self.serve(id, hands);
+            self.judge_conflict(id, links, cx);
+            self.serve(id, cx);
         }
     }
 
     /// Asks a target who it is, if that is due and it has a buffer for it.
-    pub(super) fn ask_identity(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
-        let now = hands.io.now;
+    pub(super) fn ask_identity(&mut self, id: TargetId, cx: &mut Context<'_>) {
+        let now = cx.now;
         let due = |target: &&mut Target| {
             target.is_up() && target.has_buffer() && target.recognition.wants_answer(now)
         };
-        let Some(target) = self.targets.get_mut(usize::from(id.0)).filter(due) else {
+        let Some(target) = self.targets.get_mut(id).filter(due) else {
             return;
         };
         target.recognition.asked(now, target.rto.wait());
         target.occupied += 1;
-        let state = state_of(hands.segments, target.segment);
         if let Some(mac) = target.watch.mac() {
             let tag = self.tags.of_question(id, Whom::Target);
-            identify(target, mac, tag, state, hands.io);
+            identify(target, mac, tag, cx);
         }
         let until = target.recognition.deadline();
         self.arm(until);
@@ -194,10 +190,11 @@ impl Exit {
         &mut self,
         (id, whom): (TargetId, Whom),
         response: Response<'_>,
-        hands: &mut Hands<'_, '_>,
+        links: &mut Links,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         let Response { segment, source, pdu } = response;
-        let now = hands.io.now;
+        let now = cx.now;
         let target = self.target_mut(id).ok_or(DropReason::ResponseUnmatched)?;
         if target.segment != segment || target.address != pdu.address() {
             return Err(DropReason::ResponseMismatch);
@@ -213,7 +210,7 @@ impl Exit {
                 target.recognition.moved(source);
                 target.watch.follow(source);
                 self.suspend(id);
-                self.resume(id, hands);
+                self.resume(id, cx);
             }
         } else {
             if !target.watch.is(source) {
@@ -229,10 +226,10 @@ impl Exit {
             if target.recognition.disk() != before.as_ref() {
                 self.changed(id);
             }
-            self.tell_disk(id, answer, hands.io);
+            self.tell_disk(id, answer, cx);
         }
-        self.judge_conflict(id, hands);
-        self.serve(id, hands);
+        self.judge_conflict(id, links, cx);
+        self.serve(id, cx);
         Ok(())
     }
 
@@ -244,45 +241,45 @@ impl Exit {
     }
 
     /// The operator says that the disk behind an export is the right one, or the next one will be.
-    pub(crate) fn accept_disk(&mut self, export: &str, hands: &mut Hands<'_, '_>) {
-        let now = hands.io.now;
+    pub(crate) fn accept_disk(&mut self, export: &str, links: &mut Links, cx: &mut Context<'_>) {
+        let now = cx.now;
         let Some(id) = self.target_named(export) else {
             return;
         };
         let Some(target) = self.target_mut(id) else { return };
         if target.recognition.accept(now).is_some() {
-            self.tell_disk(id, Answer::First, hands.io);
+            self.tell_disk(id, Answer::First, cx);
         }
-        self.judge_conflict(id, hands);
+        self.judge_conflict(id, links, cx);
         self.arm(now);
     }
 
     fn target_named(&self, export: &str) -> Option<TargetId> {
-        let named = self.exports.iter().find(|known| known.name == export);
+        let named = self.exports.values().find(|known| known.name == export);
         named.map(|export| export.target)
     }
 
     /// Tells which disk a target is, where that is news.
-    fn tell_disk(&mut self, id: TargetId, answer: Answer, io: &mut Io<'_>) {
-        let Some(target) = self.targets.get_mut(usize::from(id.0)) else {
+    fn tell_disk(&mut self, id: TargetId, answer: Answer, cx: &mut Context<'_>) {
+        let Some(target) = self.targets.get_mut(id) else {
             return;
         };
         let tells_growth = matches!(answer, Answer::Grown { .. })
-            && target.watch.growth_told.tell(io.now, GROWTH_EVENT_EVERY);
+            && target.watch.growth_told.tell(cx.now, GROWTH_EVENT_EVERY);
         let Some(disk) = target.recognition.disk().filter(|_| answer != Answer::Compared) else {
             return;
         };
-        for export in self.exports.iter().filter(|export| export.target == id) {
+        for export in self.exports.values().filter(|export| export.target == id) {
             let (export, target) = (export.name.clone(), target.address);
             if let (Answer::Grown { was }, true) = (answer, tells_growth) {
-                io.telemetry.event(Event::DiskGrown {
+                cx.telemetry.event(Event::DiskGrown {
                     export: export.clone(),
                     target,
                     was,
                     is: disk.size,
                 });
             }
-            io.telemetry.event(Event::DiskKnown {
+            cx.telemetry.event(Event::DiskKnown {
                 export,
                 disk: disk.clone(),
             });
@@ -290,19 +287,19 @@ impl Exit {
     }
 
     /// Tells of a conflict that begins or ends, and refuses the writes that wait where that is configured.
-    fn judge_conflict(&mut self, id: TargetId, hands: &mut Hands<'_, '_>) {
+    fn judge_conflict(&mut self, id: TargetId, links: &mut Links, cx: &mut Context<'_>) {
         let Some(target) = self.target_mut(id) else { return };
-        let conflict = target.recognition.conflict(hands.io.now);
+        let conflict = target.recognition.conflict(cx.now);
         if std::mem::replace(&mut target.conflict, conflict.is_some()) == conflict.is_some() {
             return;
         }
         let address = target.address;
         self.changed(id);
         let mut stopped = Vec::new();
-        for export in self.exports.iter().filter(|export| export.target == id) {
+        for export in self.exports.values().filter(|export| export.target == id) {
             let (name, on_conflict) = (export.name.clone(), export.safety.on_conflict);
             let about = About::Conflict(export.id);
-            let (now, telemetry) = (hands.io.now, &mut hands.io.telemetry);
+            let (now, telemetry) = (cx.now, &mut cx.telemetry);
             let Some(conflict) = &conflict else {
                 telemetry.over(now, about);
                 telemetry.event(Event::ConflictOver {
@@ -332,7 +329,7 @@ impl Exit {
         if conflict.is_none() {
             return;
         }
-        hands.io.telemetry.count(Count::Conflicts);
+        cx.telemetry.count(Count::Conflicts);
         let wait = |pending: &Pending| {
             stopped.contains(&pending.export) && pending.span.writes() && pending.origin.is_some()
         };
@@ -343,12 +340,12 @@ impl Exit {
             .map(|(slot, _)| slot)
             .collect();
         for slot in writes {
-            self.fail(slot, DropReason::RefusedConflict, hands);
+            self.fail(slot, DropReason::RefusedConflict, links, cx);
         }
     }
 
     /// Tells of what a station said about a target.
-    fn tell(&mut self, id: TargetId, heard: Heard, mac: MacAddr, io: &mut Io<'_>) {
+    fn tell(&mut self, id: TargetId, heard: Heard, mac: MacAddr, cx: &mut Context<'_>) {
         let Some(target) = self.target_mut(id) else { return };
         let told = &mut target.watch;
         let due = match heard {
@@ -356,25 +353,25 @@ impl Exit {
             // While it is a conflict, that is what is logged.
             Heard::Imposter if target.conflict => return,
             Heard::Imposter => true,
-            Heard::Changed | Heard::Up => told.change_told.tell(io.now, CHANGE_EVENT_EVERY),
+            Heard::Changed | Heard::Up => told.change_told.tell(cx.now, CHANGE_EVENT_EVERY),
         };
         let (address, buffer_count, sectors) = (target.address, told.info.buffer_count, told.info.sectors);
-        for export in self.exports.iter().filter(|export| export.target == id) {
+        for export in self.exports.values().filter(|export| export.target == id) {
             if heard == Heard::Up {
-                io.telemetry.over(io.now, About::Target(export.id));
+                cx.telemetry.over(cx.now, About::Target(export.id));
             }
             let name = || export.name.clone();
             match heard {
                 Heard::Imposter => {
                     let about = About::Imposter(export.id);
-                    io.telemetry
-                        .happened(io.now, 1, about, || Event::SecondResponder {
+                    cx.telemetry
+                        .happened(cx.now, 1, about, || Event::SecondResponder {
                             export: name(),
                             mac,
                             on_conflict: None,
                         });
                 }
-                _ if due => io.telemetry.event(Event::TargetUp {
+                _ if due => cx.telemetry.event(Event::TargetUp {
                     export: name(),
                     target: address,
                     mac,
@@ -386,26 +383,26 @@ impl Exit {
         }
     }
 
-    fn take_down(&mut self, id: TargetId, io: &mut Io<'_>) {
+    fn take_down(&mut self, id: TargetId, cx: &mut Context<'_>) {
         if self
             .target_mut(id)
-            .is_some_and(|target| target.watch.down(io.now))
+            .is_some_and(|target| target.watch.down(cx.now))
         {
             self.suspend(id);
-            self.tell_down(id, io);
+            self.tell_down(id, cx);
         }
     }
 
-    fn tell_down(&mut self, id: TargetId, io: &mut Io<'_>) {
+    fn tell_down(&mut self, id: TargetId, cx: &mut Context<'_>) {
         let Some(address) = self.target(id).map(|target| target.address) else {
             return;
         };
-        for export in self.exports.iter().filter(|export| export.target == id) {
+        for export in self.exports.values().filter(|export| export.target == id) {
             let down = Event::TargetDown {
                 export: export.name.clone(),
                 target: address,
             };
-            io.telemetry.raise(io.now, About::Target(export.id), down);
+            cx.telemetry.raise(cx.now, About::Target(export.id), down);
         }
     }
 }
@@ -416,7 +413,7 @@ pub(super) fn is_announcement(pdu: &Pdu<'_>) -> bool {
 }
 
 /// Asks a station who it is.
-fn identify(target: &Target, mac: MacAddr, tag: Tag, state: SegmentState, io: &mut Io<'_>) {
+fn identify(target: &Target, mac: MacAddr, tag: Tag, cx: &mut Context<'_>) {
     let header = Header {
         version: aoe::VERSION,
         flags: Flags::REQUEST,
@@ -434,18 +431,17 @@ fn identify(target: &Target, mac: MacAddr, tag: Tag, state: SegmentState, io: &m
         lba: [0, 0, 0, 0xa0, 0, 0],
         reserved: [0; 2],
     };
-    let place = (target.segment, state);
-    let sent = segment::emit(place, mac, ata::PDU_LEN, io.out, io.telemetry, |frame| {
+    let sent = cx.emit(target.segment, mac, ata::PDU_LEN, |frame| {
         frame.extend_from_slice(&header.to_bytes());
         frame.extend_from_slice(&argument.to_bytes());
     });
     if let Err(reason) = sent {
-        io.telemetry.drop(reason);
+        cx.telemetry.drop(reason);
     }
 }
 
 /// Asks a target how it is.
-fn ask(id: TargetId, target: &Target, tags: &Tags, state: SegmentState, io: &mut Io<'_>) {
+fn ask(id: TargetId, target: &Target, tags: &Tags, cx: &mut Context<'_>) {
     let tag = tags.of_question(id, Whom::Target);
-    segment::ask_config((target.segment, state), target.address, tag, io.out, io.telemetry);
+    cx.ask_config(target.segment, target.address, tag);
 }

@@ -13,7 +13,6 @@ use aoe_keys::{Psk, PublicKey};
 
 use super::admission::Stamp;
 use super::handshake::Dial;
-use super::links::Io;
 use super::pack::Packer;
 use super::path_mtu::{PathMtu, Refused, Verdict};
 use super::peer_clock::{Came, PeerClock};
@@ -22,6 +21,7 @@ use super::repair::Repair;
 use super::sessions::{Precedence, Sessions};
 use crate::allowance::Allowance;
 use crate::config::{Endpoint, PeerConfig, PeerId, Protection};
+use crate::context::Context;
 use crate::output::Path;
 use crate::seldom::Seldom;
 use crate::telemetry::Count;
@@ -207,11 +207,11 @@ impl Link {
     }
 
     /// Goes by this path from now on. Returns whether the peer was at another address before.
-    pub(crate) fn go_by(&mut self, path: Path, io: &mut Io<'_>) -> bool {
+    pub(crate) fn go_by(&mut self, path: Path, cx: &mut Context<'_>) -> bool {
         if self.path.is_none_or(|known| !known.same_way(path)) {
             // What is packed was made to the measure of the old path.
-            self.flush(io);
-            self.path_mtu.moved(io.now);
+            self.flush(cx);
+            self.path_mtu.moved(cx.now);
         }
         let before = self.path.replace(path);
         before.is_some_and(|known| known.remote != path.remote)
@@ -233,11 +233,11 @@ impl Link {
     }
 
     /// Takes a pong.
-    pub(crate) fn answered(&mut self, ping: u64, clock: u64, io: &mut Io<'_>) {
-        if self.clock.answered(ping, clock, self.came, io.now)
-            && self.path_mtu.answered(ping, io.now) == Verdict::Raised
+    pub(crate) fn answered(&mut self, ping: u64, clock: u64, cx: &mut Context<'_>) {
+        if self.clock.answered(ping, clock, self.came, cx.now)
+            && self.path_mtu.answered(ping, cx.now) == Verdict::Raised
         {
-            io.telemetry.count(Count::PathMtuRaised);
+            cx.telemetry.count(Count::PathMtuRaised);
         }
     }
 

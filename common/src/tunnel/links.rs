@@ -28,10 +28,12 @@ use super::message::Kind;
 use super::path_mtu::Refused;
 use super::record::{TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE};
 use crate::config::{Cipher, Endpoint, PeerConfig, PeerId, TunnelConfig};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
-use crate::output::{Output, Path};
+use crate::output::Path;
 use crate::random::{Random, Secrets};
+use crate::table::Table;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
 use crate::trouble::About;
@@ -61,7 +63,7 @@ pub(crate) struct Links {
     path_secret: hmac::Key,
     /// What the wall clock said, and when.
     wall_clock: (Duration, Instant),
-    links: Vec<Link>,
+    links: Table<PeerId, Link>,
     /// Peers with something packed.
     packed: Vec<PeerId>,
     changes: VecDeque<(PeerId, Change)>,
@@ -92,17 +94,10 @@ pub(crate) struct Opened<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// What every input of the tunnel needs.
-pub(crate) struct Io<'a> {
-    pub(crate) now: Instant,
-    pub(crate) out: &'a mut Output,
-    pub(crate) telemetry: &'a mut Telemetry,
-}
-
 impl Links {
     pub(crate) fn new(
         secret: SecretKey,
-        peers: Vec<PeerConfig>,
+        peers: Table<PeerId, PeerConfig>,
         tunnel: TunnelConfig,
         mut secrets: Secrets,
         now: Instant,
@@ -124,11 +119,10 @@ impl Links {
             path_secret: hmac_key(secrets.draw().as_slice()),
             secrets,
             wall_clock: (unix_time, now),
-            links: (0..)
-                .map(PeerId)
-                .zip(peers)
-                .map(|(id, peer)| Link::new(id, peer, our_key, now))
-                .collect::<Option<Vec<_>>>()?,
+            links: peers
+                .into_iter()
+                .map(|(id, peer)| Some((id, Link::new(id, peer, our_key, now)?)))
+                .collect::<Option<_>>()?,
             packed: Vec::new(),
             changes: VecDeque::new(),
             wake: now,
@@ -138,14 +132,14 @@ impl Links {
     /// A peer's name, for events.
     pub(crate) fn name(&self, peer: PeerId) -> String {
         self.links
-            .get(usize::from(peer.0))
+            .get(peer)
             .map(|link| link.name.clone())
             .unwrap_or_default()
     }
 
     /// Asks for the addresses of the peers that we call, and notes who has to call us.
     pub(crate) fn start(&self, now: Instant, telemetry: &mut Telemetry) {
-        for (peer, link) in (0..).map(PeerId).zip(&self.links) {
+        for (peer, link) in self.links.iter() {
             match link.endpoint {
                 Endpoint::Known => telemetry.event(Event::EndpointNeeded(peer)),
                 Endpoint::Unknown => {
@@ -160,15 +154,11 @@ impl Links {
 
     /// Whether the path to a peer was found to carry packets of the least size.
     pub(crate) fn is_path_proven(&self, peer: PeerId) -> bool {
-        self.links
-            .get(usize::from(peer.0))
-            .is_some_and(|link| link.path_mtu.is_proven())
+        self.links.get(peer).is_some_and(|link| link.path_mtu.is_proven())
     }
 
     pub(crate) fn is_up(&self, peer: PeerId, now: Instant) -> bool {
-        self.links
-            .get(usize::from(peer.0))
-            .is_some_and(|link| link.is_up(now))
+        self.links.get(peer).is_some_and(|link| link.is_up(now))
     }
 
     /// How old what a peer captured then (microseconds of its clock, modulo 2^32) is at most; `None` if that is not
@@ -177,7 +167,7 @@ impl Links {
     /// A peer whose clock was not read yet sealed it after its session began; how old it was then is the peer's
     /// affair.
     pub(crate) fn request_age(&mut self, peer: PeerId, captured: u32, now: Instant) -> Option<Duration> {
-        let link = self.links.get_mut(usize::from(peer.0))?;
+        let link = self.links.get_mut(peer)?;
         link.clock.age(captured, now).or_else(|| {
             let since = link.sessions.oldest_since()?;
             link.clock.ran_since(since).then(|| now.saturating_since(since))
@@ -186,7 +176,7 @@ impl Links {
 
     /// A request of this peer was too old, or of no known age: its clock is read again soon.
     pub(crate) fn doubt_clock(&mut self, peer: PeerId) {
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+        if let Some(link) = self.links.get_mut(peer) {
             link.clock.doubt();
             self.wake = self.wake.min(link.ping_at(self.keepalive));
         }
@@ -211,20 +201,17 @@ impl Links {
         kind: Kind,
         head: &[u8],
         body: &[u8],
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
-        let link = self
-            .links
-            .get_mut(usize::from(peer.0))
-            .ok_or(DropReason::NoSession)?;
+        let link = self.links.get_mut(peer).ok_or(DropReason::NoSession)?;
         if !link.is_packed {
             link.is_packed = true;
             self.packed.push(peer);
         }
-        link.push(kind, head, body, io)?;
+        link.push(kind, head, body, cx)?;
         if link.owes_since.is_none() && expects_answer(kind) {
-            link.owes_since = Some(io.now);
-            self.wake = self.wake.min(io.now + ASK_AFTER);
+            link.owes_since = Some(cx.now);
+            self.wake = self.wake.min(cx.now + ASK_AFTER);
         }
         if !link.busy && matches!(kind, Kind::Request | Kind::Reply) {
             link.busy = true;
@@ -235,50 +222,50 @@ impl Links {
 
     /// Packs chunks as they are, and says by which session they go, as its receiver counts it.
     #[cfg(feature = "fuzzing")]
-    pub(crate) fn send_payload(&mut self, peer: PeerId, payload: &[u8], io: &mut Io<'_>) -> Option<u32> {
-        let link = self.links.get_mut(usize::from(peer.0))?;
+    pub(crate) fn send_payload(&mut self, peer: PeerId, payload: &[u8], cx: &mut Context<'_>) -> Option<u32> {
+        let link = self.links.get_mut(peer)?;
         let session = link.sessions.current.as_ref()?.local_index;
         if !link.is_packed {
             link.is_packed = true;
             self.packed.push(peer);
         }
         for chunk in super::message::chunks(payload).flatten() {
-            if let Err(reason) = link.push_chunk(chunk, io) {
-                io.telemetry.drop(reason);
+            if let Err(reason) = link.push_chunk(chunk, cx) {
+                cx.telemetry.drop(reason);
             }
         }
         Some(session)
     }
 
     /// Seals what was packed since the last flush; reports of what arrived go along.
-    pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
-        self.keep_sent(io);
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>) {
+        self.keep_sent(cx);
         for peer in self.packed.drain(..) {
-            let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+            let Some(link) = self.links.get_mut(peer) else {
                 continue;
             };
             link.is_packed = false;
-            if link.repair.reports_along(link.ask_at(), io.now) {
-                link.report(io);
+            if link.repair.reports_along(link.ask_at(), cx.now) {
+                link.report(cx);
             }
-            link.flush(io);
+            link.flush(cx);
             self.wake = self.wake.min(link.repair_at());
         }
     }
 
     /// Keeps what was sent since the last time, to send it again if it is lost.
-    fn keep_sent(&mut self, io: &mut Io<'_>) {
-        while let Some(sent) = io.out.trains.pop_sent() {
-            match self.links.get_mut(usize::from(sent.records.peer.0)) {
-                Some(link) => link.repair.keep(sent, io.now, &mut io.out.trains),
-                None => io.out.trains.give_back(sent.bytes),
+    fn keep_sent(&mut self, cx: &mut Context<'_>) {
+        while let Some(sent) = cx.out.trains.pop_sent() {
+            match self.links.get_mut(sent.records.peer) {
+                Some(link) => link.repair.keep(sent, cx.now, &mut cx.out.trains),
+                None => cx.out.trains.give_back(sent.bytes),
             }
         }
     }
 
     /// A record of a peer held a message of which it wants to hear that it arrived.
     pub(crate) fn note_news(&mut self, peer: PeerId, session: u32, len: usize, now: Instant) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         if let Some((_, session)) = link.sessions.find(session) {
@@ -295,14 +282,14 @@ impl Links {
 
     /// Takes the (newly resolved) ways to a peer, the best first. Calls go there in turn; a session keeps the way it has,
     /// until an answer or authenticated data moves it.
-    pub(crate) fn set_endpoint(&mut self, peer: PeerId, mut ways: Vec<Path>, io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    pub(crate) fn set_endpoint(&mut self, peer: PeerId, mut ways: Vec<Path>, cx: &mut Context<'_>) {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         ways.truncate(MAX_WAYS);
         link.ways = ways;
         if link.sessions.current.is_none() && link.dialing.is_none() {
-            self.dial(peer, 0, io);
+            self.dial(peer, 0, cx);
         }
     }
 
@@ -314,7 +301,7 @@ impl Links {
         now: Instant,
         telemetry: &mut Telemetry,
     ) -> Refused {
-        let Some(link) = self.links.iter_mut().find(|link| link.path == Some(path)) else {
+        let Some(link) = self.links.values_mut().find(|link| link.path == Some(path)) else {
             return Refused::Fixed;
         };
         let refused = link.refused(len, now);
@@ -335,8 +322,7 @@ impl Links {
         error: impl FnOnce() -> String,
         telemetry: &mut Telemetry,
     ) {
-        let peers = (0..).map(PeerId).zip(&self.links);
-        let found = peers.into_iter().find(|(_, link)| link.path == Some(path));
+        let found = self.links.iter().find(|(_, link)| link.path == Some(path));
         let failed = || Event::SendFailed {
             peer: found.map(|(_, link)| link.name.clone()),
             error: error(),
@@ -354,18 +340,18 @@ impl Links {
         &mut self,
         path: Path,
         datagram: &'a mut [u8],
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<Option<Opened<'a>>, DropReason> {
         match datagram.first() {
-            Some(&TYPE_RECORD) => self.handle_record(path, datagram, io).map(Some),
+            Some(&TYPE_RECORD) => self.handle_record(path, datagram, cx).map(Some),
             Some(&TYPE_INIT) if datagram.len() == INIT_LEN => {
-                self.handle_init(path, datagram, io).map(|()| None)
+                self.handle_init(path, datagram, cx).map(|()| None)
             }
             Some(&TYPE_RESPONSE) if datagram.len() == RESPONSE_LEN => {
-                self.handle_response(path, datagram, io).map(|()| None)
+                self.handle_response(path, datagram, cx).map(|()| None)
             }
             Some(&TYPE_COOKIE) if datagram.len() == COOKIE_REPLY_LEN => {
-                self.handle_cookie(datagram, io).map(|()| None)
+                self.handle_cookie(datagram, cx).map(|()| None)
             }
             Some(_) => Err(DropReason::DatagramUnknownType),
             None => Err(DropReason::DatagramTooShort),
@@ -373,18 +359,19 @@ impl Links {
     }
 
     /// Tells every peer that we go.
-    pub(crate) fn close_all(&mut self, io: &mut Io<'_>) {
-        for (peer, link) in (0..).map(PeerId).zip(0..self.links.len()) {
-            if self.links.get(link).is_some_and(|link| link.is_up(io.now)) {
-                self.send_or_count(peer, Kind::Close, &[], io);
+    pub(crate) fn close_all(&mut self, cx: &mut Context<'_>) {
+        let peers: Vec<PeerId> = self.links.ids().collect();
+        for peer in peers {
+            if self.is_up(peer, cx.now) {
+                self.send_or_count(peer, Kind::Close, &[], cx);
             }
         }
     }
 
     /// Sends a message of the tunnel itself; whoever asked for it asks again if it is lost.
-    fn send_or_count(&mut self, peer: PeerId, kind: Kind, message: &[u8], io: &mut Io<'_>) {
-        if let Err(reason) = self.send(peer, kind, message, &[], io) {
-            io.telemetry.drop(reason);
+    fn send_or_count(&mut self, peer: PeerId, kind: Kind, message: &[u8], cx: &mut Context<'_>) {
+        if let Err(reason) = self.send(peer, kind, message, &[], cx) {
+            cx.telemetry.drop(reason);
         }
     }
 

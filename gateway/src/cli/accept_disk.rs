@@ -21,7 +21,7 @@ pub(super) fn run(config: &Path, export: &str, state: Option<&Path>) -> Exit {
         );
         return exit_code(&faults);
     };
-    let exports = loaded.core.exports.iter().map(|known| known.name.as_str());
+    let exports = loaded.core.exports.values().map(|known| known.name.as_str());
     if !exports.clone().any(|known| known == export) {
         let known: Vec<_> = exports.collect();
         let known = match known.as_slice() {

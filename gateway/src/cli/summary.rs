@@ -87,12 +87,8 @@ struct Import<'a> {
 impl<'a> Summary<'a> {
     pub(super) fn of(loaded: &'a Loaded) -> Self {
         let core = &loaded.core;
-        let segment = |number: u16| {
-            core.segments
-                .get(usize::from(number))
-                .map_or("?", |segment| &segment.name)
-        };
-        let peer = |number: u16| core.peers.get(usize::from(number)).map_or("?", |peer| &peer.name);
+        let segment = |id| core.segments.get(id).map_or("?", |segment| &segment.name);
+        let peer = |id| core.peers.get(id).map_or("?", |peer| &peer.name);
         Summary {
             name: &core.name,
             fingerprint: core.secret.public().fingerprint().to_string(),
@@ -100,13 +96,13 @@ impl<'a> Summary<'a> {
             listen: loaded.listen.iter().map(ToString::to_string).collect(),
             segments: core
                 .segments
-                .iter()
+                .values()
                 .zip(&loaded.devices)
                 .map(|(s, device)| Segment::of(&s.name, device))
                 .collect(),
             peers: core
                 .peers
-                .iter()
+                .values()
                 .zip(&loaded.endpoints)
                 .map(|(peer, endpoint)| Peer {
                     name: &peer.name,
@@ -120,10 +116,10 @@ impl<'a> Summary<'a> {
                 .collect(),
             exports: core
                 .exports
-                .iter()
+                .values()
                 .map(|export| Export {
                     name: &export.name,
-                    segment: segment(export.segment.0),
+                    segment: segment(export.segment),
                     target: export.target.to_string(),
                     target_mac: export.target_mac.map(|mac| mac.to_string()),
                     worker: Worker::of_export(&export.name, loaded.workers),
@@ -131,7 +127,7 @@ impl<'a> Summary<'a> {
                         .allow
                         .iter()
                         .map(|allow| Allow {
-                            peer: peer(allow.peer.0),
+                            peer: peer(allow.peer),
                             access: allow.access.to_string(),
                             initiators: allow
                                 .initiators
@@ -144,11 +140,11 @@ impl<'a> Summary<'a> {
                 .collect(),
             imports: core
                 .imports
-                .iter()
+                .values()
                 .map(|import| Import {
-                    peer: peer(import.peer.0),
+                    peer: peer(import.peer),
                     export: &import.export,
-                    segment: segment(import.segment.0),
+                    segment: segment(import.segment),
                     address: import.address.to_string(),
                     window: import.window,
                     worker: Worker::of_export(&import.export, loaded.workers),
@@ -196,7 +192,7 @@ impl<'a> Summary<'a> {
 
 /// What is no fault of the configuration and may keep it from working all the same.
 fn warnings(loaded: &Loaded) -> Vec<String> {
-    let segments = loaded.devices.iter().zip(&loaded.core.segments);
+    let segments = loaded.devices.iter().zip(loaded.core.segments.values());
     let mut warnings: Vec<String> = segments
         .filter_map(|(device, segment)| {
             let Device::Nic(nic) = device else { return None };

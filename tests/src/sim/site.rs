@@ -113,9 +113,9 @@ impl Site {
                     name: format!("lan{index}"),
                 })
                 .collect(),
-            peers,
-            exports: self.plan.exports.clone(),
-            imports: self.plan.imports.clone(),
+            peers: peers.into(),
+            exports: self.plan.exports.clone().into(),
+            imports: self.plan.imports.clone().into(),
             tunnel: self.plan.tunnel.clone(),
         };
         let mut engine = Engine::new(config, entropy, own, self.wall_clock(now));

@@ -1,12 +1,12 @@
 //! What is packed for a peer, sealed, and sent again.
 
 use super::Link;
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::telemetry::Count;
 use crate::trouble::About;
 use crate::tunnel::gaps::Pace;
-use crate::tunnel::links::Io;
 use crate::tunnel::message::{CHUNK_HEAD_LEN, Chunk, Kind, chunks};
 use crate::tunnel::pack::{Outlet, Packer};
 use crate::tunnel::path_mtu;
@@ -22,10 +22,10 @@ impl Link {
     /// Lends the packer what it needs to seal for this peer.
     fn with_outlet(
         &mut self,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
         work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
-        self.with_outlet_of(self.datagram_len(), false, io, work)
+        self.with_outlet_of(self.datagram_len(), false, cx, work)
     }
 
     /// The same for datagrams of another length, or for a probe.
@@ -33,13 +33,13 @@ impl Link {
         &mut self,
         datagram_len: usize,
         is_probe: bool,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
         work: impl FnOnce(&mut Packer, &mut Outlet<'_>) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
         let (Some(path), Some(session)) = (self.path, self.sessions.current.as_mut()) else {
             return Err(DropReason::NoSession);
         };
-        if !session.is_usable(io.now) {
+        if !session.is_usable(cx.now) {
             return Err(DropReason::NoSession);
         }
         let mut outlet = Outlet {
@@ -47,13 +47,13 @@ impl Link {
             session,
             path,
             datagram_len,
-            trains: &mut io.out.trains,
-            now: io.now,
+            trains: &mut cx.out.trains,
+            now: cx.now,
             is_probe,
             sealed: 0,
         };
         let result = work(&mut self.packer, &mut outlet);
-        io.telemetry.add(Count::RecordsSealed, outlet.sealed);
+        cx.telemetry.add(Count::RecordsSealed, outlet.sealed);
         result
     }
 
@@ -63,19 +63,19 @@ impl Link {
         kind: Kind,
         head: &[u8],
         body: &[u8],
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
-        self.with_outlet(io, |packer, outlet| packer.push(kind, head, body, outlet))?;
+        self.with_outlet(cx, |packer, outlet| packer.push(kind, head, body, outlet))?;
         // A ping is asked about again by itself.
         self.awaits_news |= kind.wants_news() && kind != Kind::Ping;
         Ok(())
     }
 
     /// Seals what is packed. Without a session it is lost, and counted.
-    pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
-        if let Err(reason) = self.with_outlet(io, Packer::flush) {
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>) {
+        if let Err(reason) = self.with_outlet(cx, Packer::flush) {
             if !self.packer.is_empty() {
-                io.telemetry.drop(reason);
+                cx.telemetry.drop(reason);
             }
             self.packer.discard();
         }
@@ -84,67 +84,67 @@ impl Link {
             && let Some(counter) = session.newest_sealed()
         {
             self.repair
-                .await_news(session.remote_index, counter, io.now, &mut io.out.trains);
+                .await_news(session.remote_index, counter, cx.now, &mut cx.out.trains);
         }
     }
 
     /// Packs what the peer should hear of its records, for every session that there is something to tell of.
-    pub(crate) fn report(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn report(&mut self, cx: &mut Context<'_>) {
         let pace = Pace::new(self.repair.tolerance, self.clock.round_trip());
         let mut total = 0;
         for slot in [Slot::Previous, Slot::Current, Slot::Next] {
             let session = self.sessions.get_mut(slot);
-            let Some(session) = session.filter(|session| session.gaps.has_news(io.now)) else {
+            let Some(session) = session.filter(|session| session.gaps.has_news(cx.now)) else {
                 continue;
             };
-            let report = session.gaps.report(session.local_index, pace, io.now);
+            let report = session.gaps.report(session.local_index, pace, cx.now);
             let given_up = session.gaps.take_given_up();
-            io.telemetry.add(Count::RecordsGivenUp, given_up);
-            io.telemetry.add(Count::RecordsMissed, given_up);
+            cx.telemetry.add(Count::RecordsGivenUp, given_up);
+            cx.telemetry.add(Count::RecordsMissed, given_up);
             let Some(report) = report else {
                 continue;
             };
-            io.telemetry.count(Count::ReportsSent);
+            cx.telemetry.count(Count::ReportsSent);
             let mut message = std::mem::take(&mut self.report);
             message.clear();
             report.emit(&mut message);
             total += message.len();
-            if let Err(reason) = self.push(Kind::Report, &message, &[], io) {
-                io.telemetry.drop(reason);
+            if let Err(reason) = self.push(Kind::Report, &message, &[], cx) {
+                cx.telemetry.drop(reason);
             }
             self.report = message;
         }
-        self.repair.reported(total, io.now);
+        self.repair.reported(total, cx.now);
     }
 
     /// Sends again what the peer misses, and says what it will not. What the path does not carry any more is packed
     /// anew.
-    pub(crate) fn handle_report(&mut self, report: &Report, io: &mut Io<'_>) {
+    pub(crate) fn handle_report(&mut self, report: &Report, cx: &mut Context<'_>) {
         let way = self.path.map(|path| (path, self.datagram_len()));
         let resent = self
             .repair
-            .handle_report(report, &mut self.clock, way, io.now, &mut io.out.trains);
-        io.telemetry.add(Count::RecordsResent, resent.records);
-        io.telemetry.add(Count::ResendsRefused, resent.refused);
-        self.doubt_path(resent.longest, io);
+            .handle_report(report, &mut self.clock, way, cx.now, &mut cx.out.trains);
+        cx.telemetry.add(Count::RecordsResent, resent.records);
+        cx.telemetry.add(Count::ResendsRefused, resent.refused);
+        self.doubt_path(resent.longest, cx);
         for mut record in resent.too_long {
-            self.pack_anew(report.session, &mut record, io);
+            self.pack_anew(report.session, &mut record, cx);
         }
         if !resent.abandoned.is_empty() {
             let mut message = std::mem::take(&mut self.report);
             message.clear();
             resent.abandoned.emit(&mut message);
-            if let Err(reason) = self.push(Kind::Abandon, &message, &[], io) {
-                io.telemetry.drop(reason);
+            if let Err(reason) = self.push(Kind::Abandon, &message, &[], cx) {
+                cx.telemetry.drop(reason);
             }
             self.report = message;
         }
     }
 
     /// A record of this length was lost.
-    fn doubt_path(&mut self, len: usize, io: &Io<'_>) {
+    fn doubt_path(&mut self, len: usize, cx: &Context<'_>) {
         if len + self.overhead() > usize::from(path_mtu::LEAST) {
-            self.path_mtu.doubt(io.now);
+            self.path_mtu.doubt(cx.now);
         }
     }
 
@@ -157,7 +157,7 @@ impl Link {
     }
 
     /// Packs the messages of a record of ours that cannot be sent again as it is.
-    fn pack_anew(&mut self, receiver: u32, record: &mut [u8], io: &mut Io<'_>) {
+    fn pack_anew(&mut self, receiver: u32, record: &mut [u8], cx: &mut Context<'_>) {
         let sessions = [self.sessions.current.as_ref(), self.sessions.previous.as_ref()];
         let sealed_by = sessions
             .into_iter()
@@ -170,70 +170,70 @@ impl Link {
             if !chunk.kind.wants_news() || chunk.kind == Kind::Ping {
                 continue;
             }
-            match self.push_chunk(chunk, io) {
-                Ok(()) => io.telemetry.count(Count::MessagesRepacked),
-                Err(reason) => io.telemetry.drop(reason),
+            match self.push_chunk(chunk, cx) {
+                Ok(()) => cx.telemetry.count(Count::MessagesRepacked),
+                Err(reason) => cx.telemetry.drop(reason),
             }
         }
     }
 
     /// Packs a message, or a part of one, as it was packed before.
-    pub(crate) fn push_chunk(&mut self, chunk: Chunk<'_>, io: &mut Io<'_>) -> Result<(), DropReason> {
+    pub(crate) fn push_chunk(&mut self, chunk: Chunk<'_>, cx: &mut Context<'_>) -> Result<(), DropReason> {
         let Chunk {
             kind,
             position,
             bytes,
         } = chunk;
         let Some(position) = position else {
-            return self.push(kind, bytes, &[], io);
+            return self.push(kind, bytes, &[], cx);
         };
         self.awaits_news = true;
-        self.with_outlet(io, |packer, outlet| {
+        self.with_outlet(cx, |packer, outlet| {
             packer.push_part(kind, position, bytes, outlet)
         })
     }
 
     /// Sends a probe of the path's MTU, if one is due.
-    pub(crate) fn probe_path(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn probe_path(&mut self, cx: &mut Context<'_>) {
         let before = self.path_mtu.get();
-        let probe = self.path_mtu.probe(self.clock.round_trip(), io.now);
+        let probe = self.path_mtu.probe(self.clock.round_trip(), cx.now);
         if self.path_mtu.get() < before {
-            io.telemetry.count(Count::PathMtuLowered);
+            cx.telemetry.count(Count::PathMtuLowered);
         }
         if let Some(mtu) = probe {
             let len = usize::from(mtu).saturating_sub(self.overhead());
             let head = HEADER_LEN + CHUNK_HEAD_LEN + size_of::<u64>() + AUTH_TAG_LEN;
             let padding = PADDING.get(..len.saturating_sub(head)).unwrap_or_default();
             // Alone: what is packed must not be lost with it.
-            self.flush(io);
-            let ping = self.clock.ask(io.now);
+            self.flush(cx);
+            let ping = self.clock.ask(cx.now);
             self.path_mtu.probed(ping);
-            let sent = self.with_outlet_of(len, true, io, |packer, outlet| {
+            let sent = self.with_outlet_of(len, true, cx, |packer, outlet| {
                 packer.push(Kind::Ping, &ping.to_be_bytes(), padding, outlet)?;
                 packer.flush(outlet)
             });
             match sent {
-                Ok(()) => io.telemetry.count(Count::PathProbes),
-                Err(reason) => io.telemetry.drop(reason),
+                Ok(()) => cx.telemetry.count(Count::PathProbes),
+                Err(reason) => cx.telemetry.drop(reason),
             }
         }
         if let Some(least) = self.path_mtu.too_small() {
             let peer = self.name.clone();
-            io.telemetry
-                .raise(io.now, About::Path(self.id), Event::PathTooSmall { peer, least });
+            cx.telemetry
+                .raise(cx.now, About::Path(self.id), Event::PathTooSmall { peer, least });
         }
-        if let Some((mtu, why)) = self.path_mtu.news(io.now) {
+        if let Some((mtu, why)) = self.path_mtu.news(cx.now) {
             let peer = self.name.clone();
-            io.telemetry.over(io.now, About::Path(self.id));
-            io.telemetry.event(Event::PathMtu { peer, mtu, why });
+            cx.telemetry.over(cx.now, About::Path(self.id));
+            cx.telemetry.event(Event::PathMtu { peer, mtu, why });
         }
     }
 
     /// Sees to a last record of which nothing was heard; true if that takes a ping.
-    pub(crate) fn probe(&mut self, io: &mut Io<'_>) -> bool {
+    pub(crate) fn probe(&mut self, cx: &mut Context<'_>) -> bool {
         let mut pings = false;
-        while let Some(probe) = self.repair.probe(self.clock.round_trip(), io.now) {
-            io.telemetry.count(Count::TailProbes);
+        while let Some(probe) = self.repair.probe(self.clock.round_trip(), cx.now) {
+            cx.telemetry.count(Count::TailProbes);
             match (probe, self.path) {
                 (Probe::Ping, _) => pings = true,
                 (Probe::Record { receiver, counter }, Some(path)) => {
@@ -241,10 +241,10 @@ impl Link {
                     self.clock.resent(receiver, counter);
                     let sent = self
                         .repair
-                        .send_again(receiver, counter, way, io.now, &mut io.out.trains);
+                        .send_again(receiver, counter, way, cx.now, &mut cx.out.trains);
                     match sent {
-                        Ok(len) => self.doubt_path(len, io),
-                        Err(mut record) => self.pack_anew(receiver, &mut record, io),
+                        Ok(len) => self.doubt_path(len, cx),
+                        Err(mut record) => self.pack_anew(receiver, &mut record, cx),
                     }
                 }
                 (Probe::Record { .. }, None) => {}

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aoe_keys::PublicKey;
 
-use super::{Io, Links, PEER_BITS};
+use super::{Links, PEER_BITS};
 use crate::config::{Endpoint, PeerId};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::output::Path;
@@ -35,10 +36,10 @@ const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
 
 impl Links {
     /// Calls a peer.
-    pub(super) fn dial(&mut self, peer: PeerId, attempt: u32, io: &mut Io<'_>) {
+    pub(super) fn dial(&mut self, peer: PeerId, attempt: u32, cx: &mut Context<'_>) {
         let fresh = Fresh {
             local_index: self.new_index(peer),
-            stamp: self.new_stamp(peer, io.now),
+            stamp: self.new_stamp(peer, cx.now),
             ephemeral: self.secrets.draw(),
             answer_key: self.random.bytes(),
         };
@@ -48,22 +49,22 @@ impl Links {
             ciphers: &self.ciphers,
             worker: self.worker,
         };
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        let calling: Vec<Path> = link.calling(attempt, io.now).collect();
+        let calling: Vec<Path> = link.calling(attempt, cx.now).collect();
         if calling.is_empty() {
             link.dialing = None;
             return;
         }
         let started = Dial::start(&identity, link.key, link.psk.as_ref(), &link.protection, fresh);
-        let again_at = io.now + self.random.jitter(link.dial_wait(attempt));
+        let again_at = cx.now + self.random.jitter(link.dial_wait(attempt));
         self.wake = self.wake.min(again_at);
         let (dial, message) = started.unzip();
         if let Some(mut message) = message {
-            link.stamp.append(&mut message, io.now);
+            link.stamp.append(&mut message, cx.now);
             for path in calling {
-                io.out.trains.push_datagram(path, &message);
+                cx.out.trains.push_datagram(path, &message);
             }
         }
         link.dialing = Some(Dialing {
@@ -75,12 +76,12 @@ impl Links {
             let silent = Event::PeerSilent {
                 peer: link.name.clone(),
             };
-            io.telemetry.raise(io.now, About::Session(peer), silent);
+            cx.telemetry.raise(cx.now, About::Session(peer), silent);
         }
         // Also at the first call to a peer that fell silent: it may have moved, or a device of ours was made again.
         let resolve = attempt % 3 == 2 || attempt == 0 && link.sessions.current.is_some();
         if resolve && link.endpoint == Endpoint::Known {
-            io.telemetry.event(Event::EndpointNeeded(peer));
+            cx.telemetry.event(Event::EndpointNeeded(peer));
         }
     }
 
@@ -88,16 +89,16 @@ impl Links {
         &mut self,
         path: Path,
         datagram: &[u8],
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
-        let is_known = |host| self.links.iter().any(|link| link.is_at(host));
+        let is_known = |host| self.links.values().any(|link| link.is_at(host));
         match self
             .gate
-            .admit(datagram, path.remote, is_known, io.now, &mut self.random)
+            .admit(datagram, path.remote, is_known, cx.now, &mut self.random)
         {
             Admission::Admit => {}
             Admission::Cookie(reply) => {
-                io.out.trains.push_datagram(path, &reply);
+                cx.out.trains.push_datagram(path, &reply);
                 return Err(DropReason::HandshakeCookieSent);
             }
             Admission::Refuse(reason) => return Err(reason),
@@ -109,15 +110,15 @@ impl Links {
             worker: self.worker,
         };
         let Ok(call) = Call::read(&identity, macs::body(datagram), self.secrets.draw()) else {
-            stranger(path, None, io);
+            stranger(path, None, cx);
             return Err(DropReason::HandshakeUndecryptable);
         };
-        let Some(at) = self.links.iter().position(|link| link.key == call.caller) else {
-            stranger(path, Some(call.caller), io);
+        let known = self.links.iter().find(|(_, link)| link.key == call.caller);
+        let Some(peer) = known.map(|(peer, _)| peer) else {
+            stranger(path, Some(call.caller), cx);
             return Err(DropReason::HandshakeUnknownPeer);
         };
-        let peer = PeerId(u16::try_from(at).unwrap_or(u16::MAX));
-        if self.is_elsewhere(peer, path, io) {
+        if self.is_elsewhere(peer, path, cx) {
             return Err(DropReason::PeerElsewhere);
         }
         let local_index = self.new_index(peer);
@@ -127,11 +128,11 @@ impl Links {
             ciphers: &self.ciphers,
             worker: self.worker,
         };
-        let Some(link) = self.links.get_mut(at) else {
+        let Some(link) = self.links.get_mut(peer) else {
             return Err(DropReason::HandshakeUnknownPeer);
         };
         if call.stamp <= link.newest_call {
-            link.refuse_old_call(call, path, io);
+            link.refuse_old_call(call, path, cx);
             return Err(DropReason::HandshakeReplayed);
         }
         // One that is not confirmed yet counts while it may be: a repeated call must not take its place.
@@ -144,7 +145,7 @@ impl Links {
             return Err(DropReason::HandshakeReplayed);
         }
         // Not before: nobody but the peer itself uses this up.
-        if !link.calls.take(CALLS_PER_SECOND, io.now) {
+        if !link.calls.take(CALLS_PER_SECOND, cx.now) {
             return Err(DropReason::HandshakeRateLimited);
         }
         let (stamp, answer_key) = (call.stamp, call.answer_key);
@@ -152,28 +153,28 @@ impl Links {
             .answer(&identity, link.psk.as_ref(), &link.protection, local_index)
             .map_err(|_| DropReason::HandshakeUndecryptable)?;
         link.stamp.append_to_answer(&mut message, &answer_key);
-        io.out.trains.push_datagram(path, &message);
+        cx.out.trains.push_datagram(path, &message);
         match outcome {
             Ok(agreed) => {
                 let (calls, since) = link.unconfirmed;
-                let since = if calls == 0 { io.now } else { since };
+                let since = if calls == 0 { cx.now } else { since };
                 link.unconfirmed = (calls.saturating_add(1), since);
                 link.sessions.next = Some(Answered {
-                    session: Session::new(agreed, io.now, self.rekey_after),
-                    at: io.now,
+                    session: Session::new(agreed, cx.now, self.rekey_after),
+                    at: cx.now,
                     path,
                     stamp,
                 });
                 self.wake = self.wake.min(link.deadline(self.keepalive));
-                if calls.saturating_add(1) >= UNCONFIRMED_CALLS && io.now >= since + UNCONFIRMED_FOR {
+                if calls.saturating_add(1) >= UNCONFIRMED_CALLS && cx.now >= since + UNCONFIRMED_FOR {
                     let why = "it calls but never confirms; compare the psk of both sides, and see whether our \
                                datagrams reach it";
-                    self.refused(peer, why, io);
+                    self.refused(peer, why, cx);
                 }
                 Ok(())
             }
             Err(failure) => {
-                self.no_agreement(peer, failure, io);
+                self.no_agreement(peer, failure, cx);
                 Err(DropReason::HandshakeNoAgreement)
             }
         }
@@ -183,7 +184,7 @@ impl Links {
         &mut self,
         path: Path,
         datagram: &[u8],
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
         if !self.gate.mac1_is_right(datagram) {
             return Err(DropReason::HandshakeBadMac);
@@ -191,13 +192,10 @@ impl Links {
         let body = macs::body(datagram);
         let receiver = response_receiver(body);
         let peer = self.peer_of(receiver);
-        if self.is_elsewhere(peer, path, io) {
+        if self.is_elsewhere(peer, path, cx) {
             return Err(DropReason::PeerElsewhere);
         }
-        let link = self
-            .links
-            .get_mut(usize::from(peer.0))
-            .ok_or(DropReason::HandshakeUnsolicited)?;
+        let link = self.links.get_mut(peer).ok_or(DropReason::HandshakeUnsolicited)?;
         let dial = link.dialing.as_mut().and_then(|dialing| dialing.dial.as_mut());
         let dial = dial
             .filter(|dial| dial.local_index == receiver)
@@ -209,8 +207,8 @@ impl Links {
         match dial.finish(body, &link.protection, &self.ciphers) {
             Ok(agreed) => {
                 let attempt = link.dialing.take().map_or(0, |dialing| dialing.attempt);
-                link.answered_from(path, attempt, io);
-                self.begin(peer, agreed, io);
+                link.answered_from(path, attempt, cx);
+                self.begin(peer, agreed, cx);
                 Ok(())
             }
             Err(Failure::Undecryptable) => {
@@ -219,30 +217,27 @@ impl Links {
                     dialing.dial.take_if(|dial| dial.failures >= MAX_FAILURES);
                 }
                 let why = "its answer does not decrypt; compare the psk of both sides";
-                self.refused(peer, why, io);
+                self.refused(peer, why, cx);
                 Err(DropReason::HandshakeUndecryptable)
             }
             Err(Failure::OldStamp(newest)) => {
-                link.note_old_dial(newest, self.wall_clock, io);
+                link.note_old_dial(newest, self.wall_clock, cx);
                 Err(DropReason::HandshakeOldStamp)
             }
             Err(failure) => {
                 if let Some(dialing) = link.dialing.as_mut() {
                     dialing.dial = None;
                 }
-                self.no_agreement(peer, failure, io);
+                self.no_agreement(peer, failure, cx);
                 Err(DropReason::HandshakeNoAgreement)
             }
         }
     }
 
-    pub(super) fn handle_cookie(&mut self, datagram: &[u8], io: &mut Io<'_>) -> Result<(), DropReason> {
+    pub(super) fn handle_cookie(&mut self, datagram: &[u8], cx: &mut Context<'_>) -> Result<(), DropReason> {
         let receiver = cookie_receiver(datagram);
         let peer = self.peer_of(receiver);
-        let link = self
-            .links
-            .get_mut(usize::from(peer.0))
-            .ok_or(DropReason::HandshakeUnsolicited)?;
+        let link = self.links.get_mut(peer).ok_or(DropReason::HandshakeUnsolicited)?;
         let waiting = link
             .dialing
             .as_ref()
@@ -250,30 +245,30 @@ impl Links {
         let Some((_, attempt)) = waiting.filter(|(dial, _)| dial.local_index == receiver) else {
             return Err(DropReason::HandshakeUnsolicited);
         };
-        let first = !link.stamp.has_cookie(io.now);
-        if !link.stamp.accept_cookie(datagram, io.now) {
+        let first = !link.stamp.has_cookie(cx.now);
+        if !link.stamp.accept_cookie(datagram, cx.now) {
             return Err(DropReason::HandshakeUnsolicited);
         }
         // Only the first one makes us call at once: whoever sees our calls and knows the peer's public key can make
         // cookie replies, and would else make us call without end. Any other waits for the timer.
         if first {
-            self.dial(peer, attempt, io);
+            self.dial(peer, attempt, cx);
         }
         Ok(())
     }
 
     /// Our call was answered: the new keys are ours to use at once, and the first record confirms them.
-    fn begin(&mut self, peer: PeerId, agreed: Agreed, io: &mut Io<'_>) {
-        let session = Session::new(agreed, io.now, self.rekey_after);
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-            link.last_received = io.now;
+    fn begin(&mut self, peer: PeerId, agreed: Agreed, cx: &mut Context<'_>) {
+        let session = Session::new(agreed, cx.now, self.rekey_after);
+        if let Some(link) = self.links.get_mut(peer) {
+            link.last_received = cx.now;
             link.owes_since = None;
         }
-        self.promote(peer, session, io);
-        self.ping(peer, io);
+        self.promote(peer, session, cx);
+        self.ping(peer, cx);
     }
 
-    fn no_agreement(&self, peer: PeerId, failure: Failure, io: &mut Io<'_>) {
+    fn no_agreement(&self, peer: PeerId, failure: Failure, cx: &mut Context<'_>) {
         let what = match failure {
             Failure::NoAgreement(what) => what,
             Failure::Undecryptable | Failure::OldStamp(_) => "its handshake does not decrypt",
@@ -282,15 +277,15 @@ impl Links {
             peer: self.name(peer),
             what,
         };
-        io.telemetry.raise(io.now, About::Session(peer), refused);
+        cx.telemetry.raise(cx.now, About::Session(peer), refused);
     }
 
     /// Why no session comes about with a peer. While there is one, a failed call for new keys is no trouble yet.
-    fn refused(&self, peer: PeerId, why: &'static str, io: &mut Io<'_>) {
-        if !self.is_up(peer, io.now) {
+    fn refused(&self, peer: PeerId, why: &'static str, cx: &mut Context<'_>) {
+        if !self.is_up(peer, cx.now) {
             let peer_name = self.name(peer);
             let refused = Event::HandshakeRefused { peer: peer_name, why };
-            io.telemetry.raise(io.now, About::Session(peer), refused);
+            cx.telemetry.raise(cx.now, About::Session(peer), refused);
         }
     }
 
@@ -298,7 +293,7 @@ impl Links {
     fn new_index(&mut self, peer: PeerId) -> u32 {
         loop {
             let index = ((self.random.u32() << PEER_BITS) | u32::from(peer.0)) ^ self.index_mask;
-            let link = self.links.get_mut(usize::from(peer.0));
+            let link = self.links.get_mut(peer);
             if !link.is_some_and(|link| link.uses(index)) {
                 return index;
             }
@@ -308,7 +303,7 @@ impl Links {
     /// Microseconds since 1970, more than any stamp that this peer got from us, or told us of.
     fn new_stamp(&mut self, peer: PeerId, now: Instant) -> u64 {
         let wall = micros_now(self.wall_clock, now);
-        self.links.get_mut(usize::from(peer.0)).map_or(wall, |link| {
+        self.links.get_mut(peer).map_or(wall, |link| {
             link.newest_dial = wall.max(link.newest_dial.saturating_add(1));
             link.newest_dial
         })
@@ -316,9 +311,9 @@ impl Links {
 }
 
 /// Somebody calls who is none of our peers.
-fn stranger(path: Path, key: Option<PublicKey>, io: &mut Io<'_>) {
-    io.telemetry
-        .happened(io.now, 1, About::Strangers, || Event::Stranger {
+fn stranger(path: Path, key: Option<PublicKey>, cx: &mut Context<'_>) {
+    cx.telemetry
+        .happened(cx.now, 1, About::Strangers, || Event::Stranger {
             from: path.remote,
             key: key.map(|key| key.fingerprint()),
         });
@@ -327,38 +322,38 @@ fn stranger(path: Path, key: Option<PublicKey>, io: &mut Io<'_>) {
 impl Link {
     /// A call whose stamp is not greater than that of the newest. Either it is repeated, or the peer's clock was set
     /// back: then it can call again with the stamp that the answer tells it.
-    fn refuse_old_call(&mut self, call: Call, path: Path, io: &mut Io<'_>) {
+    fn refuse_old_call(&mut self, call: Call, path: Path, cx: &mut Context<'_>) {
         let behind = Duration::from_micros(self.newest_call.saturating_sub(call.stamp));
-        if behind == Duration::ZERO || !self.old_call_answered.tell(io.now, OLD_CALL_ANSWER_EVERY) {
+        if behind == Duration::ZERO || !self.old_call_answered.tell(cx.now, OLD_CALL_ANSWER_EVERY) {
             return;
         }
         let answer_key = call.answer_key;
         if let Ok(mut message) = call.refuse_stamp(self.psk.as_ref(), self.newest_call) {
             self.stamp.append_to_answer(&mut message, &answer_key);
-            io.out.trains.push_datagram(path, &message);
+            cx.out.trains.push_datagram(path, &message);
         }
         if behind > OVERTAKEN {
             let event = || Event::PeerClockBehind {
                 peer: self.name.clone(),
                 behind,
             };
-            io.telemetry.happened(io.now, 1, About::ClockOf(self.id), event);
+            cx.telemetry.happened(cx.now, 1, About::ClockOf(self.id), event);
         }
     }
 
     /// The peer remembers a call of ours with this stamp: the next one gets a greater stamp.
-    fn note_old_dial(&mut self, newest: u64, wall_clock: (Duration, Instant), io: &mut Io<'_>) {
+    fn note_old_dial(&mut self, newest: u64, wall_clock: (Duration, Instant), cx: &mut Context<'_>) {
         if let Some(dialing) = &mut self.dialing {
             dialing.dial = None;
         }
         self.newest_dial = self.newest_dial.max(newest);
-        let behind = Duration::from_micros(newest.saturating_sub(micros_now(wall_clock, io.now)));
+        let behind = Duration::from_micros(newest.saturating_sub(micros_now(wall_clock, cx.now)));
         if behind > OVERTAKEN {
             let event = || Event::OwnClockBehind {
                 peer: self.name.clone(),
                 behind,
             };
-            io.telemetry.happened(io.now, 1, About::OurClock(self.id), event);
+            cx.telemetry.happened(cx.now, 1, About::OurClock(self.id), event);
         }
     }
 }
@@ -399,7 +394,7 @@ mod tests {
         let secrets = Secrets::new([3; 32]);
         Links::new(
             secret,
-            vec![peer],
+            vec![peer].into(),
             TunnelConfig::default(),
             secrets,
             now,
@@ -412,7 +407,9 @@ mod tests {
     fn a_peer_that_calls_without_end_is_answered_ten_times_in_a_second() {
         let now = Instant::default();
         let (mut out, mut telemetry) = (Output::default(), Telemetry::default());
-        let mut io = Io {
+        let segments = crate::table::Table::default();
+        let mut cx = Context {
+            segments: &segments,
             now,
             out: &mut out,
             telemetry: &mut telemetry,
@@ -422,16 +419,16 @@ mod tests {
         let mut answered = 0;
         for n in 0..60 {
             // From ever new addresses, so that no limit for one of them counts.
-            io.now = now + Duration::from_millis(u64::from(n) * 10);
-            caller.links[0].path = Some(path(n));
-            caller.dial(PeerId(0), 0, &mut io);
-            let call = io.out.trains.iter().next().unwrap().bytes.to_vec();
-            io.out.trains.clear();
-            match listener.handle_init(path(n), &call, &mut io) {
+            cx.now = now + Duration::from_millis(u64::from(n) * 10);
+            caller.links.get_mut(PeerId(0)).unwrap().path = Some(path(n));
+            caller.dial(PeerId(0), 0, &mut cx);
+            let call = cx.out.trains.iter().next().unwrap().bytes.to_vec();
+            cx.out.trains.clear();
+            match listener.handle_init(path(n), &call, &mut cx) {
                 Ok(()) => answered += 1,
                 Err(reason) => assert_eq!(reason, DropReason::HandshakeRateLimited),
             }
-            io.out.trains.clear();
+            cx.out.trains.clear();
         }
         assert_eq!(answered, CALLS_PER_SECOND);
     }
@@ -444,7 +441,7 @@ mod tests {
         let (mut session, _) = pair(now);
         session.local_index = links.new_index(PeerId(0));
         let used = session.local_index;
-        links.links[0].sessions.previous = Some(session);
+        links.links.get_mut(PeerId(0)).unwrap().sessions.previous = Some(session);
         assert!((0..3_000_000).all(|_| links.new_index(PeerId(0)) != used));
     }
 }

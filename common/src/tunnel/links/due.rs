@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Change, Io, Links};
+use super::{Change, Links};
 use crate::config::PeerId;
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
 use crate::tunnel::link::{ASK_AFTER, LOST_AFTER, UPDATE_RETRY};
@@ -11,44 +12,45 @@ use crate::tunnel::message::Kind;
 
 impl Links {
     /// Does what is due: pings, calls, rekeying, giving up.
-    pub(crate) fn handle_timeout(&mut self, io: &mut Io<'_>) {
-        if io.now < self.wake {
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if cx.now < self.wake {
             return;
         }
-        self.keep_sent(io);
-        for peer in (0..).map(PeerId).take(self.links.len()) {
-            let link = self.links.get(usize::from(peer.0));
-            if link.is_some_and(|link| link.deadline(self.keepalive) <= io.now) {
-                self.tend(peer, io);
+        self.keep_sent(cx);
+        let peers: Vec<PeerId> = self.links.ids().collect();
+        for peer in peers {
+            let link = self.links.get(peer);
+            if link.is_some_and(|link| link.deadline(self.keepalive) <= cx.now) {
+                self.tend(peer, cx);
             }
         }
         self.wake = self
             .links
-            .iter()
+            .values()
             .map(|link| link.deadline(self.keepalive))
             .min()
             .unwrap_or(Instant::NEVER);
     }
 
-    fn tend(&mut self, peer: PeerId, io: &mut Io<'_>) {
-        let now = io.now;
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    fn tend(&mut self, peer: PeerId, cx: &mut Context<'_>) {
+        let now = cx.now;
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        io.telemetry
+        cx.telemetry
             .drops(DropReason::ReassemblyExpired, link.reassembly.expire(now));
-        link.repair.expire(now, &mut io.out.trains);
+        link.repair.expire(now, &mut cx.out.trains);
         let owed_for = link
             .owes_since
             .map_or(Duration::ZERO, |since| now.saturating_since(since));
         if !link.sessions.expire(now) {
-            return self.lose(peer, "its keys are too old and no new ones came", io);
+            return self.lose(peer, "its keys are too old and no new ones came", cx);
         }
         if owed_for >= LOST_AFTER {
             return self.lose(
                 peer,
                 "it does not answer; see whether it runs, and whether the path to it works",
-                io,
+                cx,
             );
         }
         if owed_for >= ASK_AFTER
@@ -61,13 +63,13 @@ impl Links {
         let up = link.is_up(now);
         if up {
             let was_proven = link.path_mtu.is_proven();
-            link.probe_path(io);
+            link.probe_path(cx);
             if link.path_mtu.is_proven() != was_proven {
                 self.changes.push_back((peer, Change::Path));
             }
         }
         let reports = up && now >= link.repair.report_at(link.ask_at());
-        let ping = up && link.probe(io) || now >= link.ping_at(self.keepalive);
+        let ping = up && link.probe(cx) || now >= link.ping_at(self.keepalive);
         if !link.packer.is_empty() && !link.is_packed {
             link.is_packed = true;
             self.packed.push(peer);
@@ -84,41 +86,41 @@ impl Links {
             .map(|dialing| dialing.attempt + 1);
         let first = link.wants_dial(now).then_some(0);
         if ping && up {
-            self.ping(peer, io);
+            self.ping(peer, cx);
         } else if ping {
             link.last_ping = now;
         }
         if reports {
-            self.report(peer, io);
+            self.report(peer, cx);
         }
         if let (true, Some(message)) = (up, update) {
-            self.send_or_count(peer, Kind::Update, &message, io);
+            self.send_or_count(peer, Kind::Update, &message, cx);
         }
         if let Some(attempt) = redial.or(first) {
-            self.dial(peer, attempt, io);
+            self.dial(peer, attempt, cx);
         }
     }
 
     /// Tells a peer what arrived and what did not.
-    fn report(&mut self, peer: PeerId, io: &mut Io<'_>) {
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+    fn report(&mut self, peer: PeerId, cx: &mut Context<'_>) {
+        if let Some(link) = self.links.get_mut(peer) {
             if !link.is_packed {
                 link.is_packed = true;
                 self.packed.push(peer);
             }
-            link.report(io);
+            link.report(cx);
         }
     }
 
     /// Asks a peer for a sign of life and its clock.
-    pub(super) fn ping(&mut self, peer: PeerId, io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    pub(super) fn ping(&mut self, peer: PeerId, cx: &mut Context<'_>) {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        (link.last_ping, link.busy) = (io.now, false);
-        let number = link.clock.ask(io.now);
-        self.send_or_count(peer, Kind::Ping, &number.to_be_bytes(), io);
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+        (link.last_ping, link.busy) = (cx.now, false);
+        let number = link.clock.ask(cx.now);
+        self.send_or_count(peer, Kind::Ping, &number.to_be_bytes(), cx);
+        if let Some(link) = self.links.get_mut(peer) {
             link.note_ping(number);
         }
     }

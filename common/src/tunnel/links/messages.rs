@@ -1,8 +1,9 @@
 //! Messages of the tunnel itself: parts to put together, pings, updates and their acknowledgements.
 
 use super::moving::TOKEN_LEN;
-use super::{Change, Io, Links};
+use super::{Change, Links};
 use crate::config::PeerId;
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
 use crate::tunnel::link::{OutgoingUpdate, UPDATE_RETRY};
@@ -33,14 +34,14 @@ impl Links {
         peer: PeerId,
         position: Position,
         part: &[u8],
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Option<Whole> {
-        let link = self.links.get_mut(usize::from(peer.0))?;
-        match link.reassembly.add(position, part, io.now) {
+        let link = self.links.get_mut(peer)?;
+        match link.reassembly.add(position, part, cx.now) {
             Step::Complete(whole) => return Some(whole),
             Step::Waiting => {}
-            Step::Displaced => io.telemetry.drop(DropReason::ReassemblyFull),
-            Step::Refused(reason) => io.telemetry.drop(reason),
+            Step::Displaced => cx.telemetry.drop(DropReason::ReassemblyFull),
+            Step::Refused(reason) => cx.telemetry.drop(reason),
         }
         self.wake = self.wake.min(link.reassembly.deadline());
         None
@@ -48,7 +49,7 @@ impl Links {
 
     /// Takes back the memory of a message.
     pub(crate) fn recycle(&mut self, peer: PeerId, whole: Whole) {
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+        if let Some(link) = self.links.get_mut(peer) {
             link.reassembly.recycle(whole);
         }
     }
@@ -56,22 +57,22 @@ impl Links {
     /// Whether an update can be sent: one at a time is under way.
     pub(crate) fn takes_update(&self, peer: PeerId, now: Instant) -> bool {
         self.links
-            .get(usize::from(peer.0))
+            .get(peer)
             .is_some_and(|link| link.outgoing.is_none() && link.is_up(now) && link.path_mtu.is_proven())
     }
 
     /// Sends an update (`entries`: what follows the serial) until it is acknowledged.
-    pub(crate) fn send_update(&mut self, peer: PeerId, entries: &[u8], io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    pub(crate) fn send_update(&mut self, peer: PeerId, entries: &[u8], cx: &mut Context<'_>) {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         let serial = link.next_serial;
         link.next_serial = link.next_serial.wrapping_add(1).max(1);
         let mut message = serial.to_be_bytes().to_vec();
         message.extend_from_slice(entries);
-        let again_at = io.now + UPDATE_RETRY;
-        self.send_or_count(peer, Kind::Update, &message, io);
-        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+        let again_at = cx.now + UPDATE_RETRY;
+        self.send_or_count(peer, Kind::Update, &message, cx);
+        if let Some(link) = self.links.get_mut(peer) {
             link.outgoing = Some(OutgoingUpdate {
                 message,
                 serial,
@@ -91,7 +92,7 @@ impl Links {
         serial: u32,
         now: Instant,
     ) -> Result<Applies, DropReason> {
-        let link = self.links.get_mut(usize::from(peer.0));
+        let link = self.links.get_mut(peer);
         let link = link.ok_or(DropReason::NoSession)?;
         if serial <= link.seen_serial {
             return Ok(Applies::Already);
@@ -109,16 +110,16 @@ impl Links {
         peer: PeerId,
         serial: u32,
         missed: impl Iterator<Item = &'a str>,
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) {
         let mut ack = Vec::new();
         emit_ack(serial, missed, &mut ack);
-        self.send_or_count(peer, Kind::UpdateAck, &ack, io);
+        self.send_or_count(peer, Kind::UpdateAck, &ack, cx);
     }
 
     /// Takes an acknowledgement; whether it is that of the update under way.
     pub(crate) fn handle_ack(&mut self, peer: PeerId, serial: u32) -> bool {
-        let link = self.links.get_mut(usize::from(peer.0));
+        let link = self.links.get_mut(peer);
         let update = link.and_then(|link| link.outgoing.take_if(|update| update.serial == serial));
         if update.is_some() {
             self.changes.push_back((peer, Change::UpdateAcked));
@@ -127,28 +128,28 @@ impl Links {
     }
 
     /// Deals with a message that concerns the tunnel itself.
-    pub(crate) fn handle_control(&mut self, peer: PeerId, kind: Kind, message: &[u8], io: &mut Io<'_>) {
+    pub(crate) fn handle_control(&mut self, peer: PeerId, kind: Kind, message: &[u8], cx: &mut Context<'_>) {
         match kind {
             Kind::Ping => {
                 let Some(ping) = message.first_chunk::<PING_LEN>() else {
-                    return io.telemetry.drop(DropReason::MessageMalformed);
+                    return cx.telemetry.drop(DropReason::MessageMalformed);
                 };
                 let mut pong = [0; PONG_LEN];
                 let (echo, clock) = pong.split_at_mut(PING_LEN);
                 echo.copy_from_slice(ping);
-                clock.copy_from_slice(&io.now.as_micros().to_be_bytes());
-                self.send_or_count(peer, Kind::Pong, &pong, io);
+                clock.copy_from_slice(&cx.now.as_micros().to_be_bytes());
+                self.send_or_count(peer, Kind::Pong, &pong, cx);
             }
             Kind::Pong => {
                 let Ok(pong) = <[u8; PONG_LEN]>::try_from(message) else {
-                    return io.telemetry.drop(DropReason::MessageMalformed);
+                    return cx.telemetry.drop(DropReason::MessageMalformed);
                 };
                 let pong = u128::from_be_bytes(pong);
                 #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
                 let (ping, clock) = ((pong >> 64) as u64, pong as u64);
-                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                if let Some(link) = self.links.get_mut(peer) {
                     let was_proven = link.path_mtu.is_proven();
-                    link.answered(ping, clock, io);
+                    link.answered(ping, clock, cx);
                     if link.path_mtu.is_proven() != was_proven {
                         self.changes.push_back((peer, Change::Path));
                     }
@@ -156,33 +157,33 @@ impl Links {
                 }
             }
             Kind::Close => {
-                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                if let Some(link) = self.links.get_mut(peer) {
                     link.sessions.next = None;
                 }
-                self.lose(peer, "the peer was shut down", io);
+                self.lose(peer, "the peer was shut down", cx);
             }
             Kind::Report => {
                 let Some(report) = Report::parse(message) else {
-                    return io.telemetry.drop(DropReason::MessageMalformed);
+                    return cx.telemetry.drop(DropReason::MessageMalformed);
                 };
-                self.keep_sent(io);
-                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-                    if !link.reports.take(REPORTS_PER_SECOND, io.now) {
-                        return io.telemetry.drop(DropReason::ReportTooSoon);
+                self.keep_sent(cx);
+                if let Some(link) = self.links.get_mut(peer) {
+                    if !link.reports.take(REPORTS_PER_SECOND, cx.now) {
+                        return cx.telemetry.drop(DropReason::ReportTooSoon);
                     }
                     if !link.is_packed {
                         link.is_packed = true;
                         self.packed.push(peer);
                     }
-                    link.handle_report(&report, io);
+                    link.handle_report(&report, cx);
                     self.wake = self.wake.min(link.path_mtu.deadline());
                 }
             }
             Kind::Abandon => {
                 let Some(abandoned) = Report::parse(message) else {
-                    return io.telemetry.drop(DropReason::MessageMalformed);
+                    return cx.telemetry.drop(DropReason::MessageMalformed);
                 };
-                let link = self.links.get_mut(usize::from(peer.0));
+                let link = self.links.get_mut(peer);
                 let found = link.and_then(|link| link.sessions.find(abandoned.session));
                 if let Some((_, session)) = found {
                     for (first, end) in abandoned.missing() {
@@ -192,11 +193,11 @@ impl Links {
             }
             Kind::PathChallenge => {
                 let Some(token) = message.first_chunk::<TOKEN_LEN>() else {
-                    return io.telemetry.drop(DropReason::MessageMalformed);
+                    return cx.telemetry.drop(DropReason::MessageMalformed);
                 };
-                self.send_or_count(peer, Kind::PathResponse, token, io);
+                self.send_or_count(peer, Kind::PathResponse, token, cx);
             }
-            Kind::PathResponse => self.handle_path_response(peer, message, io),
+            Kind::PathResponse => self.handle_path_response(peer, message, cx),
             Kind::Request | Kind::Reply | Kind::Update | Kind::UpdateAck | Kind::Refusals => {}
         }
     }

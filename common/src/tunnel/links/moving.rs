@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
-use super::{Io, Links};
+use super::Links;
 use crate::config::PeerId;
+use crate::context::Context;
 use crate::event::Event;
 use crate::output::Path;
 use crate::telemetry::Count;
@@ -34,22 +35,22 @@ const MOVE_EVENT_EVERY: Duration = Duration::from_millis(250);
 impl Links {
     /// The newest record of a peer came from an address that is not (yet) its own: asks it there, unless it was asked
     /// just now.
-    pub(super) fn challenge(&mut self, peer: PeerId, path: Path, io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    pub(super) fn challenge(&mut self, peer: PeerId, path: Path, cx: &mut Context<'_>) {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         let again_after = patience(link.clock.round_trip());
-        let asked = |(asked, at)| asked == path && io.now.saturating_since(at) < again_after;
+        let asked = |(asked, at)| asked == path && cx.now.saturating_since(at) < again_after;
         if link.challenged.is_some_and(asked) {
             return;
         }
         // A record between those of a train would have one of their counters.
-        link.flush(io);
+        link.flush(cx);
         let Some(session) = link
             .sessions
             .current
             .as_mut()
-            .filter(|session| session.is_usable(io.now))
+            .filter(|session| session.is_usable(cx.now))
         else {
             return;
         };
@@ -59,19 +60,19 @@ impl Links {
         record.extend_from_slice(&token(&self.path_secret, session.local_index, path));
         match session.seal(&mut record, 0) {
             Ok(_) => {
-                link.challenged = Some((path, io.now));
-                io.telemetry.count(Count::RecordsSealed);
-                io.telemetry.count(Count::PathChallenges);
+                link.challenged = Some((path, cx.now));
+                cx.telemetry.count(Count::RecordsSealed);
+                cx.telemetry.count(Count::PathChallenges);
                 // Not kept: sent again it would go to the old address, and tell there what only the new one may know.
-                io.out.trains.push_datagram(path, &record);
+                cx.out.trains.push_datagram(path, &record);
             }
-            Err(reason) => io.telemetry.drop(reason),
+            Err(reason) => cx.telemetry.drop(reason),
         }
     }
 
     /// A response came: the peer moves if it answers for the address that its record came from.
-    pub(super) fn handle_path_response(&mut self, peer: PeerId, response: &[u8], io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    pub(super) fn handle_path_response(&mut self, peer: PeerId, response: &[u8], cx: &mut Context<'_>) {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         let (Some(path), Some(session)) = (link.elsewhere, &link.sessions.current) else {
@@ -79,14 +80,14 @@ impl Links {
         };
         if response == token(&self.path_secret, session.local_index, path) {
             link.elsewhere = None;
-            link.move_to(path, io);
-            self.wake = self.wake.min(io.now);
+            link.move_to(path, cx);
+            self.wake = self.wake.min(cx.now);
         }
     }
 
     /// A pinned peer is spoken to at its configured address only. True if this datagram is not from there.
-    pub(super) fn is_elsewhere(&mut self, peer: PeerId, path: Path, io: &mut Io<'_>) -> bool {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    pub(super) fn is_elsewhere(&mut self, peer: PeerId, path: Path, cx: &mut Context<'_>) -> bool {
+        let Some(link) = self.links.get_mut(peer) else {
             return false;
         };
         let elsewhere = link.pinned && !link.ways.iter().any(|way| way.remote == path.remote);
@@ -94,7 +95,7 @@ impl Links {
             let event = || Event::PeerElsewhere {
                 peer: link.name.clone(),
             };
-            io.telemetry.happened(io.now, 1, About::Elsewhere(peer), event);
+            cx.telemetry.happened(cx.now, 1, About::Elsewhere(peer), event);
         }
         elsewhere
     }
@@ -102,9 +103,9 @@ impl Links {
 
 impl Link {
     /// The peer is there from now on.
-    pub(super) fn move_to(&mut self, path: Path, io: &mut Io<'_>) {
-        if self.go_by(path, io) && self.move_told.tell(io.now, MOVE_EVENT_EVERY) {
-            io.telemetry.event(Event::PeerMoved {
+    pub(super) fn move_to(&mut self, path: Path, cx: &mut Context<'_>) {
+        if self.go_by(path, cx) && self.move_told.tell(cx.now, MOVE_EVENT_EVERY) {
+            cx.telemetry.event(Event::PeerMoved {
                 peer: self.name.clone(),
             });
         }
@@ -112,12 +113,12 @@ impl Link {
 
     /// Call number `attempt` was answered. A peer that answers from where we called is there; an answer from elsewhere may
     /// have been sent on, and the first record from there is answered by a challenge.
-    pub(super) fn answered_from(&mut self, path: Path, attempt: u32, io: &mut Io<'_>) {
+    pub(super) fn answered_from(&mut self, path: Path, attempt: u32, cx: &mut Context<'_>) {
         let called = self.ways().any(|way| way.same_way(path)).then_some(path);
         let unknown = self.path.is_none();
-        let way = called.or_else(|| self.calling(attempt, io.now).next().filter(|_| unknown));
+        let way = called.or_else(|| self.calling(attempt, cx.now).next().filter(|_| unknown));
         if let Some(way) = way {
-            self.go_by(way, io);
+            self.go_by(way, cx);
         }
     }
 }

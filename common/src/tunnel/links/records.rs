@@ -1,7 +1,8 @@
 //! Records that arrive, and what they do to sessions: a new one begins, an old one ends.
 
-use super::{Change, Io, Links, Opened};
+use super::{Change, Links, Opened};
 use crate::config::{Endpoint, PeerId};
+use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::output::Path;
@@ -20,7 +21,7 @@ impl Links {
         &mut self,
         path: Path,
         datagram: &'a mut [u8],
-        io: &mut Io<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<Opened<'a>, DropReason> {
         if datagram.len() > MAX_RECORD_LEN {
             return Err(DropReason::DatagramTooLong);
@@ -30,24 +31,21 @@ impl Links {
             .ok_or(DropReason::DatagramTooShort)?;
         let header = RecordHeader::parse(*head).ok_or(DropReason::DatagramUnknownType)?;
         let peer = self.peer_of(header.receiver);
-        let link = self.links.get_mut(usize::from(peer.0));
+        let link = self.links.get_mut(peer);
         let known = link.is_some_and(|link| link.sessions.find(header.receiver).is_some());
         // Before it is opened: a copy from elsewhere must not use up the record.
-        if known && self.is_elsewhere(peer, path, io) {
+        if known && self.is_elsewhere(peer, path, cx) {
             return Err(DropReason::PeerElsewhere);
         }
-        let link = self
-            .links
-            .get_mut(usize::from(peer.0))
-            .ok_or(DropReason::RecordUnknownSession)?;
+        let link = self.links.get_mut(peer).ok_or(DropReason::RecordUnknownSession)?;
         let (slot, session) = link
             .sessions
             .find(header.receiver)
             .ok_or(DropReason::RecordUnknownSession)?;
         let round_trip = link.clock.round_trip();
         let tolerance = link.repair.tolerance.get(round_trip);
-        let (payload, arrival) = session.open(header, datagram, tolerance, io.now)?;
-        io.telemetry.count(Count::RecordsOpened);
+        let (payload, arrival) = session.open(header, datagram, tolerance, cx.now)?;
+        cx.telemetry.count(Count::RecordsOpened);
         link.came = Came::AtOnce;
         match arrival {
             Arrival::InOrder | Arrival::GivenUp => {}
@@ -56,15 +54,15 @@ impl Links {
                 link.repair.tolerance.learn(late, round_trip);
                 if late.was_asked_for() {
                     link.came = Came::Repaired;
-                    io.telemetry.count(Count::RecordsMissed);
+                    cx.telemetry.count(Count::RecordsMissed);
                 }
                 // The sender still keeps it.
                 session.gaps.note_news();
-                link.repair.note_news(0, io.now);
+                link.repair.note_news(0, cx.now);
             }
         }
         link.repair.note_arrival(payload.len());
-        link.last_received = io.now;
+        link.last_received = cx.now;
         link.owes_since = None;
         link.elsewhere = None;
         if slot == Slot::Next
@@ -78,62 +76,62 @@ impl Links {
         if let Some(next) = confirmed {
             // Who confirms from where it was answered is there.
             if next.path.same_way(path) {
-                link.move_to(path, io);
+                link.move_to(path, cx);
             } else if link.path.is_none() {
-                link.move_to(next.path, io);
+                link.move_to(next.path, cx);
             }
-            self.promote(peer, next.session, io);
+            self.promote(peer, next.session, cx);
         }
         let opened = Opened {
             peer,
             session: header.receiver,
             payload,
         };
-        if let Some(link) = self.links.get_mut(usize::from(peer.0))
+        if let Some(link) = self.links.get_mut(peer)
             && slot != Slot::Previous
             && arrival.is_newest()
             && link.path != Some(path)
         {
             if link.path.is_some_and(|known| known.same_way(path)) {
                 // An address of ours that the kernel chose until now.
-                link.go_by(path, io);
+                link.go_by(path, cx);
             } else {
                 link.elsewhere = Some(path);
-                self.challenge(peer, path, io);
+                self.challenge(peer, path, cx);
             }
         }
         if is_new {
             // Only now is it known where to.
-            self.ping(peer, io);
+            self.ping(peer, cx);
         }
         Ok(opened)
     }
 
     /// A session is confirmed: it is the one to seal with from now on.
-    pub(super) fn promote(&mut self, peer: PeerId, session: Session, io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    pub(super) fn promote(&mut self, peer: PeerId, session: Session, cx: &mut Context<'_>) {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        link.flush(io);
-        link.unconfirmed = (0, io.now);
+        link.flush(cx);
+        link.unconfirmed = (0, cx.now);
         link.home = link.path.map(|path| path.remote.ip());
         // Whoever called: there are new keys, and a call of ours that is still under way is not needed.
         link.dialing = None;
         let (protection, cipher) = (session.protection, session.cipher);
         let was_up = link.sessions.current.is_some();
         let promotion = link.sessions.promote(session);
-        io.telemetry.count(Count::Handshakes);
+        cx.telemetry.count(Count::Handshakes);
         if promotion != Promotion::Rekeyed {
-            link.path_mtu.begin(io.now);
+            link.path_mtu.begin(cx.now);
         }
         match promotion {
-            Promotion::Rekeyed => io.telemetry.event(Event::SessionRekeyed {
+            Promotion::Rekeyed => cx.telemetry.event(Event::SessionRekeyed {
                 peer: link.name.clone(),
             }),
             Promotion::Up => self.changes.push_back((peer, Change::Up)),
             Promotion::Restarted => {
                 link.reassembly.clear();
-                link.repair.clear(&mut io.out.trains);
+                link.repair.clear(&mut cx.out.trains);
                 link.clock.forget();
                 link.seen_serial = 0;
                 // It may tell only what is new to the old process.
@@ -144,14 +142,14 @@ impl Links {
                         peer: link.name.clone(),
                         why,
                     };
-                    io.telemetry.raise(io.now, About::Session(peer), lost);
+                    cx.telemetry.raise(cx.now, About::Session(peer), lost);
                 }
                 self.changes.push_back((peer, Change::Restarted));
             }
         }
-        io.telemetry.over(io.now, About::Session(peer));
+        cx.telemetry.over(cx.now, About::Session(peer));
         if promotion != Promotion::Rekeyed {
-            io.telemetry.event(Event::SessionUp {
+            cx.telemetry.event(Event::SessionUp {
                 peer: link.name.clone(),
                 protection,
                 cipher,
@@ -161,13 +159,13 @@ impl Links {
     }
 
     /// A peer is gone.
-    pub(super) fn lose(&mut self, peer: PeerId, why: &'static str, io: &mut Io<'_>) {
-        let Some(link) = self.links.get_mut(usize::from(peer.0)) else {
+    pub(super) fn lose(&mut self, peer: PeerId, why: &'static str, cx: &mut Context<'_>) {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         link.packer.discard();
-        link.repair.clear(&mut io.out.trains);
-        io.telemetry.over(io.now, About::Path(peer));
+        link.repair.clear(&mut cx.out.trains);
+        cx.telemetry.over(cx.now, About::Path(peer));
         link.owes_since = None;
         link.sessions.previous = None;
         if link.sessions.current.take().is_some() {
@@ -175,14 +173,14 @@ impl Links {
                 peer: link.name.clone(),
                 why,
             };
-            io.telemetry.raise(io.now, About::Session(peer), lost);
+            cx.telemetry.raise(cx.now, About::Session(peer), lost);
             self.changes.push_back((peer, Change::Lost));
         }
         match link.endpoint {
             Endpoint::Known => {
-                io.telemetry.event(Event::EndpointNeeded(peer));
+                cx.telemetry.event(Event::EndpointNeeded(peer));
                 if link.dialing.is_none() {
-                    let again_at = io.now + self.random.jitter(link.dial_wait(0));
+                    let again_at = cx.now + self.random.jitter(link.dial_wait(0));
                     link.dialing = Some(Dialing {
                         dial: None,
                         attempt: 0,

@@ -86,9 +86,9 @@ pub(super) fn resolve(
                 .iter()
                 .map(|segment| segment_config(&segment.name))
                 .collect::<Option<_>>()?,
-            peers: peers?,
-            exports: exports.list?,
-            imports: imports?,
+            peers: peers?.into(),
+            exports: exports.list?.into(),
+            imports: imports?.into(),
             tunnel: TunnelConfig {
                 ciphers: ciphers(),
                 rekey_after: entry.rekey_after.unwrap_or(defaults.rekey_after),

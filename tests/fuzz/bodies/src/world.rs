@@ -325,9 +325,9 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
     GatewayConfig {
         name: format!("gateway {side}"),
         secret: secret_key(side),
-        segments: vec![segment("targets"), segment("initiators")],
-        peers,
-        exports,
+        segments: vec![segment("targets"), segment("initiators")].into(),
+        peers: peers.into(),
+        exports: exports.into(),
         imports: vec![ImportConfig {
             peer: PEER,
             export: "disk".to_owned(),
@@ -335,7 +335,8 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
             address: IMPORT,
             window: 64,
             on_conflict: aoe_common::config::OnConflict::Stop,
-        }],
+        }]
+        .into(),
         tunnel: TunnelConfig {
             ciphers: vec![Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305],
             ..TunnelConfig::default()

@@ -1,0 +1,108 @@
+//! One gateway's configuration, divided among its workers.
+
+use aoe_keys::{Psk, SecretKey};
+
+use super::{GatewayConfig, PeerConfig, TunnelConfig};
+use crate::table::{Id, Table};
+use crate::worker::Worker;
+
+impl GatewayConfig {
+    /// The configurations of so many workers, in the order of their numbers. Each knows every segment and peer, and the
+    /// exports and imports that are its own.
+    pub fn for_workers(self, workers: u8) -> Vec<GatewayConfig> {
+        if workers <= 1 {
+            return vec![self];
+        }
+        let part = |number| {
+            let worker = Worker { number, of: workers };
+            let exports = those(&self.exports, |export| worker.serves(&export.name));
+            let imports = those(&self.imports, |import| worker.serves(&import.export));
+            GatewayConfig {
+                name: self.name.clone(),
+                // Erased when dropped, as the original is.
+                secret: SecretKey::from_bytes(*self.secret.expose()),
+                segments: self.segments.clone(),
+                peers: self.peers.map(|_, peer| peer.copy()),
+                exports,
+                imports,
+                tunnel: TunnelConfig {
+                    worker,
+                    ..self.tunnel.clone()
+                },
+            }
+        };
+        (0..workers).map(part).collect()
+    }
+}
+
+fn those<I: Id, T: Clone>(all: &Table<I, T>, ours: impl Fn(&T) -> bool) -> Table<I, T> {
+    let own = all.iter().filter(|(_, thing)| ours(thing));
+    own.map(|(id, thing)| (id, thing.clone())).collect()
+}
+
+impl PeerConfig {
+    /// The same once more: its secret is erased with each of them.
+    pub fn copy(&self) -> PeerConfig {
+        PeerConfig {
+            name: self.name.clone(),
+            key: self.key,
+            psk: self.psk.as_ref().map(|psk| Psk::from_bytes(*psk.expose())),
+            endpoint: self.endpoint,
+            endpoint_pinned: self.endpoint_pinned,
+            protection: self.protection.clone(),
+            path_mtu: self.path_mtu,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ExportConfig, ExportSafety, ImportConfig, OnConflict, PeerId, SegmentId};
+    use crate::frame::Address;
+
+    #[test]
+    fn every_export_and_import_has_exactly_one_worker_and_both_ends_agree() {
+        let name = |n: u16| format!("disk-{n}");
+        let address = |slot| Address { shelf: slot, slot: 0 };
+        let config = GatewayConfig {
+            name: "site".to_owned(),
+            secret: SecretKey::from_bytes([1; 32]),
+            segments: Table::default(),
+            peers: Table::default(),
+            exports: (0..100)
+                .map(|n| ExportConfig {
+                    name: name(n),
+                    segment: SegmentId(0),
+                    target: address(n),
+                    target_mac: None,
+                    allow: Vec::new(),
+                    safety: ExportSafety::default(),
+                })
+                .collect(),
+            imports: (0..100)
+                .map(|n| ImportConfig {
+                    peer: PeerId(0),
+                    export: name(n),
+                    segment: SegmentId(0),
+                    address: address(1000 + n),
+                    window: 64,
+                    on_conflict: OnConflict::Stop,
+                })
+                .collect(),
+            tunnel: TunnelConfig::default(),
+        };
+        let parts = config.for_workers(3);
+        assert_eq!(parts.len(), 3);
+        let mut seen = 0;
+        for (number, part) in (0..).zip(&parts) {
+            assert_eq!(part.tunnel.worker, Worker { number, of: 3 });
+            let exports: Vec<_> = part.exports.values().map(|export| &export.name).collect();
+            let imports: Vec<_> = part.imports.values().map(|import| &import.export).collect();
+            assert_eq!(exports, imports);
+            assert!(exports.len() > 15, "a fair share: {}", exports.len());
+            seen += exports.len();
+        }
+        assert_eq!(seen, 100);
+    }
+}
