@@ -10,12 +10,14 @@ use crate::segment::SegmentState;
 use crate::table::Table;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
+use crate::timers::Timers;
 
 /// The surroundings of one input. Passed as `cx`.
 pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) out: &'a mut Output,
     pub(crate) telemetry: &'a mut Telemetry,
+    pub(crate) timers: &'a mut Timers,
     pub(crate) segments: &'a Table<SegmentId, SegmentState>,
 }
 
@@ -95,6 +97,7 @@ mod tests {
             now: Instant::default(),
             out: &mut out,
             telemetry: &mut telemetry,
+            timers: &mut Timers::new(Instant::default()),
             segments: &segments,
         };
         let there = SegmentId(0);

@@ -25,6 +25,8 @@ use crate::segment::SegmentState;
 use crate::table::Table;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
+pub use crate::timers::Deadline;
+use crate::timers::{Timer, Timers};
 use crate::trouble::About;
 use crate::tunnel::links::Links;
 pub use crate::tunnel::path_mtu::Refused;
@@ -37,17 +39,9 @@ pub struct Engine {
     core: Core,
     segments: Table<SegmentId, SegmentState>,
     telemetry: Telemetry,
+    timers: Timers,
     /// When it was last called.
     awake: Instant,
-}
-
-/// When to come back, and what for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
-    /// The moment; [`Instant::NEVER`] if nothing is due.
-    pub at: Instant,
-    /// What for.
-    pub why: &'static str,
 }
 
 impl Engine {
@@ -87,6 +81,7 @@ impl Engine {
                 is_ending: false,
             },
             telemetry,
+            timers: Timers::new(now),
             awake: now,
         }
     }
@@ -173,8 +168,9 @@ impl Engine {
         core.links.handle_timeout(cx);
         core.edge.handle_timeout(&mut core.links, cx);
         core.exit.handle_timeout(&mut core.links, cx);
+        cx.telemetry.handle_timeout(now);
+        cx.timers.set(Timer::Log, cx.telemetry.deadline());
         core.settle(cx);
-        self.telemetry.handle_timeout(now);
     }
 
     /// The kernel did not take a datagram of `len` bytes on this path because it is longer than the device allows
@@ -182,7 +178,7 @@ impl Engine {
     pub fn handle_refused_datagram(&mut self, path: Path, len: usize, now: Instant) -> Refused {
         self.core
             .links
-            .handle_refused(path, len, now, &mut self.telemetry)
+            .handle_refused(path, len, now, (&mut self.telemetry, &mut self.timers))
     }
 
     /// The kernel did not take datagrams for this path. `error` is asked for what it says, and what an operator can do.
@@ -231,22 +227,7 @@ impl Engine {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn deadline(&self) -> Deadline {
-        let parts = [
-            (self.core.links.deadline(), "peers"),
-            (self.core.exit.deadline(), "targets"),
-            (self.core.edge.deadline(), "imports"),
-            (self.telemetry.deadline(), "log"),
-        ];
-        let mut first = Deadline {
-            at: Instant::NEVER,
-            why: "nothing",
-        };
-        for (at, why) in parts {
-            if at < first.at {
-                first = Deadline { at, why };
-            }
-        }
-        first
+        self.timers.first()
     }
 
     /// Requests that are older are not carried on.
@@ -326,6 +307,7 @@ impl Engine {
             now,
             out,
             telemetry: &mut self.telemetry,
+            timers: &mut self.timers,
             segments: &self.segments,
         };
         (&mut self.core, cx)

@@ -52,7 +52,6 @@ pub(crate) struct Edge {
     refusals: Refusals,
     /// Workers that share the imports of the gateway.
     workers: u8,
-    wake: Instant,
 }
 
 /// A request captured on a segment.
@@ -76,13 +75,7 @@ impl Edge {
             max_age,
             refusals: Refusals::default(),
             workers,
-            wake: Instant::NEVER,
         }
-    }
-
-    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.wake
     }
 
     /// A request that is older is not carried on.

@@ -13,6 +13,7 @@ use crate::frame::{HEADER_LEN, Header, MacAddr, Tag};
 use crate::segment::SegmentState;
 use crate::telemetry::Count;
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::links::Links;
 use crate::tunnel::update::{Rest, Update};
@@ -23,7 +24,7 @@ const PROBE_TAG: Tag = Tag(0xc000_ffff);
 impl Edge {
     /// Asks segments who else is there, and presents what nobody else does.
     pub(crate) fn handle_timeout(&mut self, links: &mut Links, cx: &mut Context<'_>) {
-        if cx.now < self.wake {
+        if !cx.timers.is_due(Timer::Imports, cx.now) {
             return;
         }
         self.tell_refusals(links, cx);
@@ -45,7 +46,7 @@ impl Edge {
         for peer in peers {
             self.present(peer, links, cx);
         }
-        self.wake = self.next_wake(cx.now);
+        cx.timers.set(Timer::Imports, self.due(cx.now));
     }
 
     /// A station on the segment of an import answers for its address.
@@ -66,10 +67,11 @@ impl Edge {
             },
         };
         cx.telemetry.raise(cx.now, About::Foreign(id), foreign);
-        self.wake = self.next_wake(cx.now);
+        cx.timers.set(Timer::Imports, self.due(cx.now));
     }
 
-    fn next_wake(&self, now: Instant) -> Instant {
+    /// When there is something to do.
+    fn due(&self, now: Instant) -> Instant {
         let deadlines = self.imports.values().map(|import| import.presence.deadline(now));
         deadlines
             .min()
@@ -176,7 +178,7 @@ impl Edge {
             }
             report::writes(id, import, links, cx);
         }
-        self.wake = self.next_wake(cx.now);
+        cx.timers.set(Timer::Imports, self.due(cx.now));
     }
 
     /// Peers that any import on this segment belongs to.

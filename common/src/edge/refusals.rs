@@ -10,6 +10,7 @@ use crate::drop_reason::DropReason;
 use crate::event::{Event, Place};
 use crate::refusal::{MAX_REFUSALS, Refusal, RefusalKind, Refused};
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::links::Links;
 use crate::tunnel::message::Kind;
@@ -87,7 +88,7 @@ impl Edge {
         };
         let key = (config.peer, id, what.kind());
         self.refusals.collect(key, refused, cx.now);
-        self.wake = self.wake.min(self.refusals.deadline());
+        cx.timers.lower(Timer::Imports, self.refusals.deadline());
     }
 
     /// Tells the exits what was refused, when that is due.

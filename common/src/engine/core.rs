@@ -7,6 +7,7 @@ use crate::edge::Edge;
 use crate::exit::Exit;
 use crate::output::Path;
 use crate::segment::SegmentState;
+use crate::timers::Timer;
 use crate::tunnel::links::{Change, Links, Opened};
 
 /// What works, borrowed once, beside what it works with.
@@ -36,7 +37,7 @@ impl Core {
                 // A change of session goes first: what follows in this record belongs to the new one.
                 self.settle(cx);
                 if self.handle_chunks(peer, payload, cx) == News::Wanted {
-                    self.links.note_news(peer, session, payload.len(), cx.now);
+                    self.links.note_news(peer, session, payload.len(), cx);
                 }
             }
             Ok(None) => {}
@@ -62,5 +63,6 @@ impl Core {
             }
         }
         self.exit.send_news(&mut self.links, cx);
+        cx.timers.lower(Timer::Log, cx.telemetry.deadline());
     }
 }

@@ -14,6 +14,7 @@ use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::frame::{Ata, HEADER_LEN, Header, MacAddr, Query, Tag, ata};
 use crate::telemetry::Count;
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::tunnel::links::Links;
 use crate::tunnel::message::{Kind, REPLY_HEAD_LEN, ReplyHead};
 
@@ -101,7 +102,7 @@ impl Exit {
             // It was silent and is not any more: what it has may be answered in the next moments.
             target.patience = cx.now + target.rto.wait();
             target.due = target.patience;
-            self.wake = self.wake.min(target.due);
+            cx.timers.lower(Timer::Targets, target.due);
         }
         let Some(bytes) = bytes else {
             cx.telemetry.count(Count::AnswersAbsorbed);

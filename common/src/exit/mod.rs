@@ -52,6 +52,7 @@ use crate::frame::aoe::Pdu;
 use crate::segment::SegmentState;
 use crate::table::Table;
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::tunnel::links::Links;
 use crate::tunnel::update::{Rest, Scope};
 use export::Export;
@@ -91,7 +92,6 @@ pub(crate) struct Exit {
     sweep_at: Instant,
     /// The slot where it goes on.
     sweep_from: usize,
-    wake: Instant,
     /// Memory of `release`.
     freed: Vec<SlotId>,
 }
@@ -154,7 +154,6 @@ impl Exit {
             is_ending: false,
             sweep_at: Instant::NEVER,
             sweep_from: 0,
-            wake: now,
             freed: Vec::new(),
         }
     }
@@ -185,13 +184,14 @@ impl Exit {
     /// Tells peers what changed; one update per peer is under way at a time.
     pub(crate) fn send_news(&mut self, links: &mut Links, cx: &mut Context<'_>) {
         if !self.news {
-            return;
+            return cx.timers.set(Timer::News, Instant::NEVER);
         }
         if cx.now < self.news_at {
-            return self.arm(self.news_at);
+            return cx.timers.lower(Timer::News, self.news_at);
         }
         self.news = false;
         self.news_at = cx.now + NEWS_EVERY;
+        cx.timers.set(Timer::News, Instant::NEVER);
         let mut peers: Vec<PeerId> = self.exports.values().flat_map(Export::uninformed).collect();
         peers.extend(&self.uninformed);
         peers.sort_unstable();
@@ -210,11 +210,6 @@ impl Exit {
     /// An update was acknowledged, or the path to the peer carries it now: perhaps more is to be told.
     pub(crate) fn update_acked(&mut self) {
         self.news = true;
-    }
-
-    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.wake
     }
 
     fn entries(&mut self, peer: PeerId, cx: &Context<'_>) -> Vec<u8> {
@@ -270,10 +265,5 @@ impl Exit {
             export.changed();
         }
         self.news = true;
-    }
-
-    /// Comes back at this moment at the latest.
-    fn arm(&mut self, at: Instant) {
-        self.wake = self.wake.min(at);
     }
 }

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::segment::SegmentState;
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::tunnel::links::Links;
 
 /// How often requests are looked through.
@@ -51,7 +52,7 @@ impl Exit {
     /// Asks targets, sends again, gives up on what takes too long.
     pub(crate) fn handle_timeout(&mut self, links: &mut Links, cx: &mut Context<'_>) {
         let now = cx.now;
-        if now < self.wake {
+        if !cx.timers.is_due(Timer::Targets, now) {
             return;
         }
         self.watch(cx);
@@ -72,7 +73,8 @@ impl Exit {
             ask_at.min(target.deadline()).min(target.recognition_at())
         };
         let first = self.targets.values().map(deadline).min();
-        self.wake = first.unwrap_or(Instant::NEVER).min(self.sweep_at);
+        let next = first.unwrap_or(Instant::NEVER).min(self.sweep_at);
+        cx.timers.set(Timer::Targets, next);
     }
 
     fn sweep(&mut self, links: &mut Links, cx: &mut Context<'_>) {

@@ -15,6 +15,7 @@ use crate::frame::{Ata, Query, ata};
 use crate::policy::{Verdict, judge_ata, judge_query};
 use crate::telemetry::Count;
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::tunnel::links::Links;
 use crate::tunnel::message::RequestHead;
 
@@ -45,7 +46,7 @@ impl Exit {
             OrderGuard::Off => Some(std::time::Duration::ZERO),
         };
         let Some(age) = age.filter(|age| *age <= self.max_age) else {
-            links.doubt_clock(peer);
+            links.doubt_clock(peer, cx);
             return Err(DropReason::RequestTooOld);
         };
         let target = self.target(export.target).ok_or(DropReason::TargetDown)?;
@@ -176,7 +177,7 @@ impl Exit {
             self.enqueue(slot);
         }
         self.sweep_at = self.sweep_at.min(now + SWEEP_EVERY);
-        self.arm(self.sweep_at);
+        cx.timers.lower(Timer::Targets, self.sweep_at);
         Ok(slot)
     }
 

@@ -13,6 +13,7 @@ use crate::drop_reason::DropReason;
 use crate::frame::aoe::{self, Flags};
 use crate::telemetry::Count;
 use crate::time::Instant;
+use crate::timers::Timer;
 
 /// Most requests sent again at once.
 const BURST: u64 = 32;
@@ -100,7 +101,7 @@ impl Exit {
         };
         if target.sent.is_empty() {
             target.due = now + target.rto.wait();
-            self.wake = self.wake.min(target.due);
+            cx.timers.lower(Timer::Targets, target.due);
         }
         target.occupied += 1;
         self.pending.push_back(&mut target.sent, slot);

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::frame::MacAddr;
-use crate::seldom::Seldom;
+use crate::throttle::Throttle;
 use crate::time::Instant;
 use crate::tunnel::update::TargetInfo;
 
@@ -31,9 +31,9 @@ pub(crate) struct Watch {
     pub(crate) info: TargetInfo,
     pub(crate) liveness: Liveness,
     /// When a change of the target was last told of.
-    pub(crate) change_told: Seldom,
+    pub(crate) change_told: Throttle,
     /// When a growth of its disk was last told of.
-    pub(crate) growth_told: Seldom,
+    pub(crate) growth_told: Throttle,
     last_heard: Instant,
     up_since: Instant,
     ask_at: Instant,
@@ -70,8 +70,8 @@ impl Watch {
             mac: None,
             info: TargetInfo::default(),
             liveness: Liveness::Down,
-            change_told: Seldom::default(),
-            growth_told: Seldom::default(),
+            change_told: Throttle::default(),
+            growth_told: Throttle::default(),
             last_heard: now,
             up_since: now,
             ask_at: now,

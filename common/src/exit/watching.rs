@@ -20,6 +20,7 @@ use crate::frame::query::Query;
 use crate::frame::{Ata, Header, MacAddr, Tag};
 use crate::segment::SegmentState;
 use crate::telemetry::Count;
+use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::links::Links;
 use crate::tunnel::update::TargetInfo;
@@ -46,7 +47,7 @@ impl Exit {
             }
             self.changed(id);
         }
-        self.wake = cx.now;
+        cx.timers.lower(Timer::Targets, cx.now);
     }
 
     /// Asks the targets that are to be asked now.
@@ -125,7 +126,7 @@ impl Exit {
                 // Who announces itself has just started, and may be another disk.
                 Heard::Same | Heard::Changed if pdu.tag() == Tag(0) => {
                     target.recognition.doubt(now);
-                    self.arm(now);
+                    cx.timers.lower(Timer::Targets, now);
                 }
                 Heard::Imposter | Heard::Candidate
                     if target.watch.pin().is_none() && target.recognition.second(source, now) =>
@@ -142,11 +143,11 @@ impl Exit {
             if matches!(heard, Heard::Changed | Heard::Up) {
                 self.changed(id);
             }
-            self.arm(ask_at);
+            cx.timers.lower(Timer::Targets, ask_at);
             self.tell(id, heard, source, cx);
             if heard == Heard::Up {
                 self.resume(id, cx);
-                self.arm(now);
+                cx.timers.lower(Timer::Targets, now);
             }
         }
         outcome
@@ -182,7 +183,7 @@ impl Exit {
             identify(target, mac, tag, cx);
         }
         let until = target.recognition.deadline();
-        self.arm(until);
+        cx.timers.lower(Timer::Targets, until);
     }
 
     /// An answer to an IDENTIFY of ours.
@@ -251,7 +252,7 @@ impl Exit {
             self.tell_disk(id, Answer::First, cx);
         }
         self.judge_conflict(id, links, cx);
-        self.arm(now);
+        cx.timers.lower(Timer::Targets, now);
     }
 
     fn target_named(&self, export: &str) -> Option<TargetId> {
@@ -265,7 +266,7 @@ impl Exit {
             return;
         };
         let tells_growth = matches!(answer, Answer::Grown { .. })
-            && target.watch.growth_told.tell(cx.now, GROWTH_EVENT_EVERY);
+            && target.watch.growth_told.permits(cx.now, GROWTH_EVENT_EVERY);
         let Some(disk) = target.recognition.disk().filter(|_| answer != Answer::Compared) else {
             return;
         };
@@ -353,7 +354,7 @@ impl Exit {
             // While it is a conflict, that is what is logged.
             Heard::Imposter if target.conflict => return,
             Heard::Imposter => true,
-            Heard::Changed | Heard::Up => told.change_told.tell(cx.now, CHANGE_EVENT_EVERY),
+            Heard::Changed | Heard::Up => told.change_told.permits(cx.now, CHANGE_EVENT_EVERY),
         };
         let (address, buffer_count, sectors) = (target.address, told.info.buffer_count, told.info.sectors);
         for export in self.exports.values().filter(|export| export.target == id) {

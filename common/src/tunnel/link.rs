@@ -23,8 +23,8 @@ use crate::allowance::Allowance;
 use crate::config::{Endpoint, PeerConfig, PeerId, Protection};
 use crate::context::Context;
 use crate::output::Path;
-use crate::seldom::Seldom;
 use crate::telemetry::Count;
+use crate::throttle::Throttle;
 use crate::time::Instant;
 
 /// A peer that owes us an answer this long is asked by a ping.
@@ -77,7 +77,7 @@ pub(crate) struct Link {
     /// Its calls that were answered in this second.
     pub(crate) calls: Allowance,
     /// When a call was last answered by our refusal of its stamp.
-    pub(crate) old_call_answered: Seldom,
+    pub(crate) old_call_answered: Throttle,
     pub(crate) packer: Packer,
     /// Whether it is on the list of those to flush.
     pub(crate) is_packed: bool,
@@ -100,7 +100,7 @@ pub(crate) struct Link {
     pub(crate) next_serial: u32,
     pub(crate) seen_serial: u32,
     /// When a change of address was last told of.
-    pub(crate) move_told: Seldom,
+    pub(crate) move_told: Throttle,
     /// Updates applied in this second.
     updates: Allowance,
     /// Its reports read in this second.
@@ -152,7 +152,7 @@ impl Link {
             unconfirmed: (0, now),
             newest_dial: 0,
             calls: Allowance::default(),
-            old_call_answered: Seldom::default(),
+            old_call_answered: Throttle::default(),
             packer: Packer::default(),
             is_packed: false,
             awaits_news: false,
@@ -168,7 +168,7 @@ impl Link {
             outgoing: None,
             next_serial: 1,
             seen_serial: 0,
-            move_told: Seldom::default(),
+            move_told: Throttle::default(),
             updates: Allowance::default(),
             reports: Allowance::default(),
         })

@@ -36,6 +36,7 @@ use crate::random::{Random, Secrets};
 use crate::table::Table;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
+use crate::timers::{Timer, Timers};
 use crate::trouble::About;
 use crate::worker::Worker;
 
@@ -67,7 +68,6 @@ pub(crate) struct Links {
     /// Peers with something packed.
     packed: Vec<PeerId>,
     changes: VecDeque<(PeerId, Change)>,
-    wake: Instant,
 }
 
 /// A change that the rest of the engine must know.
@@ -125,7 +125,6 @@ impl Links {
                 .collect::<Option<_>>()?,
             packed: Vec::new(),
             changes: VecDeque::new(),
-            wake: now,
         })
     }
 
@@ -175,20 +174,15 @@ impl Links {
     }
 
     /// A request of this peer was too old, or of no known age: its clock is read again soon.
-    pub(crate) fn doubt_clock(&mut self, peer: PeerId) {
+    pub(crate) fn doubt_clock(&mut self, peer: PeerId, cx: &mut Context<'_>) {
         if let Some(link) = self.links.get_mut(peer) {
             link.clock.doubt();
-            self.wake = self.wake.min(link.ping_at(self.keepalive));
+            cx.timers.lower(Timer::Peers, link.ping_at(self.keepalive));
         }
     }
 
     pub(crate) fn poll_change(&mut self) -> Option<(PeerId, Change)> {
         self.changes.pop_front()
-    }
-
-    /// The next moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.wake
     }
 
     /// Packs a message for a peer.
@@ -211,11 +205,11 @@ impl Links {
         link.push(kind, head, body, cx)?;
         if link.owes_since.is_none() && expects_answer(kind) {
             link.owes_since = Some(cx.now);
-            self.wake = self.wake.min(cx.now + ASK_AFTER);
+            cx.timers.lower(Timer::Peers, cx.now + ASK_AFTER);
         }
         if !link.busy && matches!(kind, Kind::Request | Kind::Reply) {
             link.busy = true;
-            self.wake = self.wake.min(link.ping_at(self.keepalive));
+            cx.timers.lower(Timer::Peers, link.ping_at(self.keepalive));
         }
         Ok(())
     }
@@ -249,7 +243,7 @@ impl Links {
                 link.report(cx);
             }
             link.flush(cx);
-            self.wake = self.wake.min(link.repair_at());
+            cx.timers.lower(Timer::Peers, link.repair_at());
         }
     }
 
@@ -264,14 +258,15 @@ impl Links {
     }
 
     /// A record of a peer held a message of which it wants to hear that it arrived.
-    pub(crate) fn note_news(&mut self, peer: PeerId, session: u32, len: usize, now: Instant) {
+    pub(crate) fn note_news(&mut self, peer: PeerId, session: u32, len: usize, cx: &mut Context<'_>) {
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         if let Some((_, session)) = link.sessions.find(session) {
             session.gaps.note_news();
-            link.repair.note_news(len, now);
-            self.wake = self.wake.min(link.repair.report_at(Instant::NEVER));
+            link.repair.note_news(len, cx.now);
+            cx.timers
+                .lower(Timer::Peers, link.repair.report_at(Instant::NEVER));
         }
     }
 
@@ -299,7 +294,7 @@ impl Links {
         path: Path,
         len: usize,
         now: Instant,
-        telemetry: &mut Telemetry,
+        (telemetry, timers): (&mut Telemetry, &mut Timers),
     ) -> Refused {
         let Some(link) = self.links.values_mut().find(|link| link.path == Some(path)) else {
             return Refused::Fixed;
@@ -309,7 +304,7 @@ impl Links {
             telemetry.count(Count::PathMtuLowered);
         }
         if refused != Refused::Fixed {
-            self.wake = self.wake.min(now);
+            timers.lower(Timer::Peers, now);
         }
         refused
     }

@@ -11,6 +11,7 @@ use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::output::Path;
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::admission::Admission;
 use crate::tunnel::handshake::{Call, Dial, Failure, Fresh, Identity, response_receiver};
@@ -59,7 +60,7 @@ impl Links {
         }
         let started = Dial::start(&identity, link.key, link.psk.as_ref(), &link.protection, fresh);
         let again_at = cx.now + self.random.jitter(link.dial_wait(attempt));
-        self.wake = self.wake.min(again_at);
+        cx.timers.lower(Timer::Peers, again_at);
         let (dial, message) = started.unzip();
         if let Some(mut message) = message {
             link.stamp.append(&mut message, cx.now);
@@ -165,7 +166,7 @@ impl Links {
                     path,
                     stamp,
                 });
-                self.wake = self.wake.min(link.deadline(self.keepalive));
+                cx.timers.lower(Timer::Peers, link.deadline(self.keepalive));
                 if calls.saturating_add(1) >= UNCONFIRMED_CALLS && cx.now >= since + UNCONFIRMED_FOR {
                     let why = "it calls but never confirms; compare the psk of both sides, and see whether our \
                                datagrams reach it";
@@ -324,7 +325,7 @@ impl Link {
     /// back: then it can call again with the stamp that the answer tells it.
     fn refuse_old_call(&mut self, call: Call, path: Path, cx: &mut Context<'_>) {
         let behind = Duration::from_micros(self.newest_call.saturating_sub(call.stamp));
-        if behind == Duration::ZERO || !self.old_call_answered.tell(cx.now, OLD_CALL_ANSWER_EVERY) {
+        if behind == Duration::ZERO || !self.old_call_answered.permits(cx.now, OLD_CALL_ANSWER_EVERY) {
             return;
         }
         let answer_key = call.answer_key;
@@ -408,7 +409,9 @@ mod tests {
         let now = Instant::default();
         let (mut out, mut telemetry) = (Output::default(), Telemetry::default());
         let segments = crate::table::Table::default();
+        let mut timers = crate::timers::Timers::new(now);
         let mut cx = Context {
+            timers: &mut timers,
             segments: &segments,
             now,
             out: &mut out,

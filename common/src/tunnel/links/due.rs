@@ -7,13 +7,14 @@ use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::tunnel::link::{ASK_AFTER, LOST_AFTER, UPDATE_RETRY};
 use crate::tunnel::message::Kind;
 
 impl Links {
     /// Does what is due: pings, calls, rekeying, giving up.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
-        if cx.now < self.wake {
+        if !cx.timers.is_due(Timer::Peers, cx.now) {
             return;
         }
         self.keep_sent(cx);
@@ -24,12 +25,12 @@ impl Links {
                 self.tend(peer, cx);
             }
         }
-        self.wake = self
+        let next = self
             .links
             .values()
             .map(|link| link.deadline(self.keepalive))
-            .min()
-            .unwrap_or(Instant::NEVER);
+            .min();
+        cx.timers.set(Timer::Peers, next.unwrap_or(Instant::NEVER));
     }
 
     fn tend(&mut self, peer: PeerId, cx: &mut Context<'_>) {

@@ -6,6 +6,7 @@ use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
+use crate::timers::Timer;
 use crate::tunnel::link::{OutgoingUpdate, UPDATE_RETRY};
 use crate::tunnel::message::{Kind, Position};
 use crate::tunnel::reassembly::{Step, Whole};
@@ -43,7 +44,7 @@ impl Links {
             Step::Displaced => cx.telemetry.drop(DropReason::ReassemblyFull),
             Step::Refused(reason) => cx.telemetry.drop(reason),
         }
-        self.wake = self.wake.min(link.reassembly.deadline());
+        cx.timers.lower(Timer::Peers, link.reassembly.deadline());
         None
     }
 
@@ -79,7 +80,7 @@ impl Links {
                 again_at,
             });
         }
-        self.wake = self.wake.min(again_at);
+        cx.timers.lower(Timer::Peers, again_at);
     }
 
     /// Whether an update is to be applied, or only acknowledged.
@@ -153,7 +154,7 @@ impl Links {
                     if link.path_mtu.is_proven() != was_proven {
                         self.changes.push_back((peer, Change::Path));
                     }
-                    self.wake = self.wake.min(link.path_mtu.deadline());
+                    cx.timers.lower(Timer::Peers, link.path_mtu.deadline());
                 }
             }
             Kind::Close => {
@@ -176,7 +177,7 @@ impl Links {
                         self.packed.push(peer);
                     }
                     link.handle_report(&report, cx);
-                    self.wake = self.wake.min(link.path_mtu.deadline());
+                    cx.timers.lower(Timer::Peers, link.path_mtu.deadline());
                 }
             }
             Kind::Abandon => {

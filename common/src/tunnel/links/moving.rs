@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::output::Path;
 use crate::telemetry::Count;
+use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::gaps::patience;
 use crate::tunnel::link::Link;
@@ -81,7 +82,7 @@ impl Links {
         if response == token(&self.path_secret, session.local_index, path) {
             link.elsewhere = None;
             link.move_to(path, cx);
-            self.wake = self.wake.min(cx.now);
+            cx.timers.lower(Timer::Peers, cx.now);
         }
     }
 
@@ -104,7 +105,7 @@ impl Links {
 impl Link {
     /// The peer is there from now on.
     pub(super) fn move_to(&mut self, path: Path, cx: &mut Context<'_>) {
-        if self.go_by(path, cx) && self.move_told.tell(cx.now, MOVE_EVENT_EVERY) {
+        if self.go_by(path, cx) && self.move_told.permits(cx.now, MOVE_EVENT_EVERY) {
             cx.telemetry.event(Event::PeerMoved {
                 peer: self.name.clone(),
             });

@@ -7,6 +7,7 @@ use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::output::Path;
 use crate::telemetry::Count;
+use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::gaps::Arrival;
 use crate::tunnel::link::Dialing;
@@ -49,7 +50,7 @@ impl Links {
         link.came = Came::AtOnce;
         match arrival {
             Arrival::InOrder | Arrival::GivenUp => {}
-            Arrival::Gap => self.wake = self.wake.min(session.gaps.deadline()),
+            Arrival::Gap => cx.timers.lower(Timer::Peers, session.gaps.deadline()),
             Arrival::Late(late) => {
                 link.repair.tolerance.learn(late, round_trip);
                 if late.was_asked_for() {
@@ -155,7 +156,7 @@ impl Links {
                 cipher,
             });
         }
-        self.wake = self.wake.min(link.deadline(self.keepalive));
+        cx.timers.lower(Timer::Peers, link.deadline(self.keepalive));
     }
 
     /// A peer is gone.
@@ -193,6 +194,6 @@ impl Links {
                 link.dialing = None;
             }
         }
-        self.wake = self.wake.min(link.deadline(self.keepalive));
+        cx.timers.lower(Timer::Peers, link.deadline(self.keepalive));
     }
 }
