@@ -2,7 +2,8 @@
 //!
 //! Each row is made by the part of the engine that owns its numbers. With several workers each makes a snapshot, and
 //! [`Snapshot::merge`] joins them. As JSON this is the document of the observe socket; `docs/status.md` describes every
-//! field. A change that breaks a reader raises [`VERSION`].
+//! field. A reader ignores fields that it does not know, and takes a missing one for empty. A change that breaks such a
+//! reader raises [`VERSION`].
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ pub const VERSION: u32 = 1;
 
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// [`VERSION`] of the gateway that made it.
     pub version: u32,
@@ -36,6 +38,7 @@ pub struct Snapshot {
 
 /// The gateway itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Gateway {
     /// Its name.
     pub name: String,
@@ -76,10 +79,14 @@ pub enum State {
     Leaving,
     /// It does not work.
     Down,
+    /// A word of a newer version. No gateway says so of itself.
+    #[serde(other)]
+    Unknown,
 }
 
 /// How something is, why, and since when. A part of every row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Standing {
     /// How it is.
     pub state: State,
@@ -91,17 +98,18 @@ pub struct Standing {
 
 /// What an operator should look at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Alarm {
     /// What it is about, such as `peer site-a`.
     pub about: String,
-    /// The line of the log, with cause and cure.
-    pub text: String,
-    /// When it began, in Unix time, in seconds.
-    pub since: f64,
+    /// [`State::Down`] or [`State::Degraded`]; why is the line of the log, with cause and cure; since when it is so.
+    #[serde(flatten)]
+    pub standing: Standing,
 }
 
 /// A local Ethernet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Segment {
     /// Its name in the configuration.
     pub name: String,
@@ -122,6 +130,7 @@ pub struct Segment {
 
 /// Two numbers, by direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Directions {
     /// What came in.
     #[serde(rename = "in")]
@@ -133,6 +142,7 @@ pub struct Directions {
 
 /// Another gateway.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Peer {
     /// Its name in the configuration.
     pub name: String,
@@ -151,6 +161,7 @@ pub struct Peer {
 
 /// A session with a peer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Session {
     /// How its keys were agreed, such as `noise`.
     pub handshake: String,
@@ -168,6 +179,7 @@ pub struct Session {
 
 /// A path to a peer, and what it did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Path {
     /// The peer's address; empty while it is unknown.
     pub remote: String,
@@ -194,6 +206,7 @@ pub struct Path {
 
 /// What was carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Traffic {
     /// Requests accepted.
     pub requests: u64,
@@ -213,6 +226,7 @@ pub struct Traffic {
 
 /// How long something took, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Latency {
     /// How many were measured.
     pub count: u64,
@@ -228,6 +242,7 @@ pub struct Latency {
 
 /// Where a request spends its time. Parts that this gateway does not see are absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Split {
     /// From capture to answer.
     pub total: Option<Latency>,
@@ -243,6 +258,7 @@ pub struct Split {
 
 /// Requests refused for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Refusals {
     /// The reason, as counters name it.
     pub reason: String,
@@ -258,6 +274,7 @@ pub struct Refusals {
 
 /// An export of a peer that is presented here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Import {
     /// Its shelf.slot here.
     pub address: String,
@@ -290,6 +307,7 @@ pub struct Import {
 
 /// A target here that peers may use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Export {
     /// Its name.
     pub name: String,
@@ -328,6 +346,7 @@ pub struct Export {
 
 /// What a peer may do with an export.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Grant {
     /// The peer.
     pub peer: String,
@@ -339,6 +358,7 @@ pub struct Grant {
 
 /// One initiator's use of one import here, or of one export from behind a peer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Initiator {
     /// Its MAC.
     pub mac: String,
@@ -378,11 +398,16 @@ impl Snapshot {
     /// Exports, imports and initiators belong to one worker each; a peer has a session with each worker and so a row of
     /// each. Segments are the same ones, counters are added.
     pub fn merge(&mut self, other: Snapshot) {
-        self.alarms.extend(other.alarms);
+        for theirs in other.alarms {
+            let same =
+                |ours: &&mut Alarm| ours.about == theirs.about && ours.standing.why == theirs.standing.why;
+            match self.alarms.iter_mut().find(same) {
+                Some(ours) => ours.standing.since = ours.standing.since.min(theirs.standing.since),
+                None => self.alarms.push(theirs),
+            }
+        }
         self.alarms
-            .sort_by(|one, other| other.since.total_cmp(&one.since));
-        self.alarms
-            .dedup_by(|one, other| one.about == other.about && one.text == other.text);
+            .sort_by(|one, other| other.standing.since.total_cmp(&one.standing.since));
         self.peers.extend(other.peers);
         self.imports.extend(other.imports);
         self.exports.extend(other.exports);
@@ -407,5 +432,71 @@ impl Directions {
     fn add(&mut self, other: Directions) {
         self.received = self.received.saturating_add(other.received);
         self.sent = self.sent.saturating_add(other.sent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alarm(about: &str, why: &str, since: f64) -> Alarm {
+        let standing = Standing {
+            state: State::Down,
+            why: why.into(),
+            since,
+        };
+        Alarm {
+            about: about.into(),
+            standing,
+        }
+    }
+
+    #[test]
+    fn workers_are_joined() {
+        let worker = |since: f64, frames: u64| Snapshot {
+            alarms: vec![
+                alarm("peer a", "silent", since),
+                alarm("peer b", "silent", since + 1.0),
+            ],
+            segments: vec![Segment {
+                name: "san".into(),
+                frames: Directions {
+                    received: frames,
+                    sent: 1,
+                },
+                ..Segment::default()
+            }],
+            counters: BTreeMap::from([("frames".into(), frames)]),
+            ..Snapshot::default()
+        };
+        let mut all = worker(20.0, 5);
+        all.merge(worker(10.0, 7));
+        assert_eq!(
+            all.alarms,
+            [alarm("peer b", "silent", 11.0), alarm("peer a", "silent", 10.0)]
+        );
+        assert_eq!(all.segments.len(), 1);
+        assert_eq!(all.segments[0].frames.received, 12);
+        assert_eq!(all.counters["frames"], 12);
+    }
+
+    #[test]
+    fn a_newer_document_is_read_as_far_as_it_is_known() {
+        let text = r#"{"version": 9, "moons": 2, "peers": [{"name": "a", "state": "confused", "why": "?", "since": 1}]}"#;
+        let read: Snapshot = serde_json::from_str(text).unwrap();
+        assert_eq!(read.version, 9);
+        assert_eq!(read.peers[0].standing.state, State::Unknown);
+        assert_eq!(read.gateway, Gateway::default());
+    }
+
+    #[test]
+    fn a_row_has_its_state_at_its_top() {
+        let value = serde_json::to_value(alarm("peer a", "silent", 1.0)).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({"about": "peer a", "state": "down", "why": "silent", "since": 1.0})
+        );
+        let back: Alarm = serde_json::from_value(value).unwrap();
+        assert_eq!(back, alarm("peer a", "silent", 1.0));
     }
 }
