@@ -18,7 +18,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
-use aoe_common::config::SegmentId;
 use aoe_common::disk::Disk;
 use aoe_common::engine::Engine;
 use aoe_common::worker::Worker;
@@ -78,10 +77,8 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
         core,
         listen,
         endpoints,
-        devices,
-        busy_poll,
-        state,
-        workers,
+        mut devices,
+        settings,
     } = loaded;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -90,29 +87,29 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
     let gateway = core.name.clone();
     let names: Vec<_> = core
         .segments
-        .values()
-        .map(|segment| segment.name.clone())
+        .iter()
+        .map(|(id, segment)| (id, segment.name.clone()))
         .collect();
     let peers: Vec<_> = core
         .peers
         .values()
-        .map(|peer| peer.name.clone())
-        .zip(endpoints)
+        .map(|peer| (peer.name.clone(), endpoints.get(&peer.name).cloned()))
         .collect();
 
     let exports: Vec<_> = core.exports.values().map(|export| export.name.clone()).collect();
-    let disks = Disks::new(state.as_deref());
+    let disks = Disks::new(settings.state.as_deref());
     let remembered = remember(disks.as_ref(), &exports);
     let found = Found::default();
 
-    let parts = core.for_workers(workers);
-    let segments: Vec<_> = (0..)
-        .map(SegmentId)
-        .zip(names.into_iter().zip(devices))
-        .map(|(id, (name, device))| WatchedSegment {
-            name,
-            device,
-            shares: workers::shares(&parts, id),
+    let parts = core.for_workers(settings.workers);
+    let segments: Vec<_> = names
+        .into_iter()
+        .filter_map(|(id, name)| {
+            Some(WatchedSegment {
+                device: devices.remove(&name)?,
+                name,
+                shares: workers::shares(&parts, id),
+            })
         })
         .collect();
     let (lost, losses) = mpsc::unbounded_channel();
@@ -134,8 +131,15 @@ pub fn run(loaded: Loaded) -> Result<(), RunError> {
             1 => String::new(),
             _ => format!("worker {number}: "),
         };
-        let (driver, commands) =
-            Driver::new(label, engine, wires, segments.len(), clock, busy_poll, reports)?;
+        let (driver, commands) = Driver::new(
+            label,
+            engine,
+            wires,
+            segments.len(),
+            clock,
+            settings.busy_poll,
+            reports,
+        )?;
         let resolver = Resolver::new(
             peers.clone().into_iter(),
             listen.clone(),

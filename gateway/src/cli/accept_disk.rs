@@ -34,7 +34,7 @@ pub(super) fn run(config: &Path, export: &str, state: Option<&Path>) -> Exit {
         );
         return Exit::Usage;
     }
-    let Some(disks) = Disks::new(state.or(loaded.state.as_deref())) else {
+    let Some(disks) = Disks::new(state.or(loaded.settings.state.as_deref())) else {
         write_quietly(
             io::stderr(),
             "no state directory: set `state` of [gateway], or name the one systemd gave the gateway with --state, such as \

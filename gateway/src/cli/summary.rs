@@ -92,22 +92,20 @@ impl<'a> Summary<'a> {
         Summary {
             name: &core.name,
             fingerprint: core.secret.public().fingerprint().to_string(),
-            workers: loaded.workers,
+            workers: loaded.settings.workers,
             listen: loaded.listen.iter().map(ToString::to_string).collect(),
             segments: core
                 .segments
                 .values()
-                .zip(&loaded.devices)
-                .map(|(s, device)| Segment::of(&s.name, device))
+                .filter_map(|s| Some(Segment::of(&s.name, loaded.devices.get(&s.name)?)))
                 .collect(),
             peers: core
                 .peers
                 .values()
-                .zip(&loaded.endpoints)
-                .map(|(peer, endpoint)| Peer {
+                .map(|peer| Peer {
                     name: &peer.name,
                     fingerprint: peer.key.fingerprint().to_string(),
-                    endpoint: endpoint.as_deref(),
+                    endpoint: loaded.endpoints.get(&peer.name).map(String::as_str),
                     endpoint_pinned: peer.endpoint_pinned,
                     pre_shared_key: peer.psk.is_some(),
                     protection: peer.protection.iter().map(ToString::to_string).collect(),
@@ -122,7 +120,7 @@ impl<'a> Summary<'a> {
                     segment: segment(export.segment),
                     target: export.target.to_string(),
                     target_mac: export.target_mac.map(|mac| mac.to_string()),
-                    worker: Worker::of_export(&export.name, loaded.workers),
+                    worker: Worker::of_export(&export.name, loaded.settings.workers),
                     allow: export
                         .allow
                         .iter()
@@ -147,7 +145,7 @@ impl<'a> Summary<'a> {
                     segment: segment(import.segment),
                     address: import.address.to_string(),
                     window: import.window,
-                    worker: Worker::of_export(&import.export, loaded.workers),
+                    worker: Worker::of_export(&import.export, loaded.settings.workers),
                 })
                 .collect(),
             warnings: warnings(loaded),
@@ -192,21 +190,19 @@ impl<'a> Summary<'a> {
 
 /// What is no fault of the configuration and may keep it from working all the same.
 fn warnings(loaded: &Loaded) -> Vec<String> {
-    let segments = loaded.devices.iter().zip(loaded.core.segments.values());
-    let mut warnings: Vec<String> = segments
-        .filter_map(|(device, segment)| {
+    let mut warnings: Vec<String> = loaded
+        .devices
+        .iter()
+        .filter_map(|(segment, device)| {
             let Device::Nic(nic) = device else { return None };
             // Who may not ask the kernel hears of it from the gateway itself.
             let found = link::by_name(nic).ok()?;
             let attachment = Attachment::new(Flavor::Nic, Instant::default());
             let obstacle = attachment.judge(found.as_ref()).err()?;
-            Some(format!(
-                "segment {} would wait for {nic} now: {obstacle}",
-                segment.name
-            ))
+            Some(format!("segment {segment} would wait for {nic} now: {obstacle}"))
         })
         .collect();
-    if loaded.endpoints.iter().all(Option::is_none) {
+    if loaded.endpoints.is_empty() {
         warnings.push(String::from(
             "no peer has an `endpoint`, so this gateway calls nobody: each peer needs an `endpoint` for this one",
         ));

@@ -6,15 +6,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use aoe_common::config::{OnConflict, PathMtu, Protection};
+use aoe_common::config::{OnConflict, PathMtu, Protection, TunnelConfig};
 use aoe_common::frame::Address;
-use aoe_common::worker::MOST_WORKERS;
 use aoe_keys::{KeyTextError, PublicKey};
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{Faults, Kind};
 use super::net;
 use super::section::Section;
+use super::settings::{self, Settings};
 use super::shape::{GATEWAY, GATEWAY_FILE, IMPORT, PEER, SEGMENT};
 use super::source::{Located, Place};
 use super::value::{self, Refusal, quote};
@@ -37,19 +37,16 @@ pub(super) struct GatewayEntry {
     pub(super) listen: Vec<Located<SocketAddr>>,
     pub(super) key: Option<Located<String>>,
     pub(super) exports: Option<Located<String>>,
-    pub(super) state: Option<String>,
-    pub(super) rekey_after: Option<Duration>,
-    pub(super) keepalive: Option<Duration>,
-    pub(super) max_age: Option<Duration>,
-    pub(super) busy_poll: Option<Duration>,
-    pub(super) workers: Option<Located<u16>>,
+    pub(super) tunnel: TunnelConfig,
+    pub(super) settings: Settings,
 }
 
 impl GatewayFile {
     /// How many workers are asked for.
     pub(super) fn workers(&self) -> u8 {
-        let asked = self.gateway.as_ref().and_then(|gateway| gateway.workers.as_ref());
-        asked.map_or(1, |asked| u8::try_from(asked.value).unwrap_or(MOST_WORKERS))
+        self.gateway
+            .as_ref()
+            .map_or(1, |gateway| gateway.settings.workers)
     }
 }
 
@@ -98,12 +95,13 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Gate
         span: 0..0,
         field: String::new(),
     };
+    let directory = path.parent().unwrap_or(Path::new(""));
     let table = parse_toml(text, &place, faults)?;
     let file = Section::open(&table, &GATEWAY_FILE, place.clone(), faults);
     Some(GatewayFile {
         gateway: file
             .required_section("gateway", &GATEWAY, faults)
-            .map(|section| read_gateway(&section, faults)),
+            .map(|section| read_gateway(&section, directory, faults)),
         segments: file
             .sections("segment", &SEGMENT, faults)
             .iter()
@@ -157,11 +155,7 @@ pub(super) fn parse_toml<'t>(text: &'t str, start: &Place, faults: &mut Faults) 
     }
 }
 
-fn read_gateway(section: &Section<'_, '_>, faults: &mut Faults) -> GatewayEntry {
-    let seconds = Duration::from_secs;
-    let rekey = |text: &str| value::duration(text, seconds(5), seconds(120));
-    let keepalive = |text: &str| value::duration(text, seconds(1), seconds(25));
-    let max_age = |text: &str| value::duration(text, Duration::from_millis(100), seconds(10));
+fn read_gateway(section: &Section<'_, '_>, directory: &Path, faults: &mut Faults) -> GatewayEntry {
     GatewayEntry {
         name: section.required("name", faults, value::name),
         listen: section
@@ -169,22 +163,30 @@ fn read_gateway(section: &Section<'_, '_>, faults: &mut Faults) -> GatewayEntry 
             .unwrap_or_default(),
         key: section.required("key", faults, value::path),
         exports: section.optional("exports", faults, value::path),
-        state: section
-            .optional("state", faults, value::path)
-            .map(|path| path.value),
-        rekey_after: section
-            .optional("rekey_after", faults, rekey)
-            .map(|time| time.value),
-        keepalive: section
-            .optional("keepalive", faults, keepalive)
-            .map(|time| time.value),
-        max_age: section
-            .optional("max_age", faults, max_age)
-            .map(|time| time.value),
-        busy_poll: section
-            .optional("busy_poll", faults, value::busy_poll)
-            .map(|time| time.value),
-        workers: section.number("workers", faults, 1..=u16::from(MOST_WORKERS)),
+        tunnel: read_tunnel(section, faults),
+        settings: settings::read(section, directory, faults),
+    }
+}
+
+/// Settings of every tunnel; those that are not written, and the ciphers, are as they are by default.
+fn read_tunnel(section: &Section<'_, '_>, faults: &mut Faults) -> TunnelConfig {
+    let seconds = Duration::from_secs;
+    let mut time = |key, default, shortest, longest| {
+        let parse = |text: &str| value::duration(text, shortest, longest);
+        let written = section.optional(key, faults, parse);
+        written.map_or(default, |time| time.value)
+    };
+    let default = TunnelConfig::default();
+    TunnelConfig {
+        rekey_after: time("rekey_after", default.rekey_after, seconds(5), seconds(120)),
+        keepalive: time("keepalive", default.keepalive, seconds(1), seconds(25)),
+        max_age: time(
+            "max_age",
+            default.max_age,
+            Duration::from_millis(100),
+            seconds(10),
+        ),
+        ..default
     }
 }
 

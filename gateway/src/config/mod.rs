@@ -16,15 +16,16 @@ mod redact;
 mod resolve;
 mod secrets;
 mod section;
+mod settings;
 mod shape;
 mod source;
 mod suggest;
 mod value;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use aoe_common::config::GatewayConfig;
 
@@ -34,6 +35,7 @@ use self::files::{LARGEST, MOST_EXPORTS, ReadFault};
 use self::gateway_file::GatewayFile;
 pub(crate) use self::net::scoped;
 use self::resolve::Secrets;
+pub use self::settings::Settings;
 pub use self::source::Excerpt;
 use self::source::Place;
 
@@ -44,16 +46,12 @@ pub struct Loaded {
     pub core: GatewayConfig,
     /// Where datagrams are received, in the order of the file; never empty.
     pub listen: Vec<SocketAddr>,
-    /// For each peer of `core` its `host:port`, if it has one. The host may be a name, or an address with an interface.
-    pub endpoints: Vec<Option<String>>,
-    /// For each segment of `core` what it attaches to.
-    pub devices: Vec<Device>,
-    /// How long the data plane looks for more work before it sleeps; zero: it sleeps at once.
-    pub busy_poll: Duration,
-    /// Where it is remembered which disk each export has.
-    pub state: Option<PathBuf>,
-    /// How many workers share the exports and imports: 1 to 16.
-    pub workers: u8,
+    /// `host:port` of each peer that has one, by the peer's name. The host may be a name, or an address with an interface.
+    pub endpoints: BTreeMap<String, String>,
+    /// What each segment attaches to, by the segment's name.
+    pub devices: BTreeMap<String, Device>,
+    /// What the core needs not know.
+    pub settings: Settings,
 }
 
 /// What a segment attaches to.
@@ -131,9 +129,7 @@ fn read(path: &Path, faults: &mut Faults) -> Option<Loaded> {
         .as_ref()
         .map(|gateway| secrets::read(gateway, directory, faults))
         .unwrap_or_default();
-    let mut loaded = resolve::resolve(gateway.as_ref(), &exports, secrets, faults)?;
-    loaded.state = loaded.state.map(|state| directory.join(state));
-    Some(loaded)
+    resolve::resolve(gateway.as_ref(), &exports, secrets, faults)
 }
 
 fn read_exports(

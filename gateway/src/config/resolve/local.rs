@@ -1,5 +1,6 @@
 //! What is ours: listen addresses and segments.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::names::Once;
@@ -74,8 +75,8 @@ pub(super) fn listen(file: &GatewayFile, faults: &mut Faults) -> Vec<SocketAddr>
     listen
 }
 
-/// What each segment attaches to.
-pub(super) fn devices(file: &GatewayFile, faults: &mut Faults) -> Option<Vec<Device>> {
+/// What each segment attaches to, by its name.
+pub(super) fn devices(file: &GatewayFile, faults: &mut Faults) -> Option<BTreeMap<String, Device>> {
     if file.segments.is_empty() {
         faults.fault(
             Kind::MissingKey,
@@ -105,7 +106,8 @@ pub(super) fn devices(file: &GatewayFile, faults: &mut Faults) -> Option<Vec<Dev
                 "remove `workers` from [gateway], or attach to a `nic`",
             );
         }
-        devices.push(device(segment, faults));
+        let name = segment.name.as_ref().map(|name| name.value.clone());
+        devices.push(name.zip(device(segment, faults)));
     }
     devices.into_iter().collect()
 }

@@ -10,8 +10,6 @@ mod names;
 mod peers;
 mod unused;
 
-use std::time::Duration;
-
 use aoe_common::config::{Cipher, GatewayConfig, SegmentConfig, TunnelConfig};
 use aoe_keys::{Psk, SecretKey};
 
@@ -20,10 +18,6 @@ use super::Loaded;
 use super::export_file::ExportFile;
 use super::fault::Faults;
 use super::gateway_file::GatewayFile;
-
-/// How long a gateway looks for more work before it sleeps, if its file does not say: about as long as waking up takes.
-/// Measured, see `docs/decisions/0013-workers.md`.
-const BUSY_POLL: Duration = Duration::from_micros(50);
 
 /// The contents of the files of secrets; absent where there is none or it was reported.
 #[derive(Debug, Default)]
@@ -70,7 +64,6 @@ pub(super) fn resolve(
         unused::warn(file, export_files, faults);
     }
     let entry = file.gateway.as_ref()?;
-    let defaults = TunnelConfig::default();
     let segment_config = |name: &Option<_>| {
         name.as_ref()
             .map(|name: &super::source::Located<String>| SegmentConfig {
@@ -91,18 +84,13 @@ pub(super) fn resolve(
             imports: imports?.into(),
             tunnel: TunnelConfig {
                 ciphers: ciphers(),
-                rekey_after: entry.rekey_after.unwrap_or(defaults.rekey_after),
-                keepalive: entry.keepalive.unwrap_or(defaults.keepalive),
-                max_age: entry.max_age.unwrap_or(defaults.max_age),
-                worker: defaults.worker,
+                ..entry.tunnel.clone()
             },
         },
         listen,
         endpoints,
         devices: devices?,
-        busy_poll: entry.busy_poll.unwrap_or(BUSY_POLL),
-        state: entry.state.as_ref().map(Into::into),
-        workers: file.workers(),
+        settings: entry.settings.clone(),
     })
 }
 

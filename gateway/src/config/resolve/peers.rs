@@ -1,5 +1,6 @@
 //! The other gateways.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use aoe_common::config::{Endpoint, PathMtu, PeerConfig, Protection};
@@ -12,13 +13,13 @@ use crate::config::scoped;
 use crate::config::source::Located;
 use crate::config::value::quote;
 
-/// All peers, and the endpoint of each as it was written. `own` is our own public key, if it could be read.
+/// All peers, and the endpoints that were written, by the peer's name. `own` is our own public key, if it could be read.
 pub(super) fn resolve(
     file: &GatewayFile,
     own: Option<PublicKey>,
     psks: Vec<Option<Psk>>,
     faults: &mut Faults,
-) -> (Option<Vec<PeerConfig>>, Vec<Option<String>>) {
+) -> (Option<Vec<PeerConfig>>, BTreeMap<String, String>) {
     if file.peers.is_empty() {
         faults.fault(
             Kind::MissingKey,
@@ -38,13 +39,10 @@ pub(super) fn resolve(
         let protection = protection(peer, faults);
         peers.push(build(peer, protection, psks.next().flatten()));
     }
-    let written = |endpoint: &Located<String>| endpoint.value.clone();
-    let endpoints = file
-        .peers
-        .iter()
-        .map(|peer| peer.endpoint.as_ref().map(written))
-        .collect();
-    (peers.into_iter().collect(), endpoints)
+    let written = |text: &Option<Located<String>>| text.as_ref().map(|text| text.value.clone());
+    let endpoints = file.peers.iter();
+    let endpoints = endpoints.filter_map(|peer| written(&peer.name).zip(written(&peer.endpoint)));
+    (peers.into_iter().collect(), endpoints.collect())
 }
 
 fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Option<PeerConfig> {
