@@ -1,6 +1,8 @@
 //! The command line: arguments, verbs, exit codes.
 
 mod accept_disk;
+#[allow(dead_code, reason = "for `status` and `reload`")]
+mod client;
 mod exit;
 mod paint;
 mod report;
@@ -26,16 +28,10 @@ struct Cli {
     #[command(subcommand)]
     verb: Verb,
     /// What to log: off, error, warn, info, debug, trace, or a filter such as
-    /// "info,aoe_gateway::segment=debug"
-    #[arg(
-        long,
-        global = true,
-        env = "AOE_GATEWAY_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
-    #[arg(value_parser = logging::parse_filter)]
-    log_level: String,
+    /// "info,aoe_gateway::segment=debug"; without it `log` of the gateway file, or info
+    #[arg(long, global = true, env = "AOE_GATEWAY_LOG", value_name = "FILTER")]
+    #[arg(value_parser = parse_filter_or_nothing)]
+    log_level: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,7 +82,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match cli.verb {
-        Verb::Run(Config { config }) => run_gateway(&config, &cli.log_level),
+        Verb::Run(Config { config }) => {
+            run_gateway(&config, cli.log_level.filter(|filter| !filter.is_empty()))
+        }
         Verb::Check {
             config: Config { config },
             json: false,
@@ -104,7 +102,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     .into()
 }
 
-fn run_gateway(config: &Path, log_filter: &str) -> Exit {
+/// An empty variable of the environment is as good as none.
+fn parse_filter_or_nothing(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Ok(String::new());
+    }
+    logging::parse_filter(text)
+}
+
+/// Runs a gateway. `filter` is what it logs, whatever its file says.
+fn run_gateway(config: &Path, filter: Option<String>) -> Exit {
     let hardening = harden();
     let Examined { loaded, faults } = examine(config);
     let Some(loaded) = loaded else {
@@ -112,7 +119,8 @@ fn run_gateway(config: &Path, log_filter: &str) -> Exit {
         write_quietly(io::stderr(), &report::for_people(&faults, &paint));
         return exit_code(&faults);
     };
-    let _log = logging::start(log_filter);
+    let filter = filter.or_else(|| loaded.settings.log.clone());
+    let _log = logging::start(filter.as_deref().unwrap_or(logging::DEFAULT_FILTER));
     hardening.log();
     for warning in faults.iter() {
         tracing::warn!("{warning}");

@@ -11,8 +11,8 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Lines that wait for a slow reader; what comes on top is lost. The data plane never waits for a log.
 const WAITING_LINES: usize = 4096;
 
-/// What stands for "as usual".
-const DEFAULT_FILTER: &str = "info";
+/// What is logged if nobody says what.
+pub const DEFAULT_FILTER: &str = "info";
 
 /// Judges a log filter: a level, or targets with levels.
 ///

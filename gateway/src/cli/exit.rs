@@ -13,6 +13,8 @@ pub enum Exit {
     Usage = 64,
     /// The configuration file is not there.
     NoInput = 66,
+    /// No gateway runs with this configuration.
+    Unavailable = 69,
     /// The system refused something.
     OsError = 71,
     /// This user may not do that.

@@ -156,15 +156,18 @@ pub(super) fn parse_toml<'t>(text: &'t str, start: &Place, faults: &mut Faults) 
 }
 
 fn read_gateway(section: &Section<'_, '_>, directory: &Path, faults: &mut Faults) -> GatewayEntry {
+    let name = section.required("name", faults, value::name);
+    // Without a name it is not used, whatever else it says.
+    let known = name.as_ref().map_or("", |name| name.value.as_str());
     GatewayEntry {
-        name: section.required("name", faults, value::name),
+        settings: settings::read(section, known, directory, faults),
+        name,
         listen: section
             .required_list("listen", faults, net::listen)
             .unwrap_or_default(),
         key: section.required("key", faults, value::path),
         exports: section.optional("exports", faults, value::path),
         tunnel: read_tunnel(section, faults),
-        settings: settings::read(section, directory, faults),
     }
 }
 

@@ -25,7 +25,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aoe_common::config::GatewayConfig;
 
@@ -97,12 +97,36 @@ pub fn examine(path: &Path) -> Examined {
     }
 }
 
+/// Where the sockets of a gateway are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sockets {
+    /// Where programs that only look connect.
+    pub observe: PathBuf,
+    /// Where programs that change things connect.
+    pub control: PathBuf,
+}
+
+/// Where the sockets of the gateway are that runs with this file. What else the file says may be wrong.
+///
+/// # Errors
+/// All [`Faults`], if the file cannot be read or does not say it.
+pub fn sockets(path: &Path) -> Result<Sockets, Faults> {
+    if let Ok(text) = files::read_text(path)
+        && let (Some(observe), Some(control)) =
+            settings::sockets(&text, path.parent().unwrap_or(Path::new("")))
+    {
+        return Ok(Sockets { observe, control });
+    }
+    Err(examine(path).faults)
+}
+
 /// Looks at a text both as a gateway file and as an export file, without reading any other file. Never panics,
 /// whatever the text: this is the body of a fuzz target.
 pub fn check_text(text: &str) -> Faults {
     let mut faults = Faults::default();
     let gateway = gateway_file::parse(Path::new("gateway.toml"), text, &mut faults);
     gateway_file::exports_of_broken(text);
+    settings::sockets(text, Path::new(""));
     let export = export_file::parse(Path::new("exports.d/export.toml"), text, &mut faults);
     resolve::resolve(
         gateway.as_ref(),

@@ -5,9 +5,17 @@ use std::time::Duration;
 
 use aoe_common::worker::MOST_WORKERS;
 
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
 use super::fault::Faults;
 use super::section::Section;
-use super::value;
+use super::value::{self, Parsed, Refusal};
+use crate::logging::parse_filter;
+
+/// The names of the sockets in their default directory.
+const OBSERVE: &str = "observe.sock";
+const CONTROL: &str = "control.sock";
 
 /// How long a gateway looks for more work before it sleeps, if its file does not say: about as long as waking up takes.
 /// Measured, see `docs/decisions/0013-workers.md`.
@@ -22,10 +30,21 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// How many workers share the exports and imports: 1 to 16.
     pub workers: u8,
+    /// Where programs that only look connect.
+    pub observe: PathBuf,
+    /// Where programs that change things connect.
+    pub control: PathBuf,
+    /// What to log, if the command line does not say.
+    pub log: Option<String>,
+}
+
+/// Where the sockets of a gateway of this name are, if its file does not say.
+fn socket(gateway: &str, which: &str) -> PathBuf {
+    Path::new("/run/aoe-gateway").join(gateway).join(which)
 }
 
 /// Reads them; `directory` is that of the file.
-pub(super) fn read(section: &Section<'_, '_>, directory: &Path, faults: &mut Faults) -> Settings {
+pub(super) fn read(section: &Section<'_, '_>, name: &str, directory: &Path, faults: &mut Faults) -> Settings {
     let path = |key, faults: &mut Faults| {
         let written = section.optional(key, faults, value::path);
         written.map(|path| directory.join(path.value))
@@ -37,5 +56,69 @@ pub(super) fn read(section: &Section<'_, '_>, directory: &Path, faults: &mut Fau
             .map_or(BUSY_POLL, |time| time.value),
         state: path("state", faults),
         workers: workers.map_or(1, |asked| u8::try_from(asked.value).unwrap_or(MOST_WORKERS)),
+        observe: path("observe", faults).unwrap_or_else(|| socket(name, OBSERVE)),
+        control: path("control", faults).unwrap_or_else(|| socket(name, CONTROL)),
+        log: section.optional("log", faults, log).map(|filter| filter.value),
+    }
+}
+
+/// A filter, as `--log-level` takes it.
+fn log(text: &str) -> Parsed<String> {
+    parse_filter(text).map_err(|found| Refusal {
+        found,
+        instead: String::from(
+            "write what --log-level takes, such as \"info\" or \"info,aoe_gateway::segment=debug\"",
+        ),
+    })
+}
+
+/// Where the sockets of a gateway are according to the text of its file, which may have faults elsewhere: first the one
+/// to observe it by, then the one to control it by. `None` for one that cannot be told.
+pub(super) fn sockets(text: &str, directory: &Path) -> (Option<PathBuf>, Option<PathBuf>) {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let Some(DeValue::Table(gateway)) = table.get_ref().get("gateway").map(Spanned::get_ref) else {
+        return (None, None);
+    };
+    let word = |key: &str| match gateway.get(key)?.get_ref() {
+        DeValue::String(text) => Some(text.as_ref()),
+        _ => None,
+    };
+    let of = |key, default| {
+        if gateway.contains_key(key) {
+            let path = value::path(word(key)?).ok()?;
+            return Some(directory.join(path));
+        }
+        let name = value::name(word("name")?).ok()?;
+        Some(socket(&name, default))
+    };
+    (of("observe", OBSERVE), of("control", CONTROL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sockets_of_a_file_are_found_whatever_else_is_wrong_with_it() {
+        let found = |text| {
+            let (observe, control) = sockets(text, Path::new("/etc/a"));
+            let shown = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
+            (shown(observe), shown(control))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let by_name = (
+            some("/run/aoe-gateway/site-a/observe.sock"),
+            some("/run/aoe-gateway/site-a/control.sock"),
+        );
+        assert_eq!(found("[gateway]\nname = 'site-a'"), by_name);
+        assert_eq!(
+            found("[gateway]\nname = 'site-a'\nlisten = [\n[[peer]]\nx"),
+            by_name
+        );
+        let written = "[gateway]\nobserve = 'o.sock'\nlisen = 5\ncontrol = '/x/c.sock'\n";
+        assert_eq!(found(written), (some("/etc/a/o.sock"), some("/x/c.sock")));
+        assert_eq!(found("[gateway]\nname = 'a/b'\nobserve = 5"), (None, None));
+        assert_eq!(found("gateway = 1"), (None, None));
+        assert_eq!(found("\0["), (None, None));
     }
 }

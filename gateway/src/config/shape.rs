@@ -70,6 +70,9 @@ pub(super) const GATEWAY: Shape = Shape {
         key("max_age", "max_age = \"1s\""),
         key("busy_poll", "busy_poll = \"50us\""),
         key("workers", "workers = 2"),
+        key("observe", "observe = \"/run/aoe-gateway/site-a/observe.sock\""),
+        key("control", "control = \"/run/aoe-gateway/site-a/control.sock\""),
+        key("log", "log = \"info\""),
     ],
     elsewhere: &[
         (

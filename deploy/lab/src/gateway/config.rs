@@ -154,6 +154,9 @@ impl GatewayFile {
         text.strings("listen", self.listen.iter());
         text.string("key", &self.key);
         text.string("exports", "exports.d");
+        // Many gateways of one name run side by side on one machine.
+        text.string("observe", "observe.sock");
+        text.string("control", "control.sock");
         text.maybe("state", self.state.as_ref());
         text.maybe("rekey_after", self.rekey_after.as_ref());
         text.maybe("keepalive", self.keepalive.as_ref());
@@ -304,6 +307,8 @@ name = "site-a"
 listen = ["0.0.0.0:34978"]
 key = "site-a.key"
 exports = "exports.d"
+observe = "observe.sock"
+control = "control.sock"
 
 [[segment]]
 name = "san"
