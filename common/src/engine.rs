@@ -6,13 +6,15 @@
 //! caller: feed a batch, [`flush`](Engine::flush), send the output, drain [`poll_event`](Engine::poll_event),
 //! clear the output, wait for input or until [`deadline`](Engine::deadline).
 
+mod apply;
 mod core;
+mod look;
 mod route;
 
 use std::time::Duration;
 
 use self::core::Core;
-use crate::config::{GatewayConfig, PeerId, SegmentId};
+use crate::config::{Change, GatewayConfig, PeerId, SegmentId};
 use crate::context::Context;
 use crate::disk::Disk;
 use crate::drop_reason::DropReason;
@@ -22,6 +24,8 @@ use crate::exit::Exit;
 use crate::output::{Output, Path};
 use crate::random::{Random, Secrets};
 use crate::segment::SegmentState;
+use crate::snapshot::State;
+use crate::standing::Standing;
 use crate::table::Table;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
@@ -38,6 +42,11 @@ const STANDSTILL: Duration = Duration::from_secs(2);
 pub struct Engine {
     core: Core,
     segments: Table<SegmentId, SegmentState>,
+    /// How segments are, for people, and what they are called.
+    standings: Table<SegmentId, Standing>,
+    names: Table<SegmentId, String>,
+    /// Which of the gateway's workers it is.
+    worker: u8,
     telemetry: Telemetry,
     timers: Timers,
     /// When it was last called.
@@ -60,7 +69,7 @@ impl Engine {
         let mut secrets = Secrets::new(seed);
         let mut random = Random::drawn_from(&mut secrets);
         let (factor, tags, peers) = (random.u64(), random.bytes(), config.peers.len());
-        let (max_age, workers) = (config.tunnel.max_age, config.tunnel.worker.of);
+        let (max_age, worker) = (config.tunnel.max_age, config.tunnel.worker);
         let links = Links::new(
             config.secret,
             config.peers,
@@ -74,9 +83,12 @@ impl Engine {
         links.start(now, &mut telemetry);
         Engine {
             segments: config.segments.map(|_, _| SegmentState::Down),
+            standings: config.segments.map(|_, _| Standing::new(now)),
+            worker: worker.number,
+            names: config.segments.map(|_, segment| segment.name.clone()),
             core: Core {
                 links,
-                edge: Edge::new(config.imports, max_age, workers),
+                edge: Edge::new(config.imports, max_age, worker.of),
                 exit: Exit::new(config.exports, max_age, peers, (factor, tags), now),
                 is_ending: false,
             },
@@ -98,6 +110,13 @@ impl Engine {
             return;
         };
         *known = state;
+        if let Some(standing) = self.standings.get_mut(segment) {
+            let is = match state {
+                SegmentState::Down => State::Down,
+                SegmentState::Up { .. } => State::Up,
+            };
+            standing.note(is, "", now);
+        }
         let (core, mut cx) = self.split(now, out);
         let cx = &mut cx;
         core.handle_segment(segment, state, cx);
@@ -131,6 +150,17 @@ impl Engine {
         cx.telemetry.count(Count::DatagramsReceived);
         core.handle_datagram(path, datagram, cx);
         core.settle(cx);
+    }
+
+    /// Makes the engine as another configuration says. The changes are those of [`diff`](crate::config::diff), in their
+    /// order; what they do not name stays as it is, with its sessions, requests and order.
+    pub fn apply(&mut self, changes: Vec<Change>, now: Instant, out: &mut Output) {
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        for change in changes {
+            core.apply(change, cx);
+            core.settle(cx);
+        }
     }
 
     /// The disk behind this export is known from an earlier process. Call it right after [`Engine::new`].

@@ -14,6 +14,7 @@
 //!   comes out
 
 #![forbid(unsafe_code)]
+#![allow(dead_code, reason = "parts land one after the other")]
 
 #[cfg(feature = "bench")]
 pub mod bench;
@@ -40,6 +41,8 @@ mod quota;
 mod random;
 mod refusal;
 mod spread;
+mod standing;
+mod stats;
 mod throttle;
 mod timers;
 mod trouble;

@@ -194,6 +194,16 @@ impl Telemetry {
         self.troubles.over(now, about)
     }
 
+    /// What these troubles were about is not there any more.
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(About) -> bool) {
+        self.troubles.forget(is_gone);
+    }
+
+    /// What an operator should look at now.
+    pub(crate) fn troubles(&self) -> impl Iterator<Item = (About, &Event, Instant)> {
+        self.troubles.standing()
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn deadline(&self) -> Instant {
         self.troubles.deadline()

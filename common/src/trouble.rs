@@ -212,6 +212,17 @@ impl Troubles {
         if known.logged { Was::Logged } else { Was::Unlogged }
     }
 
+    /// What these were about is not there any more; nothing more is logged of them.
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(About) -> bool) {
+        self.known.retain(|about, _| !is_gone(*about));
+    }
+
+    /// What lasts, or happened lately, and was logged: what it is about, the line, and since when.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = (About, &Event, Instant)> {
+        let logged = self.known.iter().filter(|(_, known)| known.logged);
+        logged.filter_map(|(about, known)| Some((*about, known.event.as_ref()?, known.since)))
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn deadline(&self) -> Instant {
         self.wake

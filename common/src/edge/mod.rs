@@ -13,10 +13,12 @@
 //! who else is at its address.
 
 mod answer;
+mod change;
 mod import;
 mod initiators;
 mod key;
 mod ledger;
+mod look;
 mod presence;
 mod presenting;
 mod refusals;

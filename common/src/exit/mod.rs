@@ -18,6 +18,7 @@
 
 mod answer;
 mod chains;
+mod change;
 mod copies;
 mod echo;
 mod ending;
@@ -25,6 +26,7 @@ mod export;
 pub(crate) mod flow;
 pub(crate) mod guard;
 mod list;
+mod look;
 mod overlap;
 mod parts;
 mod patience;

@@ -7,7 +7,9 @@
 //! - `due`: what is done because time passes
 
 mod calls;
+mod change;
 mod due;
+mod look;
 mod messages;
 mod moving;
 mod records;
