@@ -11,6 +11,7 @@ use crate::exit::span::{Span, Touch};
 use crate::exit::table::{PendingTable, SlotId};
 use crate::exit::tags::{Sent, Tags};
 use crate::exit::target::TargetId;
+use crate::export::Rights;
 use crate::frame::{Ata, AtaFlags, AtaOpcode, Frame, MacAddr, Pdu, Tag};
 use crate::output::{Path, TrainBatch};
 use crate::policy::{Verdict, judge_ata};
@@ -20,7 +21,6 @@ use crate::tunnel::message::Kind;
 use crate::tunnel::pack::{Outlet, Packer};
 use crate::tunnel::record::HEADER_LEN;
 use crate::tunnel::session::{Agreed, Role, Session};
-use crate::tunnel::update::Rights;
 
 /// Bytes of a record in front of its payload.
 pub const RECORD_HEADER_LEN: usize = HEADER_LEN;

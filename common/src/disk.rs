@@ -4,8 +4,8 @@ use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
+use crate::export::Identity;
 use crate::frame::SECTOR_LEN;
-use crate::tunnel::update::Identity;
 
 /// IDENTIFY words 10 to 19.
 const SERIAL: (usize, usize) = (20, 40);

@@ -7,7 +7,7 @@
 //! - [`frame`]: bytes and meaning of AoE frames
 //! - `edge`: the gateway next to the initiator, a target in its own right
 //! - `exit`: the gateway next to the target, an initiator in its own right
-//! - `policy`: who may do what
+//! - `export`: what both know of an export; `policy`: who may do what
 //! - `tunnel`: handshakes, sessions, records, packing
 //! - [`worker`]: several engines in one gateway
 //! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`table`], [`time`]: what goes in and
@@ -36,6 +36,7 @@ mod allowance;
 mod context;
 mod edge;
 mod exit;
+mod export;
 mod policy;
 mod quota;
 mod random;

@@ -4,8 +4,8 @@
 
 use crate::config::{Access, ConfigString};
 use crate::drop_reason::DropReason;
+use crate::export::Rights;
 use crate::frame::{Ata, AtaOpcode, QueryCommand};
-use crate::tunnel::update::Rights;
 
 /// Whether a request goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

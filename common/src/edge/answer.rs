@@ -4,12 +4,12 @@ use super::import::Import;
 use crate::config::SegmentId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
+use crate::export::ExportState;
 use crate::frame::aoe::{self, AoeError, Pdu};
 use crate::frame::query::{self, Query, QueryCommand, QueryHeader};
 use crate::frame::{Address, Ata, HEADER_LEN, Header, MacAddr, ata};
 use crate::segment::SegmentState;
 use crate::telemetry::Count;
-use crate::tunnel::update::ExportState;
 
 /// The smallest buffer count to advertise: below it the Linux driver never sends a command (`aoecmd.c`, window
 /// = buffer count / 2).

@@ -6,10 +6,10 @@ use super::initiators::Initiators;
 use super::presence::Presence;
 use crate::config::{ImportConfig, OnConflict};
 use crate::event::ImportFault;
+use crate::export::{ExportState, Identity, TargetState};
 use crate::frame::{MacAddr, QueryHeader};
 use crate::segment::SegmentState;
 use crate::time::Instant;
-use crate::tunnel::update::{ExportState, Identity, TargetState};
 
 /// How long the MTU of the segment has been as it is before a read whose answer does not fit is refused.
 ///

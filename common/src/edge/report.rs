@@ -7,10 +7,10 @@ use super::import::Import;
 use crate::config::ImportId;
 use crate::context::Context;
 use crate::event::{Event, FrameLimit, ImportFault};
+use crate::export::Writes;
 use crate::segment::SegmentState;
 use crate::trouble::{About, Was};
 use crate::tunnel::links::Links;
-use crate::tunnel::update::Writes;
 
 /// An import that was not up is not missed earlier: peers and targets take a while to be heard.
 const GRACE: Duration = Duration::from_secs(5);

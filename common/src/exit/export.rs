@@ -3,9 +3,9 @@
 use super::target::{Target, TargetId};
 use super::watch::Liveness;
 use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, OnConflict, PeerId};
+use crate::export::{ExportState, Rights, TargetInfo, TargetState, Writes};
 use crate::policy::MAX_SECTORS;
 use crate::segment::SegmentState;
-use crate::tunnel::update::{ExportState, Rights, TargetInfo, TargetState, Writes};
 
 /// One export.
 #[derive(Debug)]

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use crate::export::TargetInfo;
 use crate::frame::MacAddr;
 use crate::throttle::Throttle;
 use crate::time::Instant;
-use crate::tunnel::update::TargetInfo;
 
 /// A target that answers is asked this often.
 const WATCH_EVERY: Duration = Duration::from_secs(5);

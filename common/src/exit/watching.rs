@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::disk::Disk;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
+use crate::export::TargetInfo;
 use crate::frame::aoe::{self, AoeCommand, Flags, Pdu};
 use crate::frame::ata::{self, AtaFlags, AtaHeader};
 use crate::frame::query::Query;
@@ -23,7 +24,6 @@ use crate::telemetry::Count;
 use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::links::Links;
-use crate::tunnel::update::TargetInfo;
 
 /// A disk that grows again and again is logged at most this often.
 const GROWTH_EVENT_EVERY: Duration = Duration::from_secs(60);

@@ -12,7 +12,8 @@
 //! ```
 
 use super::message::take;
-use crate::config::{Access, Allow, ConfigString, ExportId};
+use crate::config::{Access, ConfigString, ExportId};
+use crate::export::{ExportState, Identity, Rights, TargetInfo, TargetState, Writes};
 use crate::frame::MacAddr;
 use crate::frame::query::MAX_STRING_LEN;
 
@@ -44,102 +45,6 @@ pub(crate) enum Rest {
     Follows,
     /// It does, and the exit is about to end: that is why targets are away.
     Ending,
-}
-
-/// One export, as one peer may see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ExportState {
-    /// The exit's number for it.
-    pub(crate) export: ExportId,
-    /// Its name, at most 255 bytes.
-    pub(crate) name: String,
-    /// Whether the target answers.
-    pub(crate) state: TargetState,
-    /// Whether writes are refused because another disk may answer.
-    pub(crate) writes: Writes,
-    /// What the peer may do; its number of initiators is at most 255.
-    pub(crate) rights: Rights,
-    /// Which disk it is; zeros if it is not known.
-    pub(crate) identity: Identity,
-    /// The target's own Config answer, sectors already limited to what the exit's segment carries.
-    pub(crate) target: TargetInfo,
-    /// Sectors that a frame on the exit's segment carries.
-    pub(crate) carried: u8,
-}
-
-/// What becomes of writes that are allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writes {
-    Carried,
-    Stopped,
-}
-
-/// Which disk a target is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// Sectors of 512 bytes.
-    pub(crate) size: u64,
-    /// The beginning of the SHA-256 of serial number and model.
-    pub(crate) digest: [u8; 8],
-}
-
-/// How a target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TargetState {
-    /// It has not been heard since the exit started.
-    Unknown,
-    /// It answers.
-    Live,
-    /// It did and does not: the exit keeps requests for it.
-    Away,
-}
-
-/// A peer's rights on an export.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rights {
-    pub(crate) access: Access,
-    pub(crate) config_string: ConfigString,
-    /// `None`: any initiator behind the peer.
-    pub(crate) initiators: Option<Vec<MacAddr>>,
-}
-
-impl Rights {
-    /// Whether this initiator may use the export at all.
-    pub(crate) fn covers(&self, initiator: MacAddr) -> bool {
-        self.initiators
-            .as_ref()
-            .is_none_or(|listed| listed.contains(&initiator))
-    }
-}
-
-impl From<&Allow> for Rights {
-    fn from(allow: &Allow) -> Self {
-        Rights {
-            access: allow.access,
-            config_string: allow.config_string,
-            initiators: allow.initiators.clone(),
-        }
-    }
-}
-
-/// What a target says about itself in a Config response.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TargetInfo {
-    pub(crate) buffer_count: u16,
-    pub(crate) firmware: u16,
-    pub(crate) sectors: u8,
-    /// The config string, at most 1024 bytes.
-    pub(crate) string: Vec<u8>,
-}
-
-impl TargetInfo {
-    /// Sectors that it takes at a time; 0 means 2 (`aoecmd_cfg_rsp` of the Linux driver).
-    pub(crate) fn max_sectors(&self) -> u8 {
-        match self.sectors {
-            0 => 2,
-            told => told,
-        }
-    }
 }
 
 const LIVE: u8 = 1;

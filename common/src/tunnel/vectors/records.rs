@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Vector, hex, number};
 use crate::config::{Access, ConfigString};
+use crate::export::{ExportState, TargetState, Writes};
 use crate::refusal;
 use crate::time::Instant;
 use crate::tunnel::cipher::RecordKey;
@@ -16,7 +17,7 @@ use crate::tunnel::reassembly::{Reassembly, Step};
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::report::Report;
 use crate::tunnel::session::{Agreed, Role, Session};
-use crate::tunnel::update::{self, ExportState, Rest, TargetState, Writes};
+use crate::tunnel::update::{self, Rest};
 
 const NOW: Instant = Instant::from_micros(0);
 
