@@ -51,6 +51,8 @@ pub enum Skew {
 /// A running gateway.
 pub(super) struct Process {
     pub(super) engine: Engine,
+    /// What it runs by.
+    pub(super) config: GatewayConfig,
     pub(super) out: Output,
     /// World time at the zero of its own clock.
     zero: Instant,
@@ -105,7 +107,25 @@ impl Site {
         self.boots += 1;
         let zero = Instant::from_micros(now.as_micros().saturating_sub(OWN_ZERO.as_micros() as u64));
         let own = Instant::from_micros(now.as_micros() - zero.as_micros());
-        let config = GatewayConfig {
+        let config = self.config(peers.iter().map(PeerConfig::copy).collect());
+        let mut engine = Engine::new(self.config(peers), entropy, own, self.wall_clock(now));
+        if self.plan.guard == Guard::Off {
+            engine.disable_order_guard();
+        }
+        self.process = Some(Process {
+            engine,
+            config,
+            out: Output::default(),
+            zero,
+            is_fed: false,
+            is_paused: false,
+            backlog: Vec::new(),
+        });
+    }
+
+    /// What its plan says, as a configuration.
+    pub(super) fn config(&self, peers: Vec<PeerConfig>) -> GatewayConfig {
+        GatewayConfig {
             name: self.plan.name.clone(),
             secret: SecretKey::from_bytes(self.plan.secret),
             segments: (0..self.segments.len())
@@ -117,19 +137,7 @@ impl Site {
             exports: self.plan.exports.clone().into(),
             imports: self.plan.imports.clone().into(),
             tunnel: self.plan.tunnel.clone(),
-        };
-        let mut engine = Engine::new(config, entropy, own, self.wall_clock(now));
-        if self.plan.guard == Guard::Off {
-            engine.disable_order_guard();
         }
-        self.process = Some(Process {
-            engine,
-            out: Output::default(),
-            zero,
-            is_fed: false,
-            is_paused: false,
-            backlog: Vec::new(),
-        });
     }
 }
 

@@ -237,7 +237,9 @@ impl World {
             // Nobody takes the answer now.
             What::Resolved { site, .. } if self.is_paused(site) => self.later(STILL_PAUSED, what),
             What::Resolved { site, peer } => {
-                let plan = &self.sites[site].plan.peers[usize::from(peer)];
+                let Some(plan) = self.known_peer(site, PeerId(peer)) else {
+                    return;
+                };
                 let names = &self.sites[plan.site.0].name;
                 let sockets = (0..).zip(&self.sites[site].sockets);
                 let ways = sockets.flat_map(|(socket, own)| {

@@ -3,19 +3,20 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aoe_common::config::{Endpoint, PeerId, SegmentId};
+use aoe_common::config::{Endpoint, PeerConfig, PeerId, SegmentId, diff};
 use aoe_common::disk::Disk;
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
 use aoe_common::segment::SegmentState;
+use aoe_common::snapshot::Snapshot;
 use aoe_common::telemetry::Count;
 use aoe_common::time::Instant;
 use aoe_lab::random::{Random, mix};
 
 use super::super::host::Kind;
 use super::super::lan::{LanId, Port, inspect};
-use super::super::plan::gateway_mac;
+use super::super::plan::{PeerPlan, SitePlan, gateway_mac};
 use super::super::site::{BACKLOG, Input, Process, SiteId, Skew};
 use super::super::wire::Datagram;
 
@@ -24,11 +25,7 @@ use super::{Link, RESOLVE_MICROS, What, World};
 impl World {
     /// Starts a site's process; one that runs is gone without a word.
     pub fn start(&mut self, site: SiteId) {
-        let peers = self.sites[site.0].plan.peers.iter().map(|peer| {
-            let other = &self.sites[peer.site.0].plan;
-            peer.config(other.name.clone(), other.secret)
-        });
-        let peers = peers.collect();
+        let peers = self.peer_configs(site);
         let boots = self.sites[site.0].boots;
         let mut entropy = [0; 32];
         let mut random = Random::new(mix(self.seed) ^ (site.0 as u64) << 32 ^ boots << 40);
@@ -41,6 +38,47 @@ impl World {
             self.set_link(site, SegmentId(segment as u16), Link::Up);
         }
         self.pump();
+    }
+
+    /// Changes the plan of a site, and of its process too if it runs, as a reload does.
+    ///
+    /// # Panics
+    /// If only a restart can change that.
+    pub fn reload(&mut self, site: SiteId, change: impl FnOnce(&mut SitePlan)) {
+        change(&mut self.sites[site.0].plan);
+        let peers = self.peer_configs(site);
+        let new = self.sites[site.0].config(peers);
+        let Some(process) = &mut self.sites[site.0].process else {
+            return;
+        };
+        let new = new.take_ids(&process.config).expect("there are ids left");
+        let changes = diff(&process.config, &new).expect("it can change while it runs");
+        process.config = new;
+        self.feed(site.0, |engine, now, out| engine.apply(changes, now, out));
+        self.pump();
+    }
+
+    /// What a site's process says about itself.
+    pub fn snapshot(&self, site: SiteId) -> Snapshot {
+        let process = self.process(site);
+        let wall = self.sites[site.0].wall_clock(self.now);
+        process.engine.snapshot(process.own(self.now), wall)
+    }
+
+    fn peer_configs(&self, site: SiteId) -> Vec<PeerConfig> {
+        let peers = self.sites[site.0].plan.peers.iter().map(|peer| {
+            let other = &self.sites[peer.site.0].plan;
+            peer.config(other.name.clone(), other.secret)
+        });
+        peers.collect()
+    }
+
+    /// The peer of this number, if it still is one.
+    pub(super) fn known_peer(&self, site: usize, peer: PeerId) -> Option<&PeerPlan> {
+        let process = self.sites[site].process.as_ref()?;
+        let name = &process.config.peers.get(peer)?.name;
+        let mut peers = self.sites[site].plan.peers.iter();
+        peers.find(|known| self.sites[known.site.0].plan.name == *name)
     }
 
     /// Ends a site's process without a word.
@@ -329,9 +367,12 @@ impl World {
             events.push(event);
         }
         for event in events {
-            if let Event::EndpointNeeded(PeerId(peer)) = event
-                && self.sites[site].plan.peers[usize::from(peer)].endpoint == Endpoint::Known
+            if let Event::EndpointNeeded(peer) = event
+                && self
+                    .known_peer(site, peer)
+                    .is_some_and(|known| known.endpoint == Endpoint::Known)
             {
+                let PeerId(peer) = peer;
                 let resolving = Duration::from_micros(1 + self.random.below(RESOLVE_MICROS));
                 self.later(resolving, What::Resolved { site, peer });
             }
