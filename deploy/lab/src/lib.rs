@@ -1,5 +1,6 @@
 //! Two sites on one machine: the parts that the demonstration, the end-to-end tests and the benches are built of.
 //!
+//! - [`start`], [`terminal`]: how the programs `aoe-lab` and `aoe-bench` begin, end and speak
 //! - [`isolation`], [`netns`]: namespaces that leave nothing behind, processes inside them
 //! - [`target`], [`initiator`]: the two AoE ends, as models without sockets and as loops on a device
 //! - [`port`], [`frames`], [`clock`], [`random`]: what both are made of
@@ -22,7 +23,9 @@ pub mod port;
 pub mod random;
 pub mod relay;
 pub mod sniffer;
+pub mod start;
 pub mod target;
+pub mod terminal;
 pub mod topology;
 pub mod vblade;
 pub mod workload;

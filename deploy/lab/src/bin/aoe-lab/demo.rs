@@ -6,7 +6,7 @@ use anyhow::Result;
 use aoe_lab::gateway::Binaries;
 use aoe_lab::topology::{Between, WorldPlan};
 
-use crate::Options;
+use crate::cli::{Options, TargetKind};
 use crate::report::Report;
 use crate::show::Show;
 use crate::stages::{Scene, Thoroughness};
@@ -71,8 +71,8 @@ pub(crate) fn open(report: &mut Report, options: &Options, dir: &Path, plan: Wor
 
 fn picture(plan: WorldPlan, options: &Options) -> String {
     let target = match options.target {
-        crate::TargetKind::Embedded => "embedded",
-        crate::TargetKind::Vblade => "vblade",
+        TargetKind::Embedded => "embedded",
+        TargetKind::Vblade => "vblade",
     };
     let WorldPlan {
         segment_mtu,

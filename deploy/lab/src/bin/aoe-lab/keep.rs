@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use aoe_lab::isolation;
 use aoe_lab::netns::Namespace;
 
+use crate::cli::Options;
+use crate::demo;
 use crate::report::Report;
 use crate::show::Show;
 use crate::stages::WRITABLE;
-use crate::{Options, demo};
 
 /// Builds the first world again and waits for Ctrl-C.
 pub(crate) fn run(options: &Options, show: &Show, dir: &Path) -> Result<()> {

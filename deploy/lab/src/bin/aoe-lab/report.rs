@@ -1,7 +1,6 @@
 //! What came of the demonstration.
 
 use std::fmt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aoe_lab::impairment::PathCounters;
@@ -236,8 +235,8 @@ impl Report {
         serde_json::to_string_pretty(&whole).unwrap_or_default()
     }
 
-    /// The last lines: how it went, and where to look if it did not.
-    pub(crate) fn summary(&self, show: &Show, dir: &Path) {
+    /// The last lines: how it went.
+    pub(crate) fn summary(&self, show: &Show) {
         let seconds = self.started.elapsed().as_secs_f64();
         let failed: Vec<_> = self.checks.iter().filter(|check| !check.ok).collect();
         show.line("");
@@ -257,9 +256,5 @@ impl Report {
             &format!("{bad} of {all} checks failed after {seconds:.0} s"),
             &names.join(", "),
         );
-        show.line(&format!(
-            "     Configurations and logs: {}/*/site-*/gateway.log",
-            dir.display()
-        ));
     }
 }

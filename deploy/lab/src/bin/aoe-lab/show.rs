@@ -1,8 +1,7 @@
 //! How things look: moving and coloured on a terminal, plain lines otherwise, nothing for machines.
 
-use std::io::{Write, stdout};
-
 use anstyle::{AnsiColor, Style};
+use aoe_lab::terminal;
 
 /// Where the demonstration talks to.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +46,7 @@ impl Show {
     pub(crate) fn begin(&self, name: &str) {
         if self.mode == Mode::Colours {
             let dim = Style::new().dimmed();
-            emit(&format!("  {dim}…  {name}{dim:#}"));
+            terminal::print(&format!("  {dim}…  {name}{dim:#}"));
         }
     }
 
@@ -94,13 +93,7 @@ impl Show {
     }
 }
 
-/// A line on standard output, whose reader may have gone away.
+/// A line on standard output.
 pub(crate) fn print(text: &str) {
-    emit(&format!("{text}\n"));
-}
-
-fn emit(text: &str) {
-    let mut out = stdout().lock();
-    // The reader of a pipe that closed it does not want to know.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    terminal::print(&format!("{text}\n"));
 }

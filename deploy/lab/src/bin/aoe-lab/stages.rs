@@ -17,9 +17,9 @@ use aoe_lab::initiator::{DiskError, Found, Initiator};
 use aoe_lab::topology::{Gateways, World, WorldPlan};
 use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Mix, Order, Workload};
 
+use crate::cli::{Options, TargetKind};
 use crate::report::Report;
 use crate::show::Show;
-use crate::{Options, TargetKind};
 
 use stranger::Stranger;
 use targets::RunningTarget;
