@@ -3,9 +3,11 @@
 //! [`driver`] is the model of the Linux driver, without sockets, for simulations too; here is the loop around it, on
 //! the caller's own thread, and [`Disk`], which waits for one request at a time.
 
+mod counters;
 mod device;
 mod disk;
 pub mod driver;
+mod habit;
 mod request;
 mod rtt;
 mod window;
@@ -21,8 +23,9 @@ use crate::frames::{Frames, Padding};
 use crate::netns::Namespace;
 use crate::port::Port;
 
+pub use counters::DriverCounters;
 pub use disk::DiskFacts;
-pub use driver::{Driver, DriverCounters, Found};
+pub use driver::{Driver, Found};
 pub use request::{Action, Completion, DiskError, RequestId};
 pub use rtt::RttEstimator;
 pub use window::Window;

@@ -12,8 +12,9 @@ use aoe_common::time::Instant;
 
 use crate::frames::Frames;
 
+use super::counters::DriverCounters;
 use super::disk::DiskFacts;
-use super::driver::DriverCounters;
+use super::habit::Habit;
 use super::request::{Action, Completion, DiskError, RequestId};
 use super::rtt::RttEstimator;
 
@@ -25,6 +26,8 @@ use slots::Slots;
 const DEAD_AFTER: Duration = Duration::from_secs(181);
 /// A frame that waits longer than this makes its path tainted (`HARD_SCORN_SECS`).
 const SCORN_AFTER: Duration = Duration::from_secs(10);
+/// Plan 9's longest wait for an answer.
+const LONGEST_TIMEOUT: Duration = Duration::from_millis(320);
 /// Microseconds per tick of the clock that tags carry: HZ is 250.
 const JIFFY_MICROS: u64 = 4000;
 /// Period of the retransmission timer: HZ / 10 jiffies (`TIMERTICK`), and one more, because the kernel's timer wheel
@@ -66,20 +69,6 @@ pub(super) struct Device {
     /// When the timer runs next; it runs all the time, though nobody has to look while nothing is in flight.
     next_tick: Instant,
 }
-
-/// How an initiator repeats a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Habit {
-    /// Under a new tag, by the Linux driver's timer.
-    #[default]
-    NewTags,
-    /// Under the tag of the original, as iPXE, Plan 9 and WinAoE do, and after 320 ms at most, as Plan 9. All else
-    /// is as with Linux.
-    SameTag,
-}
-
-/// Plan 9's longest wait.
-const LONGEST_TIMEOUT: Duration = Duration::from_millis(320);
 
 /// Whether somebody uses the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

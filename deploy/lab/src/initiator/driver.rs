@@ -16,30 +16,15 @@ use aoe_common::time::Instant;
 
 use crate::frames::{Frames, sectors_per_frame};
 
-pub use super::device::Habit;
+use super::counters::DriverCounters;
 use super::device::{Context, Device, Openness};
 use super::disk::DiskFacts;
 use super::request::{Action, Completion, RequestId};
 
+pub use super::habit::Habit;
+
 /// The shelf the driver ignores with a warning.
 const IGNORED_SHELF: u16 = 0xfff;
-
-/// What the driver has done, since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DriverCounters {
-    /// ATA frames sent, copies included.
-    pub frames_sent: u64,
-    /// Copies sent.
-    pub retransmits: u64,
-    /// Frames that were not answered in time.
-    pub timeouts: u64,
-    /// ATA responses that no frame in flight waited for.
-    pub unexpected: u64,
-    /// Responses with the AoE error flag, which the driver drops.
-    pub error_responses: u64,
-    /// Frames that were not understood, requests of others, and answers to userland tools.
-    pub ignored: u64,
-}
 
 /// A config response, as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
