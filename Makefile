@@ -1,15 +1,21 @@
 # The commands of the README.
 .PHONY: bench fuzz kernel lab test
 
+release = $(or $(CARGO_TARGET_DIR),target)/release
+# By itself: what is built in one command shares the features of its dependencies, and this is what is shipped.
+shipped = cargo build --locked --release -p aoe-gateway -p aoe-keys
+
 # Real AoE through a gateway pair, in network namespaces. `make lab ARGS="--keep"`, `ARGS="--help"` for more.
 lab:
-	cargo build --locked --release -p aoe-gateway -p aoe-keys -p aoe-lab --bins
-	$(or $(CARGO_TARGET_DIR),target)/release/aoe-lab $(ARGS)
+	$(shipped)
+	cargo build --locked --release -p aoe-lab
+	$(release)/aoe-lab $(ARGS)
 
 # The gateway pair beside a bridge, VXLAN and other tunnels. `make bench ARGS="--help"` for more.
 bench:
-	cargo build --locked --release -p aoe-gateway -p aoe-keys -p aoe-lab --bins
-	$(or $(CARGO_TARGET_DIR),target)/release/aoe-bench $(ARGS)
+	$(shipped)
+	cargo build --locked --release -p aoe-bench
+	$(release)/aoe-bench $(ARGS)
 
 # Single steps of the core, and a whole gateway per frame, without sockets. `make microbench ARGS=seal` for some of them.
 microbench:

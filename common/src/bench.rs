@@ -1,4 +1,4 @@
-//! Parts of the core by themselves, for `benches/parts.rs` and for `aoe-bench`. No gateway uses this.
+//! Parts of the core by themselves, for `benches/parts.rs`. No gateway uses this.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -133,7 +133,7 @@ impl Options {
     ///
     /// # Errors
     /// With what to write instead.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn find_mistakes(&self) -> Result<()> {
         let (losses, frames) = (self.subject == Subject::Losses, self.subject == Subject::Frames);
         ensure!(
             !losses || self.impair.is_none(),

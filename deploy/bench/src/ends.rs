@@ -8,13 +8,13 @@ use aoe_lab::initiator::Initiator;
 use aoe_lab::netns::Namespace;
 use aoe_lab::target::server::TargetServer;
 use aoe_lab::target::{Backing, Blade, BladeSettings, Target};
+use aoe_lab::terminal::print;
 use aoe_lab::topology::PATIENCE;
 use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Mix, Workload};
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::plan::{Load, SPEED};
-use crate::print;
 
 /// Serial number of the disks of [`target`]: nobody keeps anything there.
 const SCRATCH_SERIAL: &str = "AOE-BENCH";

@@ -17,7 +17,6 @@
 mod burst;
 mod calibration;
 mod gateway;
-mod reference;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,18 +29,15 @@ use aoe_lab::netns::Namespace;
 use aoe_lab::target::server::TargetServer;
 use aoe_lab::topology::{Between, Gateways, Ground, PATIENCE, WorldPlan};
 use aoe_lab::workload::{Fresh, Ledger, Workload};
-use serde::{Deserialize, Serialize};
 
 use crate::cpu::Crew;
-use crate::lane::full_target;
+use crate::disks::full_target;
 use crate::peers::{IMPORT, ours};
 use crate::plan::{SECTORS, Setting};
-use crate::results::Spread;
+use crate::results::FrameCost;
 
 use burst::Writer;
 use calibration::Calibration;
-
-pub(crate) use reference::Reference;
 
 /// Frames in a burst: four batches of a gateway, and as many jumbo frames as every buffer on the way has room for.
 const BURST: u16 = 256;
@@ -49,54 +45,6 @@ const BURST: u16 = 256;
 const FEWEST: usize = 5;
 /// What the target takes and the import offers: more than a burst.
 const WINDOW: u16 = 1024;
-
-/// What a frame costs, and what the machine's parts do at the same time. Medians of all bursts of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FrameCost {
-    /// Sectors of a frame.
-    pub(crate) sectors: u8,
-    /// Processor microseconds a frame costs the gateway that seals it.
-    pub(crate) sealing_us: f64,
-    /// Processor microseconds a frame costs the gateway that opens it.
-    pub(crate) opening_us: f64,
-    /// Nanoseconds of sealing one record as long as the frame.
-    pub(crate) aead_ns: f64,
-    /// Nanoseconds per frame of `sendmmsg` on a veth, 64 frames a call.
-    pub(crate) sendmmsg_ns: f64,
-}
-
-impl FrameCost {
-    /// The medians of some runs with frames of one size; `None` of none.
-    pub(crate) fn median(runs: &[FrameCost]) -> Option<Self> {
-        let of = |number: fn(&FrameCost) -> f64| Spread::of(runs.iter().map(number)).median;
-        Some(FrameCost {
-            sectors: runs.first()?.sectors,
-            sealing_us: of(|run| run.sealing_us),
-            opening_us: of(|run| run.opening_us),
-            aead_ns: of(|run| run.aead_ns),
-            sendmmsg_ns: of(|run| run.sendmmsg_ns),
-        })
-    }
-
-    /// In a sentence or two.
-    pub(crate) fn describe(&self) -> String {
-        let FrameCost {
-            sectors,
-            sealing_us,
-            opening_us,
-            aead_ns,
-            sendmmsg_ns,
-        } = self;
-        let scale = Reference::of(*sectors).map(|reference| reference.scale(self));
-        let scale = scale.map_or(String::new(), |scale| {
-            format!(", together {scale:.2} times what they took where the goals were set")
-        });
-        format!(
-            "A frame of {sectors} sectors costs a saturated gateway {sealing_us:.2} us to seal and {opening_us:.2} us to \
-             open. On this machine AEAD takes {aead_ns:.0} ns of that, and `sendmmsg` of a frame {sendmmsg_ns:.0} ns{scale}."
-        )
-    }
-}
 
 /// A pair of gateways that are stopped and let go on in turn. Fields end in this order.
 pub(crate) struct Bench {

@@ -5,23 +5,20 @@ use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use aoe_common::frame::{Address, MacAddr, SECTOR_LEN};
+use aoe_common::frame::{Address, SECTOR_LEN};
 use aoe_lab::impairment::Impairment;
 use aoe_lab::initiator::Initiator;
 use aoe_lab::netns::Namespace;
 use aoe_lab::relay::{Relay, Side};
 use aoe_lab::target::server::TargetServer;
-use aoe_lab::target::{Backing, Blade, BladeSettings, Target};
 use aoe_lab::topology::{Between, Ground, PATIENCE, WorldPlan};
 use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Workload};
 
 use crate::cpu::Meter;
-use crate::peers::{Peer, Running, TARGET, nth};
+use crate::disks::full_target;
+use crate::peers::{Peer, Running, nth};
 use crate::plan::{Load, SECTORS, Setting};
 use crate::results::{Repaired, Sample};
-
-/// Sectors composed at a time when the disk is filled.
-const CHUNK: u32 = 128;
 
 /// Enough to take a socket's buffer full of frames.
 const CATCH_UP: Duration = Duration::from_millis(20);
@@ -247,25 +244,4 @@ fn clean(peer: Peer, outcome: Result<Figures>) -> Result<Figures> {
         complaint.unwrap_or_default()
     );
     Ok(figures)
-}
-
-/// A target with a disk in memory for each ledger, that holds what it says.
-pub(crate) fn full_target(buffer_count: u16, ledgers: &mut [Ledger]) -> Result<Target> {
-    let mut target = Target::new(MacAddr::ZERO, 0);
-    let mut data = Vec::new();
-    for (disk, ledger) in (0..).zip(ledgers) {
-        let mut backing = Backing::ram(SECTORS);
-        for lba in (0..ledger.sectors()).step_by(CHUNK as usize) {
-            ledger.compose(lba, CHUNK, &mut data);
-            backing.write(lba, &data)?;
-            ledger.written(lba, CHUNK);
-        }
-        let settings = BladeSettings {
-            buffer_count,
-            serial: format!("AOE-BENCH-{disk}"),
-            ..BladeSettings::default()
-        };
-        target.add(Blade::new(nth(TARGET, disk), backing, settings));
-    }
-    Ok(target)
 }

@@ -1,16 +1,18 @@
 //! `aoe-bench`: how fast AoE is through a pair of gateways, beside a plain bridge and beside other tunnels.
 //!
 //! - [`cli`]: what one may ask for; [`plan`]: what is run, in which order
-//! - [`peers`]: the ways from one segment to the other; [`lane`]: one of them, with an initiator and a target
+//! - [`peers`]: the ways from one segment to the other; [`lane`]: one of them, with an initiator and a target, whose
+//!   [`disks`] are full of known data
 //! - [`frame_cost`]: what one frame costs our gateways when they are saturated
 //! - [`cpu`]: who used the processors; [`machine`]: whose processors these are
 //! - [`series`]: the runs, with [`progress`]; [`results`]: what they came to, as a [`table`],
-//!   a [`chart`] and [`markdown`]; [`goals`]: what they were to come to
+//!   a [`chart`] and [`markdown`]; [`goals`]: what they were to come to, and by which [`reference`](mod@reference)
 //! - [`ends`]: one end only, for two real hosts
 
 mod chart;
 mod cli;
 mod cpu;
+mod disks;
 mod ends;
 mod frame_cost;
 mod goals;
@@ -20,76 +22,50 @@ mod markdown;
 mod peers;
 mod plan;
 mod progress;
+mod reference;
 mod results;
 mod series;
 mod table;
 
-use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use aoe_lab::isolation::{self, Ending};
-use clap::Parser;
+use anyhow::Result;
+use aoe_lab::start::{Job, Outcome, Run, start};
+use aoe_lab::terminal::print;
 
 use cli::{Cli, Options, Verb};
 
 fn main() -> ExitCode {
-    isolation::run_as_init_if_asked();
-    let cli = Cli::parse();
-    let options = match cli.verb {
-        None => Ok(cli.options),
-        Some(Verb::Loss(options)) => Ok(options.over_losses()),
-        Some(Verb::Workers(options)) => Ok(options.of_workers()),
-        Some(Verb::Frames(options)) => Ok(options.of_frames()),
-        Some(Verb::Initiator(options)) => Err(ends::initiator(&options)),
-        Some(Verb::Target(options)) => Err(ends::target(&options)),
-    };
-    let outcome = match options {
-        Ok(options) if isolation::is_inside() => inside(&options),
-        Ok(options) => outside(&options),
-        Err(end) => end.map(|()| ExitCode::SUCCESS),
-    };
-    outcome.unwrap_or_else(|error| {
-        complain(&format!("aoe-bench: {error:#}"));
-        ExitCode::FAILURE
+    start("aoe-bench", |cli: Cli| {
+        Ok(Job::Isolated(match cli.verb {
+            None => cli.options,
+            Some(Verb::Loss(options)) => options.over_losses(),
+            Some(Verb::Workers(options)) => options.of_workers(),
+            Some(Verb::Frames(options)) => options.of_frames(),
+            Some(Verb::Initiator(options)) => return ends::initiator(&options).map(done),
+            Some(Verb::Target(options)) => return ends::target(&options).map(done),
+        }))
     })
 }
 
-/// The bench, in the namespaces that [`outside`] made.
-fn inside(options: &Options) -> Result<ExitCode> {
-    let dir = isolation::scratch().context("the directory for keys and logs was not handed over")?;
-    let report = series::run(options, &dir);
-    print(&table::text(&report));
-    options.save(&report)?;
-    Ok(match report.is_clean() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+fn done((): ()) -> Job<Options> {
+    Job::Done(ExitCode::SUCCESS)
 }
 
-/// Runs ourselves in namespaces of our own.
-fn outside(options: &Options) -> Result<ExitCode> {
-    aoe_lab::gateway::Binaries::find()?;
-    options.check()?;
-    Ok(ExitCode::from(match isolation::run_again_inside("aoe-bench")? {
-        Ending::Exit(code) => code,
-        Ending::Failure(dir) => {
-            complain(&format!("     Configurations and logs: {}", dir.display()));
-            1
-        }
-        Ending::Interrupted(code) => {
-            complain("\naoe-bench: interrupted; nothing is left of it");
-            code
-        }
-    }))
-}
+impl Run for Options {
+    fn check(&self) -> Result<()> {
+        self.find_mistakes()
+    }
 
-/// A text on standard output, whose reader may have gone away.
-fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-}
-
-fn complain(message: &str) {
-    // A closed standard error is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "{message}");
+    /// All of the runs.
+    fn run(&self, dir: &Path) -> Result<Outcome> {
+        let report = series::run(self, dir);
+        print(&table::text(&report));
+        self.save(&report)?;
+        Ok(match report.is_clean() {
+            true => Outcome::Good,
+            false => Outcome::Bad,
+        })
+    }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::frame_cost::FrameCost;
 use crate::goals::goals;
 use crate::peers::Peer;
 use crate::plan::{Load, Measure};
-use crate::results::{Cell, Report, Sample, Spread, Table};
+use crate::reference::describe;
+use crate::results::{Cell, FrameCost, Report, Sample, Spread, Table};
 
 /// Puts the results into a page between `<!-- bench: NAME -->` and `<!-- end of bench: NAME -->`, or at the end of a
 /// page without these marks. `name` is "speed", "loss" or "frames".
@@ -110,7 +110,7 @@ fn speed(out: &mut String, table: &Table) {
         loads(out, table);
     }
     if let Some(cost) = FrameCost::median(&table.frame_costs) {
-        line(out, &format!("{}\n", cost.describe()));
+        line(out, &format!("{}\n", describe(&cost)));
     }
     line(
         out,

@@ -1,37 +1,25 @@
 //! The ways from one segment to the other.
 
+mod address;
 mod boringtun;
 mod fastd;
 mod kernel;
 mod openvpn;
 pub(crate) mod ours;
+mod program;
+mod running;
 mod vpncloud;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result};
-use aoe_common::frame::Address;
-use aoe_lab::netns::{Namespace, Process};
-use aoe_lab::topology::{Gateways, Ground, SEGMENT};
+use anyhow::Result;
+use aoe_lab::topology::Ground;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Where the target's first disk is.
-pub(crate) const TARGET: Address = Address { shelf: 7, slot: 3 };
-/// Where our gateway presents it.
-pub(crate) const IMPORT: Address = Address { shelf: 107, slot: 3 };
-
-/// Workers of a gateway that has several.
-const WORKERS: u8 = 2;
-
-/// The same for disk number `disk`; the first is 0.
-pub(crate) fn nth(first: Address, disk: u8) -> Address {
-    Address {
-        slot: first.slot + disk,
-        ..first
-    }
-}
+pub(crate) use address::{IMPORT, TARGET, nth};
+pub(crate) use program::Availability;
+pub(crate) use running::Running;
 
 /// A way from one segment to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -59,24 +47,6 @@ pub(crate) enum Peer {
     Vpncloud,
     /// boringtun (userspace WireGuard) with a VXLAN inside
     Boringtun,
-}
-
-/// Whether a peer can run here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Availability {
-    /// It can; what it says its version is.
-    Ready(String),
-    /// It cannot; what to do about it.
-    Missing(String),
-}
-
-/// What keeps a way open; dropping it closes it.
-#[derive(Debug)]
-pub(crate) struct Running {
-    /// Where the initiator finds the first disk.
-    pub(crate) address: Address,
-    _processes: Vec<Process>,
-    _gateways: Option<Gateways>,
 }
 
 impl Peer {
@@ -151,7 +121,9 @@ impl Peer {
                     peer.protection = vec!["authenticate".to_owned()];
                 }
             }),
-            Peer::OursWorkers => ours::start(ground, dir, disks, |config| config.workers = Some(WORKERS)),
+            Peer::OursWorkers => {
+                ours::start(ground, dir, disks, |config| config.workers = Some(ours::WORKERS))
+            }
             Peer::FastdAes => fastd::start(&ground, dir, "aes128-ctr+umac"),
             Peer::FastdSalsa => fastd::start(&ground, dir, "salsa2012+umac"),
             Peer::Openvpn => openvpn::start(&ground, dir),
@@ -159,69 +131,4 @@ impl Peer {
             Peer::Boringtun => boringtun::start(&ground, dir),
         }
     }
-}
-
-impl Running {
-    /// A plain L2 way: the target keeps its address.
-    fn layer_two(processes: Vec<Process>) -> Self {
-        Running {
-            address: TARGET,
-            _processes: processes,
-            _gateways: None,
-        }
-    }
-}
-
-/// Bridges a gateway's segment with the device that leads to the other site.
-fn bridge(gateway: &Namespace, device: &str) -> Result<()> {
-    gateway.add_bridge("br0", &[SEGMENT, device])
-}
-
-/// Where a program is, in `PATH` or where Debian keeps what is root's.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
-        .map(|dir| dir.join(program))
-        .find(|path| path.is_file())
-}
-
-/// A program with arguments.
-fn command(program: &str, args: &[&str]) -> Result<Command> {
-    let path = find(program).with_context(|| format!("{program} is not installed"))?;
-    let mut command = Command::new(path);
-    command.args(args);
-    Ok(command)
-}
-
-/// What a program prints.
-fn output(program: &str, args: &[&str]) -> Result<String> {
-    let output = command(program, args)?.output();
-    let output = output.with_context(|| format!("starting {program}"))?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{program} {}: {}",
-        args.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// The second word of what `program --version` prints first.
-fn version_of(program: &str, hint: &str) -> Availability {
-    let Ok(mut command) = command(program, &["--version"]) else {
-        return Availability::Missing(hint.to_owned());
-    };
-    let said = command.output().map(|output| output.stdout).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said);
-    Availability::Ready(said.split_whitespace().nth(1).unwrap_or("?").to_owned())
-}
-
-/// TAP devices are made through this.
-fn tap_refusal() -> Option<String> {
-    let opened = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun");
-    opened.err().map(|error| format!("/dev/net/tun: {error}"))
 }

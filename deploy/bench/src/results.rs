@@ -1,18 +1,20 @@
 //! What the runs came to.
 
-use std::time::Duration;
+mod frame_cost;
+mod repaired;
+mod sample;
+mod spread;
 
-use aoe_lab::workload::Figures;
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::Reading;
-use crate::frame_cost::FrameCost;
 use crate::machine::Machine;
 use crate::peers::Peer;
 use crate::plan::{Load, Measure, Setting};
 
-/// Bytes in a GiB.
-const GIB: f64 = (1u64 << 30) as f64;
+pub(crate) use frame_cost::FrameCost;
+pub(crate) use repaired::Repaired;
+pub(crate) use sample::Sample;
+pub(crate) use spread::Spread;
 
 /// Everything, as it is written as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,21 +69,6 @@ pub(crate) struct Table {
     pub(crate) repairs: Vec<Repaired>,
 }
 
-/// What a relay saw of the repairs of one peer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Repaired {
-    /// Whose.
-    pub(crate) peer: Peer,
-    /// Datagrams lost, in both directions.
-    pub(crate) lost: u64,
-    /// Those whose very bytes arrived later. Others are not sent again: probes, second copies of a repair.
-    pub(crate) repaired: u64,
-    /// Median time from loss to arrival.
-    pub(crate) p50_us: f64,
-    /// The same of the slowest hundredth.
-    pub(crate) p99_us: f64,
-}
-
 /// All runs of one load through one peer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Cell {
@@ -97,113 +84,6 @@ pub(crate) struct Cell {
     pub(crate) ratio: Option<Spread>,
     /// One entry a round, in order.
     pub(crate) samples: Vec<Sample>,
-}
-
-/// Median and extremes of some numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Spread {
-    /// The middle one, or the mean of the two in the middle.
-    pub(crate) median: f64,
-    /// The smallest.
-    pub(crate) min: f64,
-    /// The largest.
-    pub(crate) max: f64,
-}
-
-/// One run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Sample {
-    /// Seconds from the first request to the last answer.
-    pub(crate) seconds: f64,
-    /// Millions of bytes a second.
-    pub(crate) rate: f64,
-    /// Requests a second.
-    pub(crate) iops: f64,
-    /// Median latency.
-    pub(crate) p50_us: f64,
-    /// Latency of the slowest hundredth.
-    pub(crate) p99_us: f64,
-    /// Data frames moved, copies included.
-    pub(crate) frames: u64,
-    /// Processor seconds per GiB of gateway A.
-    pub(crate) cpu_a: f64,
-    /// Processor seconds per GiB of gateway B.
-    pub(crate) cpu_b: f64,
-    /// Processor seconds per GiB of gateways, initiator, target and softirq threads.
-    pub(crate) cpu_all: f64,
-    /// Share of the machine that others used meanwhile.
-    pub(crate) strangers: f64,
-    /// Frames the initiator sent again, per GiB.
-    pub(crate) resent: f64,
-    /// Frames the initiator's own socket lost.
-    pub(crate) dropped: u32,
-}
-
-impl Sample {
-    /// What one clean run came to.
-    pub(crate) fn new(figures: &Figures, used: &Reading, dropped: u32) -> Self {
-        let gib = (figures.bytes as f64 / GIB).max(1e-9);
-        let seconds = figures.elapsed.as_secs_f64().max(1e-9);
-        let micros = |percent| figures.latency(percent).as_nanos() as f64 / 1e3;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-        let per_gib = |time: Duration| time.as_secs_f64() / gib;
-        Sample {
-            seconds,
-            rate: figures.megabytes_per_second(),
-            iops: figures.iops(),
-            p50_us: micros(50.0),
-            p99_us: micros(99.0),
-            frames: figures.frames,
-            cpu_a: per_gib(used.a),
-            cpu_b: per_gib(used.b),
-            cpu_all: per_gib(used.ours()),
-            strangers: used.machine.saturating_sub(used.ours()).as_secs_f64() / (seconds * cores),
-            resent: figures.retransmits as f64 / gib,
-            dropped,
-        }
-    }
-
-    /// The number a load is judged by.
-    pub(crate) fn value(&self, measure: Measure) -> f64 {
-        match measure {
-            Measure::Rate => self.rate,
-            Measure::Requests => self.iops,
-            Measure::Latency => self.p50_us,
-        }
-    }
-}
-
-impl Repaired {
-    /// Of so many losses and the times that repairs took, in any order.
-    pub(crate) fn new(peer: Peer, lost: u64, mut times: Vec<Duration>) -> Self {
-        times.sort_unstable();
-        let micros = |percent: usize| {
-            let rank = (times.len() * percent).div_ceil(100).saturating_sub(1);
-            times.get(rank).map_or(0.0, |time| time.as_secs_f64() * 1e6)
-        };
-        Repaired {
-            peer,
-            lost,
-            repaired: times.len() as u64,
-            p50_us: micros(50),
-            p99_us: micros(99),
-        }
-    }
-}
-
-impl Spread {
-    /// Of some numbers; zeros of none.
-    pub(crate) fn of(numbers: impl IntoIterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = numbers.into_iter().collect();
-        sorted.sort_by(f64::total_cmp);
-        let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-        let count = sorted.len();
-        Spread {
-            median: (at(count.saturating_sub(1) / 2) + at(count / 2)) / 2.0,
-            min: at(0),
-            max: at(count.saturating_sub(1)),
-        }
-    }
 }
 
 impl Cell {
@@ -289,24 +169,6 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_spread_has_the_middle_and_the_ends() {
-        let of = |numbers: &[f64]| Spread::of(numbers.iter().copied());
-        assert_eq!(of(&[]).median, 0.0);
-        let odd = of(&[3.0, 1.0, 2.0]);
-        assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
-        assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
-    }
-
-    #[test]
-    fn repair_times_have_their_ranks_in_any_order() {
-        let times = (1..=100).rev().map(Duration::from_millis).collect();
-        let repaired = Repaired::new(Peer::Ours, 102, times);
-        assert_eq!((repaired.lost, repaired.repaired), (102, 100));
-        assert_eq!((repaired.p50_us, repaired.p99_us), (50_000.0, 99_000.0));
-        assert_eq!(Repaired::new(Peer::Ours, 0, Vec::new()).p99_us, 0.0);
-    }
 
     #[test]
     fn ratios_are_to_the_bridge_of_the_same_round() {

@@ -7,13 +7,13 @@ use anyhow::Result;
 use aoe_lab::impairment::Impairment;
 
 use crate::cli::Options;
-use crate::frame_cost::{self, FrameCost};
+use crate::frame_cost;
 use crate::lane::Lane;
 use crate::machine::{Machine, date};
 use crate::peers::{Availability, Peer};
 use crate::plan::{Load, Setting};
 use crate::progress::Progress;
-use crate::results::{Participant, Report, Sample, Table};
+use crate::results::{FrameCost, Participant, Report, Sample, Table};
 
 /// On a path with delay or loss the initiator works for as long as this, again and again, until its estimator has
 /// settled, but no more often than that.

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::frame_cost::FrameCost;
 use crate::goals::goals;
 use crate::plan::{Load, Measure};
-use crate::results::{Cell, Report, Sample, Table};
+use crate::reference::describe;
+use crate::results::{Cell, FrameCost, Report, Sample, Table};
 
 /// All tables, for a terminal.
 pub(crate) fn text(report: &Report) -> String {
@@ -65,7 +65,7 @@ fn one(out: &mut String, table: &Table) {
         loads(out, table);
     }
     if let Some(cost) = FrameCost::median(&table.frame_costs) {
-        line(out, format_args!("  {}", cost.describe()));
+        line(out, format_args!("  {}", describe(&cost)));
     }
     for repairs in &table.repairs {
         line(

@@ -4,7 +4,7 @@ use crate::peers::Peer;
 use crate::plan::Load;
 use crate::results::Table;
 
-use super::{Goal, MILLIS, TIMES};
+use super::goal::{Goal, MILLIS, TIMES};
 
 /// Those that the tables say something about.
 pub(super) fn goals(tables: &[Table]) -> Vec<Goal> {

@@ -1,9 +1,9 @@
 //! What the goals ask of a table: everything about our gateways at one pair of MTUs, and `None` of what was not run.
 
-use crate::frame_cost::{FrameCost, Reference};
 use crate::peers::Peer;
 use crate::plan::Load;
-use crate::results::Table;
+use crate::reference::Reference;
+use crate::results::{FrameCost, Table};
 
 pub(super) struct Place<'a> {
     table: &'a Table,

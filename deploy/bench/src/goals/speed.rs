@@ -4,8 +4,8 @@ use crate::peers::Peer;
 use crate::plan::Load;
 use crate::results::Table;
 
+use super::goal::{COUNT, FEW_MICROS, Goal, MICROS, SECONDS, TIMES};
 use super::place::Place;
-use super::{COUNT, FEW_MICROS, Goal, MICROS, SECONDS, TIMES};
 
 /// Reads and writes, so many frames in flight: the worse of both counts.
 const DEPTH_16: [Load; 2] = [Load::SeqRead16, Load::SeqWrite16];
@@ -54,9 +54,8 @@ pub(super) fn goals(table: &Table) -> Vec<Goal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame_cost::FrameCost;
     use crate::plan::Setting;
-    use crate::results::Sample;
+    use crate::results::{FrameCost, Sample};
 
     const SETTING: Setting = Setting {
         segment_mtu: 1500,

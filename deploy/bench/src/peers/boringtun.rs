@@ -14,7 +14,9 @@ use aoe_lab::netns::Namespace;
 use aoe_lab::topology::Ground;
 use nix::mount::{MsFlags, mount};
 
-use super::{Availability, Running, command, kernel, output, tap_refusal, version_of};
+use super::kernel;
+use super::program::{Availability, command, find, output, tap_refusal, version_of};
+use super::running::Running;
 
 /// Where its control sockets are.
 const SOCKETS: &str = "/var/run/wireguard";
@@ -35,7 +37,7 @@ pub(super) fn availability() -> Availability {
     if let Err(error) = make_room() {
         return Availability::Missing(format!("it keeps its sockets in {SOCKETS}: {error}"));
     }
-    if super::find("openssl").is_none() {
+    if find("openssl").is_none() {
         return Availability::Missing(hint.to_owned());
     }
     version_of("boringtun-cli", hint)

@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use aoe_lab::gateway::PORT;
 use aoe_lab::topology::Ground;
 
-use super::{Availability, Running, bridge, command, output, tap_refusal, version_of};
+use super::kernel::join;
+use super::program::{Availability, command, output, tap_refusal, version_of};
+use super::running::Running;
 
 const DEVICE: &str = "fd0";
 
@@ -58,7 +60,7 @@ pub(super) fn start(ground: &Ground, dir: &Path, method: &str) -> Result<Running
         let process = gateway.spawn(&format!("fastd {name}"), command, Some(&log))?;
         gateway.wait_for_link(DEVICE, Duration::from_secs(10))?;
         gateway.set_up(DEVICE)?;
-        bridge(gateway, DEVICE)?;
+        join(gateway, DEVICE)?;
         processes.push(process);
     }
     Ok(Running::layer_two(processes))

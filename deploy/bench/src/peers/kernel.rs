@@ -3,9 +3,9 @@
 use anyhow::Result;
 use aoe_lab::gateway::PORT;
 use aoe_lab::netns::{Namespace, Vxlan};
-use aoe_lab::topology::Ground;
+use aoe_lab::topology::{Ground, SEGMENT};
 
-use super::Running;
+use super::running::Running;
 
 /// The kernel's version.
 pub(super) fn version() -> String {
@@ -16,7 +16,7 @@ pub(super) fn version() -> String {
 /// Segment and underlay bridged at both sites.
 pub(super) fn bridge(ground: &Ground) -> Result<Running> {
     for gateway in [&ground.gwa, &ground.gwb] {
-        super::bridge(gateway, "wan0")?;
+        join(gateway, "wan0")?;
     }
     Ok(Running::layer_two(Vec::new()))
 }
@@ -47,5 +47,10 @@ pub(super) fn add_vxlan(
         mtu: ground.plan.segment_mtu,
     };
     gateway.add_vxlan("vx0", vxlan)?;
-    super::bridge(gateway, "vx0")
+    join(gateway, "vx0")
+}
+
+/// Bridges a gateway's segment with the device that leads to the other site.
+pub(super) fn join(gateway: &Namespace, device: &str) -> Result<()> {
+    gateway.add_bridge("br0", &[SEGMENT, device])
 }

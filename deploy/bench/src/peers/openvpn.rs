@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use aoe_lab::gateway::PORT;
 use aoe_lab::topology::Ground;
 
-use super::{Availability, Running, bridge, command, find, output, tap_refusal, version_of};
+use super::kernel::join;
+use super::program::{Availability, command, find, output, tap_refusal, version_of};
+use super::running::Running;
 
 const DEVICE: &str = "ov0";
 
@@ -76,7 +78,7 @@ pub(super) fn start(ground: &Ground, dir: &Path) -> Result<Running> {
         // It sets the MTU itself only where it sets addresses too.
         gateway.set_mtu(DEVICE, ground.plan.segment_mtu)?;
         gateway.set_up(DEVICE)?;
-        bridge(gateway, DEVICE)?;
+        join(gateway, DEVICE)?;
         processes.push(process);
     }
     for process in &processes {

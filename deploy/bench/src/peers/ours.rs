@@ -7,15 +7,15 @@ use aoe_common::worker::Worker;
 use aoe_lab::gateway::{Access, Binaries, GatewayFile};
 use aoe_lab::topology::{Gateways, Ground, World};
 
-use super::{IMPORT, Running, TARGET, WORKERS, nth};
+use super::address::{IMPORT, TARGET, nth};
+use super::running::Running;
+
+/// Workers of a gateway that has several.
+pub(super) const WORKERS: u8 = 2;
 
 /// Starts a pair with its defaults, but for what `change` turns.
 pub(super) fn start(ground: Ground, dir: &Path, disks: u8, change: fn(&mut GatewayFile)) -> Result<Running> {
-    Ok(Running {
-        address: IMPORT,
-        _processes: Vec::new(),
-        _gateways: Some(pair(ground, dir, disks, change)?),
-    })
+    Ok(Running::by_gateways(pair(ground, dir, disks, change)?))
 }
 
 /// As [`start`], for those who have something to do with the gateways.

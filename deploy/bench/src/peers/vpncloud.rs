@@ -7,7 +7,9 @@ use anyhow::Result;
 use aoe_lab::gateway::PORT;
 use aoe_lab::topology::Ground;
 
-use super::{Availability, Running, bridge, command, tap_refusal, version_of};
+use super::kernel::join;
+use super::program::{Availability, command, tap_refusal, version_of};
+use super::running::Running;
 
 const DEVICE: &str = "vc0";
 
@@ -39,7 +41,7 @@ pub(super) fn start(ground: &Ground, dir: &Path) -> Result<Running> {
         gateway.wait_for_link(DEVICE, Duration::from_secs(10))?;
         gateway.set_mtu(DEVICE, ground.plan.segment_mtu)?;
         gateway.set_up(DEVICE)?;
-        bridge(gateway, DEVICE)?;
+        join(gateway, DEVICE)?;
         processes.push(process);
     }
     Ok(Running::layer_two(processes))

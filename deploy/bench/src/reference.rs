@@ -1,21 +1,21 @@
 //! What the goals for one frame were set by, and how the machine of the day compares with it.
 
-use super::FrameCost;
+use crate::results::FrameCost;
 
 /// Goals for frames of one size, with what a gateway's largest parts took on the machine that they were set on, in its
 /// quiet hours. (The frames there were 14 bytes longer than AoE's, which nobody can measure.)
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reference {
     /// Sectors of a frame.
-    pub(super) sectors: u8,
+    pub(crate) sectors: u8,
     /// Bytes of a frame on the segment, Ethernet header included.
-    pub(super) frame_len: usize,
+    pub(crate) frame_len: usize,
     /// Bytes of the record that was sealed.
-    pub(super) record_len: usize,
+    pub(crate) record_len: usize,
     /// Nanoseconds of sealing it (AES-256-GCM, by the library that seals today, or the factor would be one of libraries).
-    pub(super) aead_ns: f64,
+    pub(crate) aead_ns: f64,
     /// Nanoseconds per frame of `sendmmsg` on a veth, 64 frames a call.
-    pub(super) sendmmsg_ns: f64,
+    pub(crate) sendmmsg_ns: f64,
     /// Processor microseconds a frame may cost the gateway that seals it.
     pub(crate) sealing_us: f64,
     /// Processor microseconds a frame may cost the gateway that opens it.
@@ -53,6 +53,25 @@ impl Reference {
     pub(crate) fn scale(&self, today: &FrameCost) -> f64 {
         (today.aead_ns + today.sendmmsg_ns) / (self.aead_ns + self.sendmmsg_ns)
     }
+}
+
+/// What a frame costs, and how this machine compares, in a sentence or two.
+pub(crate) fn describe(cost: &FrameCost) -> String {
+    let FrameCost {
+        sectors,
+        sealing_us,
+        opening_us,
+        aead_ns,
+        sendmmsg_ns,
+    } = cost;
+    let scale = Reference::of(*sectors).map(|reference| reference.scale(cost));
+    let scale = scale.map_or(String::new(), |scale| {
+        format!(", together {scale:.2} times what they took where the goals were set")
+    });
+    format!(
+        "A frame of {sectors} sectors costs a saturated gateway {sealing_us:.2} us to seal and {opening_us:.2} us to \
+         open. On this machine AEAD takes {aead_ns:.0} ns of that, and `sendmmsg` of a frame {sendmmsg_ns:.0} ns{scale}."
+    )
 }
 
 #[cfg(test)]
