@@ -12,6 +12,7 @@
 //! - [`worker`]: several engines in one gateway
 //! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`table`], [`time`]: what goes in and
 //!   comes out
+//! - [`version`]: which code this is
 
 #![forbid(unsafe_code)]
 #![allow(dead_code, reason = "parts land one after the other")]
@@ -30,6 +31,7 @@ pub mod snapshot;
 pub mod table;
 pub mod telemetry;
 pub mod time;
+pub mod version;
 pub mod worker;
 
 mod allowance;

@@ -13,6 +13,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use aoe_common::version::VERSION;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::exit::Exit;
@@ -23,7 +24,7 @@ use crate::{daemon, logging};
 
 /// Carries ATA over Ethernet between gateways, encrypted.
 #[derive(Debug, Parser)]
-#[command(name = "aoe-gateway", version, max_term_width = 100)]
+#[command(name = "aoe-gateway", version = VERSION, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -24,7 +24,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn the_version_is_on_stdout() {
     let (code, out, err) = run(&["--version"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert_eq!(out, format!("aoe-gateway {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(out, format!("aoe-gateway {}\n", aoe_common::version::VERSION));
 }
 
 #[test]

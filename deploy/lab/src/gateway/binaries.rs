@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 /// Environment variable naming the directory of the programs.
 const DIRECTORY: &str = "AOE_BIN_DIR";
 
+/// Builds what is shipped. Together with other packages it would get their features.
+const BUILD: &str = "cargo build -p aoe-gateway -p aoe-keys";
+
 /// The directory with `aoe-gateway` and `aoe-keys`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binaries {
@@ -16,10 +19,10 @@ pub struct Binaries {
 
 impl Binaries {
     /// Looks in the directory named by `AOE_BIN_DIR`, or else where this program itself is (for a test program: where
-    /// cargo puts the others).
+    /// cargo puts the others). The gateway there has to be the one that is shipped.
     ///
     /// # Errors
-    /// When one is missing; the message says how to build them.
+    /// When one is missing or another one; the message says how to build them.
     pub fn find() -> Result<Self> {
         let dir = match std::env::var_os(DIRECTORY) {
             Some(dir) => PathBuf::from(dir),
@@ -37,11 +40,18 @@ impl Binaries {
         for program in [found.gateway(), found.path("aoe-keys")] {
             if !program.is_file() {
                 bail!(
-                    "{} is missing: build it (cargo build --workspace --bins), or name the directory in {DIRECTORY}",
+                    "{} is missing: build it ({BUILD}), or name the directory in {DIRECTORY}",
                     program.display()
                 );
             }
         }
+        let version = run(&found.gateway(), Path::new("."), &["--version"])?;
+        ensure!(
+            is_shipped(&version),
+            "{} is {}, built together with tests or benches: build what is shipped ({BUILD})",
+            found.gateway().display(),
+            version.trim()
+        );
         Ok(found)
     }
 
@@ -60,21 +70,40 @@ impl Binaries {
     /// # Errors
     /// When it cannot be started or fails.
     pub fn keys(&self, dir: &Path, args: &[&str]) -> Result<String> {
-        let output = Command::new(self.path("aoe-keys"))
-            .args(args)
-            .current_dir(dir)
-            .output();
-        let output = output.with_context(|| format!("starting aoe-keys {}", args.join(" ")))?;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "aoe-keys {} failed: {complaint}",
-            args.join(" ")
-        );
-        Ok(String::from_utf8(output.stdout)?)
+        run(&self.path("aoe-keys"), dir, args)
     }
 
     fn path(&self, program: &str) -> PathBuf {
         self.dir.join(program)
+    }
+}
+
+/// Whether this is how a gateway names its version that has no features of benches or fuzzing in it.
+fn is_shipped(version: &str) -> bool {
+    !version.contains('+')
+}
+
+/// The standard output of a program, which has to succeed.
+fn run(program: &Path, dir: &Path, args: &[&str]) -> Result<String> {
+    let what = || {
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        format!("{name} {}", args.join(" "))
+    };
+    let output = Command::new(program).args(args).current_dir(dir).output();
+    let output = output.with_context(|| format!("starting {}", what()))?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} failed: {complaint}", what());
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_with_features_of_tests_is_not_the_shipped_one() {
+        assert!(is_shipped("aoe-gateway 0.1.0\n"));
+        assert!(!is_shipped("aoe-gateway 0.1.0+fuzzing\n"));
+        assert!(!is_shipped("aoe-gateway 0.1.0+bench.fuzzing\n"));
     }
 }
