@@ -9,7 +9,11 @@ use anyhow::{Context, Result, bail, ensure};
 const DIRECTORY: &str = "AOE_BIN_DIR";
 
 /// Builds what is shipped. Together with other packages it would get their features.
-const BUILD: &str = "cargo build -p aoe-gateway -p aoe-keys";
+const BUILD: &str = if cfg!(debug_assertions) {
+    "cargo build -p aoe-gateway -p aoe-keys"
+} else {
+    "cargo build --release -p aoe-gateway -p aoe-keys"
+};
 
 /// The directory with `aoe-gateway` and `aoe-keys`.
 #[derive(Clone, Debug, PartialEq, Eq)]
