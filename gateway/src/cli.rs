@@ -1,11 +1,12 @@
 //! The command line: arguments, verbs, exit codes.
 
 mod accept_disk;
-#[allow(dead_code, reason = "for `status` and `reload`")]
 mod client;
+mod document;
 mod exit;
 mod paint;
 mod report;
+mod status;
 mod summary;
 
 use std::ffi::OsString;
@@ -46,6 +47,13 @@ enum Verb {
         /// Print JSON, for machines
         #[arg(long)]
         json: bool,
+    },
+    /// Shows how a running gateway is, and who uses what
+    Status {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        how: status::How,
     },
     /// Accepts the disk behind an export although it is another one, or the next disk if none is there
     AcceptDisk {
@@ -94,6 +102,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             config: Config { config },
             json: true,
         } => check_for_machines(&config),
+        Verb::Status {
+            config: Config { config },
+            how,
+        } => status::run(&config, how),
         Verb::AcceptDisk {
             config: Config { config },
             export,

@@ -5,8 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aoe_common::snapshot::Snapshot;
-
+use super::document::Document;
 use super::paint::Paint;
 use super::{Exit, report};
 use crate::config::{Faults, sockets};
@@ -39,20 +38,20 @@ pub(super) enum Unheard {
     },
 }
 
-/// How the gateway is that runs with this file; what else the file says may be wrong.
+/// The document of the gateway that runs with this file; what else the file says may be wrong.
 ///
 /// # Errors
 /// [`Unheard`]
-pub(super) fn observe(config: &Path) -> Result<Snapshot, Unheard> {
+pub(super) fn observe(config: &Path) -> Result<Document, Unheard> {
     let socket = sockets(config).map_err(Unheard::Config)?.observe;
     let stream = connect(&socket, config)?;
     let failed = |error| Unheard::Failed {
         socket: socket.clone(),
         error,
     };
-    let mut text = Vec::new();
-    stream.take(LONGEST).read_to_end(&mut text).map_err(failed)?;
-    serde_json::from_slice(&text).map_err(|error| failed(error.into()))
+    let mut text = String::new();
+    stream.take(LONGEST).read_to_string(&mut text).map_err(failed)?;
+    Document::read(text).map_err(|error| failed(error.into()))
 }
 
 fn connect(socket: &Path, config: &Path) -> Result<UnixStream, Unheard> {
@@ -98,6 +97,10 @@ impl Unheard {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                         ": the gateway does not answer; see its log"
                     }
+                    io::ErrorKind::UnexpectedEof => {
+                        ": the gateway just ended, or has as many readers as it takes; try again"
+                    }
+                    io::ErrorKind::InvalidData => ": this is no gateway, or one of quite another version",
                     _ => "",
                 };
                 format!("{}: {error}{cure}\n", socket.display())
@@ -120,6 +123,8 @@ mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixListener;
 
+    use aoe_common::snapshot::Snapshot;
+
     use super::*;
 
     /// A file whose gateway would listen beside it.
@@ -135,14 +140,17 @@ mod tests {
     fn a_document_is_read_although_the_file_has_faults() {
         let (dir, config) = site();
         let listener = UnixListener::bind(dir.path().join("o.sock")).unwrap();
-        let mut wanted = Snapshot::default();
+        let mut wanted = Snapshot {
+            version: 1,
+            ..Snapshot::default()
+        };
         wanted.gateway.name = "site-a".to_owned();
         let document = serde_json::to_string(&wanted).unwrap();
         let server = std::thread::spawn(move || {
             let (mut guest, _) = listener.accept().unwrap();
             guest.write_all(document.as_bytes()).unwrap();
         });
-        assert_eq!(observe(&config).unwrap(), wanted);
+        assert_eq!(observe(&config).unwrap().snapshot, wanted);
         server.join().unwrap();
     }
 

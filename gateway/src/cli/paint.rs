@@ -25,7 +25,7 @@ impl Paint {
         }
     }
 
-    fn coloured() -> Self {
+    pub(super) fn coloured() -> Self {
         Paint {
             fault: AnsiColor::Red.on_default().bold(),
             warning: AnsiColor::Yellow.on_default().bold(),

@@ -1,0 +1,103 @@
+//! Targets here that peers may use.
+
+use std::cmp::Reverse;
+
+use aoe_common::snapshot::{Export, Grant};
+
+use super::table::{Cell, Column, Table};
+use super::view::{STANDING, View, access, troubled_first};
+use super::words::{UNKNOWN, bytes, count, plain, shorten};
+
+/// Peers that are named; more are counted.
+const GRANTS: usize = 8;
+/// Room for what a disk calls itself.
+const DISK: usize = 60;
+/// Room for the name of a peer in a list.
+const PEER: usize = 24;
+
+/// Writes them, and where their time went.
+pub(super) fn draw(out: &mut String, view: &View<'_>) {
+    let columns = [Column::name("exports"), Column::word("target")]
+        .into_iter()
+        .chain(STANDING)
+        .chain(["at target", "waiting"].map(Column::number))
+        .chain(view.amounts.heads())
+        .chain([Column::number("refused")]);
+    let mut table = Table::new(columns);
+    let exports = troubled_first(&view.now.exports, |export| &export.standing);
+    for export in &exports {
+        let before = view
+            .before
+            .and_then(|before| before.exports.iter().find(|other| other.name == export.name));
+        let [state, since] = view.standing(&export.standing);
+        let [requests, read, written] = view
+            .amounts
+            .traffic(&export.traffic, before.map(|before| &before.traffic));
+        let buffers = match export.buffers {
+            0 => UNKNOWN.to_owned(),
+            n => n.to_string(),
+        };
+        table.row([
+            view.by_worker(&export.name, export.worker).into(),
+            shorten(&plain(&export.target), 10).into(),
+            state,
+            since,
+            format!("{} of {buffers}", count(export.at_target)).into(),
+            count(export.waiting).into(),
+            requests,
+            read,
+            written,
+            count(export.traffic.refused).into(),
+        ]);
+        table.note(view.why(&export.standing));
+        table.note(Cell::styled(disk(export), view.paint.faint));
+        table.note(Cell::styled(grants(&export.allow), view.paint.faint));
+    }
+    view.table(out, "exports", &table);
+    let rows: Vec<_> = exports
+        .iter()
+        .map(|export| (plain(&export.name), export.latency))
+        .collect();
+    view.split(out, "p50 | p99", &rows);
+}
+
+/// What is behind it.
+fn disk(export: &Export) -> String {
+    let segment = plain(&export.segment);
+    let size = match export.size_bytes {
+        0 => String::new(),
+        n => format!(", {}", bytes(n)),
+    };
+    match export.disk.trim() {
+        "" => format!("on {segment}, disk not known yet{size}"),
+        disk => format!("on {segment}, disk \"{}\"{size}", shorten(&plain(disk), DISK)),
+    }
+}
+
+/// Who may use it: who does first.
+fn grants(allow: &[Grant]) -> String {
+    if allow.is_empty() {
+        return String::from("for nobody");
+    }
+    let mut by_use: Vec<&Grant> = allow.iter().collect();
+    by_use.sort_by_key(|grant| Reverse(grant.in_use));
+    let mut list: Vec<String> = by_use
+        .iter()
+        .take(GRANTS)
+        .map(|grant| {
+            let used = match grant.in_use {
+                0 => String::new(),
+                n => format!(" ({} in use)", count(n)),
+            };
+            format!(
+                "{} {}{used}",
+                shorten(&plain(&grant.peer), PEER),
+                access(&grant.access)
+            )
+        })
+        .collect();
+    if let Some(more) = allow.len().checked_sub(GRANTS).filter(|more| *more > 0) {
+        list.push(format!("and {more} more"));
+    }
+    format!("for {}", list.join(", "))
+}
