@@ -170,6 +170,8 @@ reasons! {
     MessageMalformed => "message_malformed",
     /// A peer sends updates faster than we apply them; it has to send this one again.
     UpdateTooSoon => "update_too_soon",
+    /// A peer asks to be told everything again, too soon after it asked before.
+    InquiryTooSoon => "inquiry_too_soon",
     /// A reply to a request that nobody made, or that was answered before.
     ReplyUnknown => "reply_unknown",
     /// A reply whose command, length or tag does not fit the request it claims to answer.

@@ -24,6 +24,15 @@ pub(crate) struct ExportState {
     pub(crate) carried: u8,
 }
 
+/// Why a peer may not use an export any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Withdrawn {
+    /// Its gateway does not export it any more.
+    NotExported,
+    /// No `[[allow]]` of it is for the peer any more.
+    NotAllowed,
+}
+
 /// What becomes of writes that are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writes {

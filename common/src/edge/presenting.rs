@@ -4,9 +4,10 @@ use super::Edge;
 use super::answer::{advertised, emit_query};
 use super::import::{Import, Told};
 use super::report::{self, Before};
-use crate::config::{ImportConfig, ImportId, OnConflict, PeerId, SegmentId};
+use crate::config::{ExportId, ImportConfig, ImportId, OnConflict, PeerId, SegmentId};
 use crate::context::Context;
 use crate::event::{Event, ForeignEffect, ImportFault};
+use crate::export::ExportState;
 use crate::frame::aoe::{self, AoeCommand, Flags};
 use crate::frame::query::{self, QueryCommand};
 use crate::frame::{HEADER_LEN, Header, MacAddr, Tag};
@@ -16,7 +17,7 @@ use crate::time::Instant;
 use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::links::Links;
-use crate::tunnel::update::{Rest, Update};
+use crate::tunnel::update::{Entry, Rest, Update};
 
 /// The tag of our questions who else is at an address: bit 31 is never set by a Linux kernel initiator.
 const PROBE_TAG: Tag = Tag(0xc000_ffff);
@@ -88,16 +89,9 @@ impl Edge {
         cx: &mut Context<'_>,
     ) {
         for entry in update.entries {
-            let wanted =
-                |import: &&mut Import| import.config.peer == peer && import.config.export == entry.name;
-            for import in self.imports.values_mut().filter(wanted) {
-                if import.learn(entry.clone()) {
-                    cx.telemetry.event(Event::ImportChanged {
-                        peer: links.name(peer),
-                        export: entry.name.clone(),
-                        address: import.config.address,
-                    });
-                }
+            match entry {
+                Entry::Offered(export) => self.learn(peer, export, links, cx),
+                Entry::Withdrawn(export, _) => self.lose(peer, export),
             }
         }
         if update.scope.rest != Rest::Follows {
@@ -107,6 +101,26 @@ impl Edge {
             }
         }
         self.present(peer, links, cx);
+    }
+
+    /// An export is so now.
+    fn learn(&mut self, peer: PeerId, export: ExportState, links: &Links, cx: &mut Context<'_>) {
+        for (_, import) in self.imports_of(peer) {
+            if import.config.export == export.name && import.learn(export.clone()) {
+                cx.telemetry.event(Event::ImportChanged {
+                    peer: links.name(peer),
+                    export: export.name.clone(),
+                    address: import.config.address,
+                });
+            }
+        }
+    }
+
+    /// An export may not be used any more.
+    fn lose(&mut self, peer: PeerId, export: ExportId) {
+        for (_, import) in self.imports_of(peer) {
+            import.remote.take_if(|remote| remote.export == export);
+        }
     }
 
     /// The exports of a peer that we import and that it does not offer, once it has told all.

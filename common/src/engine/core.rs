@@ -1,6 +1,5 @@
 //! The parts of an engine, and how a change of one reaches the others.
 
-use super::route::News;
 use crate::config::SegmentId;
 use crate::context::Context;
 use crate::edge::Edge;
@@ -9,6 +8,7 @@ use crate::output::Path;
 use crate::segment::SegmentState;
 use crate::timers::Timer;
 use crate::tunnel::links::{Change, Links, Opened};
+use crate::tunnel::message::News;
 
 /// What works, borrowed once, beside what it works with.
 pub(super) struct Core {

@@ -10,15 +10,8 @@ use crate::frame::aoe::AoeCommand;
 use crate::frame::{Frame, Pdu};
 use crate::time::Instant;
 use crate::tunnel::links::Applies;
-use crate::tunnel::message::{Chunk, Kind, chunks};
+use crate::tunnel::message::{Chunk, Kind, News, chunks};
 use crate::tunnel::update;
-
-/// Whether the sender of a record wants to hear that it arrived.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
-    Wanted,
-    Unwanted,
-}
 
 impl Core {
     /// One frame's way from a segment: parse, then the edge (requests) or the exit (responses).
@@ -114,6 +107,7 @@ impl Core {
                 }
                 None => Err(DropReason::MessageMalformed),
             },
+            Kind::Inquire => self.handle_inquiry(peer, message, cx),
             Kind::Ping
             | Kind::Pong
             | Kind::Close
@@ -128,6 +122,21 @@ impl Core {
         if let Err(reason) = result {
             cx.telemetry.drop(reason);
         }
+    }
+
+    /// An edge wants to be told everything again.
+    fn handle_inquiry(
+        &mut self,
+        peer: PeerId,
+        message: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<(), DropReason> {
+        if !message.is_empty() {
+            return Err(DropReason::MessageMalformed);
+        }
+        self.links.judge_inquiry(peer, cx.now)?;
+        self.exit.inform(peer);
+        Ok(())
     }
 
     /// What an exit tells.

@@ -16,7 +16,7 @@ use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::tunnel::links::Links;
-use crate::tunnel::message::{Kind, REPLY_HEAD_LEN, ReplyHead};
+use crate::tunnel::message::{Kind, REPLY_HEAD_LEN, ReplyHead, Stay};
 
 /// Whom a reply is for.
 #[derive(Clone, Copy, Debug)]
@@ -123,13 +123,14 @@ impl Exit {
             self.learn_string(slot, &pdu);
         }
         self.unlist(slot);
+        let stay = self.stay(slot, cx.now);
         let mut askers = self.askers(slot, cx.now).peekable();
         self.release(slot, cx.now);
         if askers.peek().is_none() {
             cx.telemetry.drop(DropReason::PeerRestarted);
         }
         for to in askers {
-            if let Err(reason) = reply(to, pdu.header(), bytes, links, cx) {
+            if let Err(reason) = reply((to, stay), pdu.header(), bytes, links, cx) {
                 cx.telemetry.drop(reason);
             }
         }
@@ -183,6 +184,12 @@ impl Exit {
         earlier.chain(newest)
     }
 
+    /// How long a request has been here.
+    fn stay(&self, slot: SlotId, now: Instant) -> Stay {
+        let pending = self.pending.get(slot);
+        pending.map(|pending| pending.stay(now)).unwrap_or_default()
+    }
+
     /// One more copy was answered of a request that was answered.
     fn drain(&mut self, slot: SlotId, cx: &mut Context<'_>) {
         cx.telemetry.count(Count::AnswersAbsorbed);
@@ -217,6 +224,7 @@ impl Exit {
     /// Says no to whoever asked for this, by an ATA error, and lets go of it.
     pub(super) fn fail(&mut self, slot: SlotId, reason: DropReason, links: &mut Links, cx: &mut Context<'_>) {
         self.unlist(slot);
+        let stay = self.stay(slot, cx.now);
         let askers = self.askers(slot, cx.now);
         let pdu = self
             .pending
@@ -225,7 +233,7 @@ impl Exit {
             .filter(|pdu| pdu.command() == AoeCommand::Ata);
         for to in askers {
             let outcome = match &pdu {
-                Some(pdu) => refuse_ata(to, pdu, reason, links, cx),
+                Some(pdu) => refuse_ata((to, stay), pdu, reason, links, cx),
                 None => Err(reason),
             };
             if let Err(reason) = outcome {
@@ -238,7 +246,7 @@ impl Exit {
 
 /// Sends a reply to the edge it came from.
 fn reply(
-    to: Address,
+    (to, stay): (Address, Stay),
     header: Header,
     argument: &[u8],
     links: &mut Links,
@@ -248,6 +256,7 @@ fn reply(
         import: to.import,
         initiator: to.initiator,
         number: to.number,
+        stay,
     };
     let mut front = [0; REPLY_HEAD_LEN + HEADER_LEN];
     let (reply_head, pdu_head) = front.split_at_mut(REPLY_HEAD_LEN);
@@ -264,7 +273,7 @@ fn reply(
 
 /// Refuses an ATA request; the reason comes back as the error.
 pub(super) fn refuse_ata(
-    to: Address,
+    to: (Address, Stay),
     pdu: &Pdu<'_>,
     reason: DropReason,
     links: &mut Links,

@@ -14,6 +14,8 @@ pub(crate) struct Copies {
     count: u8,
     /// One bit for each.
     answered: u64,
+    /// When the first was sent.
+    first: Instant,
     /// When the newest were sent, each at its number modulo [`TIMED`].
     sent: [Instant; TIMED],
 }
@@ -47,10 +49,18 @@ impl Copies {
 
     /// Notes one that was sent.
     pub(crate) fn sent(&mut self, now: Instant) {
+        if self.count == 0 {
+            self.first = now;
+        }
         if let Some(place) = self.sent.get_mut(usize::from(self.count) % TIMED) {
             *place = now;
         }
         self.count = self.count.saturating_add(1).min(MOST);
+    }
+
+    /// When the first was sent, if one was.
+    pub(crate) fn first_sent(&self) -> Option<Instant> {
+        (self.count > 0).then_some(self.first)
     }
 
     /// When the newest was sent; the beginning of time if none was.
@@ -99,12 +109,13 @@ mod tests {
     #[test]
     fn each_copy_is_answered_by_itself() {
         let mut copies = Copies::default();
-        assert!(copies.all_answered() && copies.get(0).is_none());
+        assert!(copies.all_answered() && copies.get(0).is_none() && copies.first_sent().is_none());
         copies.sent(at(1));
         copies.sent(at(2));
         let (one, two) = (copies.get(0).unwrap(), copies.get(1).unwrap());
         assert!(copies.get(2).is_none());
         assert_eq!((copies.sent_at(one), copies.last_sent()), (Some(at(1)), at(2)));
+        assert_eq!(copies.first_sent(), Some(at(1)));
         copies.answer(two);
         copies.answer(two);
         assert!(copies.is_answered(two) && !copies.is_answered(one) && !copies.all_answered());

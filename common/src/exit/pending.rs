@@ -9,6 +9,7 @@ use super::ways::{Numbered, Way};
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::frame::{Ata, AtaFlags, AtaOpcode, HEADER_LEN, MacAddr, Pdu, Tag, ata};
 use crate::time::Instant;
+use crate::tunnel::message::Stay;
 use std::time::Duration;
 
 /// Most that ask the same and are answered by one answer, besides the newest. The next one is a request of its own.
@@ -198,6 +199,13 @@ impl Pending {
         }
         self.arrived = arrival.arrived;
         true
+    }
+
+    /// How long its newest copy has been here: until it, or an earlier one, was sent to the target, and from then on.
+    pub(super) fn stay(&self, now: Instant) -> Stay {
+        let sent = self.copies.first_sent().unwrap_or(now);
+        let queue = sent.saturating_since(self.arrived);
+        Stay::new(queue, now.saturating_since(sent.max(self.arrived)))
     }
 
     /// The PDU that asks for a part of what it asks for; `None` if that is all of it.

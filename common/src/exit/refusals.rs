@@ -12,9 +12,15 @@ use crate::tunnel::links::Links;
 use crate::tunnel::message::RequestHead;
 
 impl Exit {
-    /// What a peer imports and was not told of, be it that there is no such export or that it may not use it.
-    pub(crate) fn note_missed(&self, peer: PeerId, missed: &[&str], links: &Links, cx: &mut Context<'_>) {
+    /// What a peer imports and was not told of, be it that there is no such export or that it may not use it. What it may
+    /// use is told again: perhaps it imports it only since it was told.
+    pub(crate) fn note_missed(&mut self, peer: PeerId, missed: &[&str], links: &Links, cx: &mut Context<'_>) {
         let about = About::Missed(peer);
+        for export in self.exports.values_mut() {
+            if missed.contains(&export.name.as_str()) {
+                export.changed_for(peer);
+            }
+        }
         // What it was told since is not missed any more.
         let allowed = |name: &str| {
             let named = self.exports.values().filter(|export| export.name == name);

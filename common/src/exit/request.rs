@@ -17,7 +17,7 @@ use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::tunnel::links::Links;
-use crate::tunnel::message::RequestHead;
+use crate::tunnel::message::{RequestHead, Stay};
 
 impl Exit {
     /// A request from an edge.
@@ -61,7 +61,7 @@ impl Exit {
                 number: head.number,
                 tag: pdu.tag(),
             };
-            answer::refuse_ata(to, &pdu, reason, links, cx)
+            answer::refuse_ata((to, Stay::default()), &pdu, reason, links, cx)
         };
         let (asked, span, len) = match pdu.command() {
             AoeCommand::Ata => {

@@ -105,6 +105,8 @@ pub(crate) struct Link {
     updates: Allowance,
     /// Its reports read in this second.
     pub(crate) reports: Allowance,
+    /// Its inquiries answered in this second.
+    pub(crate) inquiries: Allowance,
 }
 
 /// A call under way.
@@ -171,6 +173,7 @@ impl Link {
             move_told: Throttle::default(),
             updates: Allowance::default(),
             reports: Allowance::default(),
+            inquiries: Allowance::default(),
         })
     }
 

@@ -380,7 +380,7 @@ impl Links {
 
 fn expects_answer(kind: Kind) -> bool {
     match kind {
-        Kind::Request | Kind::Ping | Kind::Update => true,
+        Kind::Request | Kind::Ping | Kind::Update | Kind::Inquire => true,
         Kind::Reply
         | Kind::Pong
         | Kind::UpdateAck

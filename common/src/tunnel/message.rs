@@ -13,19 +13,21 @@
 //!                  +--------+--------+-----------+--------+----------+----------+
 //!                  | export | import | initiator | number | captured | AoE PDU  |
 //!                  +--------+--------+-----------+--------+----------+----------+
-//!  reply            0        2           8        16
-//!                  +--------+-----------+--------+---------+
-//!                  | import | initiator | number | AoE PDU |
-//!                  +--------+-----------+--------+---------+
+//!  reply            0        2           8        16      20       24
+//!                  +--------+-----------+--------+-------+--------+---------+
+//!                  | import | initiator | number | queue | target | AoE PDU |
+//!                  +--------+-----------+--------+-------+--------+---------+
 //! ```
 //! The Ethernet header does not travel; an AoE PDU starts at its Ver/Flags byte. `length` counts the bytes that
 //! follow it up to the end of the chunk, so of a fragment its eight bytes of position too.
 
+use std::time::Duration;
+
 use crate::config::{ExportId, ImportId};
 use crate::frame::MacAddr;
 
-/// Longest message: the longest frame and a request's head.
-pub(crate) const MAX_MESSAGE_LEN: usize = crate::frame::MAX_FRAME_LEN + REQUEST_HEAD_LEN;
+/// Longest message: the longest frame and a reply's head, which is the longest.
+pub(crate) const MAX_MESSAGE_LEN: usize = crate::frame::MAX_FRAME_LEN + REPLY_HEAD_LEN;
 /// Bytes of a chunk in front of a whole message.
 pub(crate) const CHUNK_HEAD_LEN: usize = 4;
 /// Bytes of a chunk in front of a part of a message.
@@ -34,87 +36,71 @@ const POSITION_LEN: usize = 8;
 /// Bytes in front of a request's PDU.
 pub(crate) const REQUEST_HEAD_LEN: usize = 22;
 /// Bytes in front of a reply's PDU.
-pub(crate) const REPLY_HEAD_LEN: usize = 16;
+pub(crate) const REPLY_HEAD_LEN: usize = 24;
 
-/// What a message is. Zero is no kind: it ends the chunks of a record, the rest is padding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// An initiator's request, edge to exit.
-    Request,
-    /// A target's reply, exit to edge.
-    Reply,
-    /// Asks for a pong.
-    Ping,
-    /// Answers a ping.
-    Pong,
-    /// State of exports, exit to edge.
-    Update,
-    /// The newest update applied.
-    UpdateAck,
-    /// The sender goes.
-    Close,
-    /// What has arrived of a session.
-    Report,
-    /// What the sender of a session will not send again.
-    Abandon,
-    /// What an edge refused to initiators.
-    Refusals,
-    /// Asks whether the peer is at the address that this goes to.
-    PathChallenge,
-    /// Answers that it is.
-    PathResponse,
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $name:ident = $code:literal, $news:ident;)+) => {
+        /// What a message is. Zero is no kind: it ends the chunks of a record, the rest is padding.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind { $($(#[$doc])+ $name,)+ }
+
+        impl Kind {
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Kind] = &[$(Kind::$name,)+];
+
+            /// Whether its sender wants to hear that it arrived. Answers to an answer would never end.
+            pub(crate) fn wants_news(self) -> bool {
+                match self { $(Kind::$name => News::$news == News::Wanted,)+ }
+            }
+
+            fn code(self) -> u8 {
+                match self { $(Kind::$name => $code,)+ }
+            }
+
+            fn decode(code: u8) -> Option<Kind> {
+                match code {
+                    $($code => Some(Kind::$name),)+
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl Kind {
-    /// Whether its sender wants to hear that it arrived. Answers to an answer would never end.
-    pub(crate) fn wants_news(self) -> bool {
-        match self {
-            Kind::Request | Kind::Reply | Kind::Ping | Kind::Update | Kind::UpdateAck => true,
-            Kind::Pong | Kind::Report | Kind::Abandon | Kind::Close | Kind::Refusals => false,
-            // The challenge is asked again by what comes next.
-            Kind::PathChallenge | Kind::PathResponse => false,
-        }
-    }
+/// Whether the sender of a message wants to hear that it arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Wanted,
+    Unwanted,
+}
 
-    fn code(self) -> u8 {
-        match self {
-            Kind::Request => 1,
-            Kind::Reply => 2,
-            Kind::Ping => 3,
-            Kind::Pong => 4,
-            Kind::Update => 5,
-            Kind::UpdateAck => 6,
-            Kind::Close => 7,
-            Kind::Report => 8,
-            Kind::Abandon => 9,
-            Kind::Refusals => 10,
-            Kind::PathChallenge => 11,
-            Kind::PathResponse => 12,
-        }
-    }
-
-    fn decode(code: u8) -> Option<Kind> {
-        use Kind::{
-            Abandon, Close, PathChallenge, PathResponse, Ping, Pong, Refusals, Reply, Report, Request,
-            Update, UpdateAck,
-        };
-        [
-            Request,
-            Reply,
-            Ping,
-            Pong,
-            Update,
-            UpdateAck,
-            Close,
-            Report,
-            Abandon,
-            Refusals,
-            PathChallenge,
-            PathResponse,
-        ]
-        .into_iter()
-        .find(|kind| kind.code() == code)
-    }
+kinds! {
+    /// An initiator's request, edge to exit.
+    Request = 1, Wanted;
+    /// A target's reply, exit to edge.
+    Reply = 2, Wanted;
+    /// Asks for a pong.
+    Ping = 3, Wanted;
+    /// Answers a ping.
+    Pong = 4, Unwanted;
+    /// State of exports, exit to edge.
+    Update = 5, Wanted;
+    /// The newest update applied.
+    UpdateAck = 6, Wanted;
+    /// The sender goes.
+    Close = 7, Unwanted;
+    /// What has arrived of a session.
+    Report = 8, Unwanted;
+    /// What the sender of a session will not send again.
+    Abandon = 9, Unwanted;
+    /// What an edge refused to initiators.
+    Refusals = 10, Unwanted;
+    /// Asks whether the peer is at the address that this goes to. What comes next asks again.
+    PathChallenge = 11, Unwanted;
+    /// Answers that it is.
+    PathResponse = 12, Unwanted;
+    /// Asks an exit to tell all of its exports again, edge to exit.
+    Inquire = 13, Wanted;
 }
 
 /// Where a fragment belongs.
@@ -265,6 +251,28 @@ pub(crate) struct ReplyHead {
     pub(crate) initiator: MacAddr,
     /// The number of the request it answers.
     pub(crate) number: u64,
+    /// Where its request was meanwhile.
+    pub(crate) stay: Stay,
+}
+
+/// How long a request was at an exit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stay {
+    /// Until it was sent to the target, in microseconds; what is more than an hour and eleven minutes counts as that.
+    pub(crate) queue_us: u32,
+    /// From then until the answer, in microseconds, bounded as well.
+    pub(crate) target_us: u32,
+}
+
+impl Stay {
+    /// So long; what is longer than can be told counts as the longest.
+    pub(crate) fn new(queue: Duration, target: Duration) -> Stay {
+        let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        Stay {
+            queue_us: micros(queue),
+            target_us: micros(target),
+        }
+    }
 }
 
 impl ReplyHead {
@@ -276,6 +284,8 @@ impl ReplyHead {
                 &self.import.0.to_be_bytes(),
                 &self.initiator.0,
                 &self.number.to_be_bytes(),
+                &self.stay.queue_us.to_be_bytes(),
+                &self.stay.target_us.to_be_bytes(),
             ],
         );
         out
@@ -288,6 +298,10 @@ impl ReplyHead {
             import: ImportId(u16::from_be_bytes(take(&mut rest)?)),
             initiator: MacAddr(take(&mut rest)?),
             number: u64::from_be_bytes(take(&mut rest)?),
+            stay: Stay {
+                queue_us: u32::from_be_bytes(take(&mut rest)?),
+                target_us: u32::from_be_bytes(take(&mut rest)?),
+            },
         };
         Some((head, rest))
     }
@@ -328,11 +342,34 @@ mod tests {
         assert_eq!(bytes.to_vec(), (1..=22).collect::<Vec<u8>>());
         assert_eq!(RequestHead::parse(&bytes), Some((request, &[][..])));
         let reply = ReplyHead {
-            import: ImportId(1),
-            initiator: MacAddr([2; 6]),
-            number: 3,
+            import: ImportId(0x0102),
+            initiator: MacAddr([3, 4, 5, 6, 7, 8]),
+            number: 0x090a_0b0c_0d0e_0f10,
+            stay: Stay {
+                queue_us: 0x1112_1314,
+                target_us: 0x1516_1718,
+            },
         };
-        assert_eq!(ReplyHead::parse(&reply.emit()), Some((reply, &[][..])));
+        let bytes = reply.emit();
+        assert_eq!(bytes.to_vec(), (1..=24).collect::<Vec<u8>>());
+        assert_eq!(ReplyHead::parse(&bytes), Some((reply, &[][..])));
+        assert_eq!(ReplyHead::parse(&bytes[..23]), None);
+    }
+
+    #[test]
+    fn a_long_stay_is_told_as_the_longest() {
+        let stay = Stay::new(Duration::from_micros(7), Duration::from_secs(5000));
+        assert_eq!((stay.queue_us, stay.target_us), (7, u32::MAX));
+    }
+
+    #[test]
+    fn every_kind_has_a_code_of_its_own_and_no_other_code_is_a_kind() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::decode(kind.code()), Some(*kind));
+        }
+        let kinds = (0..=255).filter(|code| Kind::decode(*code).is_some());
+        assert_eq!(kinds.count(), Kind::ALL.len());
+        assert_eq!(Kind::decode(0), None);
     }
 
     #[test]

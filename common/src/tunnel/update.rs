@@ -4,16 +4,18 @@
 //!  update    serial u32 | more u8 | exports u16, then entries, each:
 //!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8 | carried u8 | size u64 | digest 8
 //!            | name length u8, name | string length u16, string | initiators u8, 6 bytes each
+//!            or, of an export that the edge may not use any more:  export u16 | flags u8, 64 alone | why u8
 //!  more      1: another update follows with exports that the edge has not been told of; 2: the exit is about to end; else 0
 //!  exports   how many the edge may use
 //!  flags     1 live   16 away   2 read-write   4 config string may be set   8 only the listed initiators
-//!            32 writes are refused, for another disk may answer
+//!            32 writes are refused, for another disk may answer   64 withdrawn
+//!  why       1 not exported any more   2 not allowed to the peer any more
 //!  ack       serial u32, then names of exports that the edge imports and was not told of, each: length u8, name
 //! ```
 
 use super::message::take;
 use crate::config::{Access, ConfigString, ExportId};
-use crate::export::{ExportState, Identity, Rights, TargetInfo, TargetState, Writes};
+use crate::export::{ExportState, Identity, Rights, TargetInfo, TargetState, Withdrawn, Writes};
 use crate::frame::MacAddr;
 use crate::frame::query::MAX_STRING_LEN;
 
@@ -27,7 +29,16 @@ const MAX_NAME_LEN: usize = 64;
 pub(crate) struct Update {
     pub(crate) serial: u32,
     pub(crate) scope: Scope,
-    pub(crate) entries: Vec<ExportState>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// What an update says of one export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// The edge may use it, and it is so.
+    Offered(ExportState),
+    /// The edge may not use it any more, and forgets it.
+    Withdrawn(ExportId, Withdrawn),
 }
 
 /// How much of all there is an update tells.
@@ -53,6 +64,40 @@ const MAY_SET: u8 = 4;
 const LISTED_ONLY: u8 = 8;
 const AWAY: u8 = 16;
 const WRITES_STOPPED: u8 = 32;
+const WITHDRAWN: u8 = 64;
+/// All flags of an export that is offered.
+const OFFERED: u8 = LIVE | READ_WRITE | MAY_SET | LISTED_ONLY | AWAY | WRITES_STOPPED;
+
+impl Entry {
+    /// Appends the entry.
+    pub(crate) fn emit(&self, out: &mut Vec<u8>) {
+        match self {
+            Entry::Offered(state) => state.emit(out),
+            Entry::Withdrawn(export, why) => {
+                out.extend_from_slice(&export.0.to_be_bytes());
+                out.push(WITHDRAWN);
+                out.push(match why {
+                    Withdrawn::NotExported => 1,
+                    Withdrawn::NotAllowed => 2,
+                });
+            }
+        }
+    }
+
+    fn parse(rest: &mut &[u8]) -> Option<Entry> {
+        let export = ExportId(u16::from_be_bytes(take(rest)?));
+        let [flags] = take(rest)?;
+        if flags & !OFFERED == 0 {
+            return ExportState::parse(export, flags, rest).map(Entry::Offered);
+        }
+        let why = match (flags, take(rest)?) {
+            (WITHDRAWN, [1]) => Withdrawn::NotExported,
+            (WITHDRAWN, [2]) => Withdrawn::NotAllowed,
+            _ => return None,
+        };
+        Some(Entry::Withdrawn(export, why))
+    }
+}
 
 impl ExportState {
     /// Appends the entry.
@@ -84,9 +129,8 @@ impl ExportState {
         out.extend(initiators.iter().take(count.into()).flat_map(|mac| mac.0));
     }
 
-    fn parse(rest: &mut &[u8]) -> Option<ExportState> {
-        let export = ExportId(u16::from_be_bytes(take(rest)?));
-        let [flags] = take(rest)?;
+    /// What stands behind the flags.
+    fn parse(export: ExportId, flags: u8, rest: &mut &[u8]) -> Option<ExportState> {
         let firmware = u16::from_be_bytes(take(rest)?);
         let buffer_count = u16::from_be_bytes(take(rest)?);
         let [sectors, carried] = take(rest)?;
@@ -160,8 +204,9 @@ impl Scope {
         Some(Scope {
             rest: match more {
                 0 => Rest::Nothing,
+                1 => Rest::Follows,
                 2 => Rest::Ending,
-                _ => Rest::Follows,
+                _ => return None,
             },
             exports: u16::from_be_bytes(take(rest)?),
         })
@@ -175,7 +220,7 @@ pub(crate) fn parse(message: &[u8]) -> Option<Update> {
     let scope = Scope::parse(&mut rest)?;
     let mut entries = Vec::new();
     while !rest.is_empty() {
-        entries.push(ExportState::parse(&mut rest)?);
+        entries.push(Entry::parse(&mut rest)?);
     }
     Some(Update {
         serial,
@@ -268,19 +313,49 @@ mod tests {
         )
     }
 
+    fn entry() -> impl Strategy<Value = Entry> {
+        let why = prop::sample::select(vec![Withdrawn::NotExported, Withdrawn::NotAllowed]);
+        prop_oneof![
+            3 => state().prop_map(Entry::Offered),
+            1 => (any::<u16>(), why).prop_map(|(export, why)| Entry::Withdrawn(ExportId(export), why)),
+        ]
+    }
+
+    #[test]
+    fn what_no_version_says_is_not_read() {
+        let head = [0, 0, 0, 1, 0, 0, 1];
+        let update = |more: u8, entry: &[u8]| {
+            let mut message = head.to_vec();
+            message[4] = more;
+            message.extend_from_slice(entry);
+            parse(&message)
+        };
+        let withdrawn = Entry::Withdrawn(ExportId(7), Withdrawn::NotAllowed);
+        assert_eq!(update(2, &[0, 7, 64, 2]).unwrap().entries, [withdrawn]);
+        assert_eq!(update(3, &[]), None, "more");
+        for (entry, what) in [
+            (&[0, 7, 64][..], "no reason"),
+            (&[0, 7, 64, 0], "reason 0"),
+            (&[0, 7, 64, 3], "reason 3"),
+            (&[0, 7, 65, 1], "withdrawn, and the target answers"),
+            (&[0, 7, 128, 1], "flag 128"),
+        ] {
+            assert_eq!(update(0, entry), None, "{what}");
+        }
+    }
+
     proptest! {
         #[test]
         fn updates_survive_a_round_trip(
-            entries in prop::collection::vec(state(), 0..5),
+            entries in prop::collection::vec(entry(), 0..5),
             serial: u32,
             exports: u16,
-            follows: bool,
+            rest in prop::sample::select(vec![Rest::Nothing, Rest::Follows, Rest::Ending]),
         ) {
-            let rest = if follows { Rest::Follows } else { Rest::Nothing };
             let scope = Scope { rest, exports };
             let mut message = serial.to_be_bytes().to_vec();
             scope.emit(&mut message);
-            entries.iter().for_each(|state| state.emit(&mut message));
+            entries.iter().for_each(|entry| entry.emit(&mut message));
             prop_assert_eq!(parse(&message), Some(Update { serial, scope, entries }));
         }
 

@@ -17,6 +17,9 @@ use crate::tunnel::update::emit_ack;
 const PING_LEN: usize = 8;
 /// Reports of one peer that are read in a second. A link of 10 Gbit/s makes some 10 000.
 const REPORTS_PER_SECOND: u32 = 50_000;
+/// Inquiries of one peer that are answered in a second: each makes us look through all exports. An honest peer asks once,
+/// and again each second until it is told.
+const INQUIRIES_PER_SECOND: u32 = 8;
 /// A ping's number and the answerer's clock.
 const PONG_LEN: usize = 16;
 
@@ -103,6 +106,18 @@ impl Links {
         }
         link.seen_serial = serial;
         Ok(Applies::Now)
+    }
+
+    /// Takes an inquiry.
+    ///
+    /// # Errors
+    /// It comes too soon.
+    pub(crate) fn judge_inquiry(&mut self, peer: PeerId, now: Instant) -> Result<(), DropReason> {
+        let link = self.links.get_mut(peer).ok_or(DropReason::NoSession)?;
+        match link.inquiries.take(INQUIRIES_PER_SECOND, now) {
+            true => Ok(()),
+            false => Err(DropReason::InquiryTooSoon),
+        }
     }
 
     /// Acknowledges an update; `missed` are the imports that no update told of.
@@ -199,7 +214,8 @@ impl Links {
                 self.send_or_count(peer, Kind::PathResponse, token, cx);
             }
             Kind::PathResponse => self.handle_path_response(peer, message, cx),
-            Kind::Request | Kind::Reply | Kind::Update | Kind::UpdateAck | Kind::Refusals => {}
+            Kind::Request | Kind::Reply | Kind::Update | Kind::UpdateAck | Kind::Refusals | Kind::Inquire => {
+            }
         }
     }
 }

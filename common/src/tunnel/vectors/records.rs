@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Vector, hex, number};
 use crate::config::{Access, ConfigString};
-use crate::export::{ExportState, TargetState, Writes};
+use crate::export::{ExportState, TargetState, Withdrawn, Writes};
 use crate::refusal;
 use crate::time::Instant;
 use crate::tunnel::cipher::RecordKey;
@@ -17,7 +17,7 @@ use crate::tunnel::reassembly::{Reassembly, Step};
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::report::Report;
 use crate::tunnel::session::{Agreed, Role, Session};
-use crate::tunnel::update::{self, Rest};
+use crate::tunnel::update::{self, Entry, Rest};
 
 const NOW: Instant = Instant::from_micros(0);
 
@@ -231,10 +231,12 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
         Kind::Reply => {
             let (head, pdu) = ReplyHead::parse(message).unwrap();
             lines.push(format!(
-                "reply import {} initiator {} number {} {}",
+                "reply import {} initiator {} number {} queue {} target {} {}",
                 head.import.0,
                 head.initiator,
                 head.number,
+                head.stay.queue_us,
+                head.stay.target_us,
                 tell_pdu(pdu)
             ));
         }
@@ -249,7 +251,7 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
                 "update {} {rest} of {}",
                 update.serial, update.scope.exports
             ));
-            lines.extend(update.entries.iter().map(tell_export));
+            lines.extend(update.entries.iter().map(tell_entry));
         }
         Kind::UpdateAck => {
             let (serial, missed) = update::parse_ack(message).unwrap();
@@ -282,9 +284,9 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
                 )
             }));
         }
-        Kind::Close => {
+        Kind::Close | Kind::Inquire => {
             assert!(message.is_empty());
-            lines.push("close".to_owned());
+            lines.push(name(kind));
         }
     }
 }
@@ -295,6 +297,19 @@ fn tell_pdu(pdu: &[u8]) -> String {
     }
     let sum = digest(&SHA256, pdu);
     format!("pdu of {} bytes sha256 {}", pdu.len(), hex(sum.as_ref()))
+}
+
+fn tell_entry(entry: &Entry) -> String {
+    match entry {
+        Entry::Offered(state) => tell_export(state),
+        Entry::Withdrawn(export, why) => {
+            let why = match why {
+                Withdrawn::NotExported => "not exported",
+                Withdrawn::NotAllowed => "not allowed",
+            };
+            format!("export {} withdrawn: {why}", export.0)
+        }
+    }
 }
 
 fn tell_export(state: &ExportState) -> String {
@@ -339,21 +354,16 @@ fn tell_export(state: &ExportState) -> String {
     )
 }
 
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Request => "request",
-        Kind::Reply => "reply",
-        Kind::Ping => "ping",
-        Kind::Pong => "pong",
-        Kind::Update => "update",
-        Kind::UpdateAck => "update-ack",
-        Kind::Close => "close",
-        Kind::Report => "report",
-        Kind::Abandon => "abandon",
-        Kind::Refusals => "refusals",
-        Kind::PathChallenge => "path-challenge",
-        Kind::PathResponse => "path-response",
+/// The kind's own name, in small letters.
+fn name(kind: Kind) -> String {
+    let mut name = String::new();
+    for letter in format!("{kind:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
     }
+    name
 }
 
 /// Makes a chunk again: whole messages from their meaning.
@@ -391,7 +401,7 @@ fn emit(chunk: &Chunk<'_>, out: &mut Vec<u8>) {
             update::emit_ack(serial, missed.into_iter(), out);
         }
         Kind::Report | Kind::Abandon => Report::parse(chunk.bytes).unwrap().emit(out),
-        Kind::Ping | Kind::Pong | Kind::Close | Kind::PathChallenge | Kind::PathResponse => {
+        Kind::Ping | Kind::Pong | Kind::Close | Kind::PathChallenge | Kind::PathResponse | Kind::Inquire => {
             out.extend_from_slice(chunk.bytes)
         }
     }

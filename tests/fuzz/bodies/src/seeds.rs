@@ -86,6 +86,13 @@ const SEEDS: &[(&str, Says)] = &[
     ("update-ending", |seen| {
         seen.import == [Some(ImportFault::PeerEnding)] && seen.carried == 2
     }),
+    ("update-withdrawn", |seen| {
+        seen.import == [Some(ImportFault::NotOffered { others: Some(0) })] && seen.carried == 0
+    }),
+    ("inquire", |seen| {
+        // It asks twelve times in a second in which eight are answered.
+        seen.import.is_empty() && seen.carried == 2 && seen.dropped(DropReason::InquiryTooSoon) == 12 - 8
+    }),
     ("update-follows", |seen| {
         seen.import.is_empty() && seen.carried == 2
     }),
