@@ -190,6 +190,15 @@ impl Engine {
         core.settle(cx);
     }
 
+    /// A listen address is none any more: `socket` is its index. Peers that were reached by it are reached by another, if
+    /// one of the ways to their endpoint goes by another; else they have to call, or their endpoint is asked for again.
+    pub fn forget_socket(&mut self, socket: u8, now: Instant, out: &mut Output) {
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.links.forget_socket(socket, cx);
+        core.settle(cx);
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Output) {
         self.wake_up(now);

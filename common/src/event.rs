@@ -83,6 +83,18 @@ pub enum Event {
         /// By how much.
         behind: Duration,
     },
+    /// Another psk is configured for a peer.
+    PskChanged {
+        /// The peer.
+        peer: String,
+        /// How long the session in use can last; `None`: there is none.
+        ends_in: Option<Duration>,
+    },
+    /// A peer is none any more.
+    PeerRemoved {
+        /// The peer.
+        peer: String,
+    },
     /// The path MTU towards a peer is another one.
     PathMtu {
         /// The peer.
@@ -434,6 +446,8 @@ impl Event {
             | Event::TargetDown { .. } => Level::Warn,
             Event::SessionUp { .. }
             | Event::PeerMoved { .. }
+            | Event::PskChanged { .. }
+            | Event::PeerRemoved { .. }
             | Event::PathMtu { .. }
             | Event::TargetUp { .. }
             | Event::DiskGrown { .. }

@@ -10,15 +10,15 @@ impl Core {
     /// One change, whole. What depends on something that goes was changed before, what needs something new is changed later.
     pub(super) fn apply(&mut self, change: Change, cx: &mut Context<'_>) {
         match change {
-            Change::Tunnel(tunnel) => self.apply_tunnel(&tunnel),
+            Change::Tunnel(tunnel) => self.apply_tunnel(&tunnel, cx),
             Change::Peer(id, step) => self.apply_peer(id, step, cx),
             Change::Export(id, step) => self.apply_export(id, step, cx),
             Change::Import(id, step) => self.apply_import(id, step, cx),
         }
     }
 
-    fn apply_tunnel(&mut self, tunnel: &TunnelConfig) {
-        self.links.set_tunnel(tunnel);
+    fn apply_tunnel(&mut self, tunnel: &TunnelConfig, cx: &mut Context<'_>) {
+        self.links.set_tunnel(tunnel, cx);
         self.edge.set_max_age(tunnel.max_age);
         self.exit.set_max_age(tunnel.max_age);
     }

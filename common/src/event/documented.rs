@@ -52,6 +52,11 @@ fn of_sessions() -> Vec<Event> {
             peer: b(),
             behind: Duration::from_secs(86_400),
         },
+        Event::PskChanged {
+            peer: b(),
+            ends_in: Some(Duration::from_secs(140)),
+        },
+        Event::PeerRemoved { peer: b() },
         Event::PathTooSmall {
             peer: b(),
             least: 576,

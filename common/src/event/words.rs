@@ -97,6 +97,19 @@ impl fmt::Display for Event {
                  (if it is right, it was ahead before)",
                 behind.as_secs()
             ),
+            Event::PskChanged { peer, ends_in: None } => {
+                write!(f, "{peer} has another psk from its next handshake on")
+            }
+            Event::PskChanged {
+                peer,
+                ends_in: Some(time),
+            } => write!(
+                f,
+                "{peer} has another psk from its next handshake on; the session in use keeps its keys until then, for {} s \
+                 at most",
+                time.as_secs()
+            ),
+            Event::PeerRemoved { peer } => write!(f, "{peer} is no peer any more: its session is closed"),
             Event::PathMtu { peer, mtu, why } => write!(f, "path MTU to {peer} is {mtu}: {why}"),
             Event::PathTooSmall { peer, least } => write!(
                 f,

@@ -46,12 +46,21 @@ pub(crate) const RESPONSE_LEN: usize = RESPONSE_HEAD_LEN + RESPONSE_NOISE_LEN + 
 pub(crate) struct Identity<'a> {
     /// Our static key.
     pub(crate) secret: &'a SecretKey,
-    /// Drawn when this process started.
-    pub(crate) boot: u64,
     /// Ciphers we offer, best first.
     pub(crate) ciphers: &'a [Cipher],
     /// Which worker of how many.
     pub(crate) worker: Worker,
+}
+
+/// What one side brings to the handshakes with one peer.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// What we are to this peer: drawn when we began to know it.
+    pub(crate) boot: u64,
+    /// The secret shared with it.
+    pub(crate) psk: Option<&'a Psk>,
+    /// Accepted modes, in order of preference.
+    pub(crate) protection: &'a [Protection],
 }
 
 /// Why a handshake message led to nothing.
@@ -106,8 +115,7 @@ impl Dial {
     pub(crate) fn start(
         identity: &Identity<'_>,
         peer: PublicKey,
-        psk: Option<&Psk>,
-        protection: &[Protection],
+        terms: Terms<'_>,
         fresh: Fresh,
     ) -> Option<(Dial, Vec<u8>)> {
         let none = [0; 32];
@@ -120,7 +128,7 @@ impl Dial {
         let mut noise = noise::builder(identity, ephemeral)?
             .remote_public_key(peer.as_bytes())
             .ok()?
-            .psk(2, psk.map_or(&none, |psk| psk.expose()))
+            .psk(2, terms.psk.map_or(&none, |psk| psk.expose()))
             .ok()?
             .build_initiator()
             .map(Box::new)
@@ -128,8 +136,8 @@ impl Dial {
         let mut payload = Vec::with_capacity(INIT_PAYLOAD_LEN);
         payload.push(VERSION);
         payload.extend_from_slice(&stamp.to_be_bytes());
-        payload.extend_from_slice(&identity.boot.to_be_bytes());
-        payload.extend(padded(protection.iter().map(|mode| protection_code(*mode))));
+        payload.extend_from_slice(&terms.boot.to_be_bytes());
+        payload.extend(padded(terms.protection.iter().map(|mode| protection_code(*mode))));
         payload.extend(padded(identity.ciphers.iter().map(|cipher| cipher_code(*cipher))));
         payload.extend(worker_codes(identity.worker));
         payload.resize(ANSWER_KEY_AT, 0);
@@ -213,16 +221,15 @@ impl Call {
     pub(crate) fn answer(
         mut self,
         identity: &Identity<'_>,
-        psk: Option<&Psk>,
-        protection: &[Protection],
+        terms: Terms<'_>,
         local_index: u32,
     ) -> Result<(Vec<u8>, Result<Agreed, Failure>), Failure> {
-        let choice = self.choose(identity, protection);
+        let choice = self.choose(identity, terms.protection);
         let head = match choice {
             Ok((mode, cipher)) => [STATUS_AGREED, protection_code(mode), cipher_code(cipher)],
             Err(status) => [status, 0, 0],
         };
-        let message = self.emit(psk, local_index, head, identity.boot)?;
+        let message = self.emit(terms.psk, local_index, head, terms.boot)?;
         let outcome = match choice {
             Ok(choice) => agreed(
                 &mut self.noise,
@@ -357,7 +364,7 @@ mod tests {
     }
 
     fn dial(us: &Identity<'_>, them: PublicKey, psk: Option<&Psk>, modes: &[Protection]) -> (Dial, Vec<u8>) {
-        let (dial, message) = Dial::start(us, them, psk, modes, fresh(7)).unwrap();
+        let (dial, message) = Dial::start(us, them, terms(11, psk, modes), fresh(7)).unwrap();
         assert_eq!(message.len() + MACS_LEN, INIT_LEN);
         (dial, message)
     }
@@ -366,10 +373,17 @@ mod tests {
         (SecretKey::from_bytes([1; 32]), SecretKey::from_bytes([2; 32]))
     }
 
-    fn identity(secret: &SecretKey, boot: u64) -> Identity<'_> {
+    fn terms<'a>(boot: u64, psk: Option<&'a Psk>, protection: &'a [Protection]) -> Terms<'a> {
+        Terms {
+            boot,
+            psk,
+            protection,
+        }
+    }
+
+    fn identity(secret: &SecretKey) -> Identity<'_> {
         Identity {
             secret,
-            boot,
             ciphers: &BOTH,
             worker: Worker::default(),
         }
@@ -383,7 +397,7 @@ mod tests {
     ) -> ((PublicKey, u64), Vec<u8>, Result<Agreed, Failure>) {
         let call = Call::read(them, message, secret([4; 32])).unwrap();
         let seen = (call.caller, call.stamp);
-        let (answer, outcome) = call.answer(them, psk, modes, 2).unwrap();
+        let (answer, outcome) = call.answer(them, terms(22, psk, modes), 2).unwrap();
         assert_eq!(answer.len() + MACS_LEN, RESPONSE_LEN);
         (seen, answer, outcome)
     }
@@ -391,10 +405,10 @@ mod tests {
     #[test]
     fn both_sides_agree_on_keys_and_choice() {
         let (a, b) = keys();
-        let us = identity(&a, 11);
+        let us = identity(&a);
         let them = Identity {
             ciphers: &[Cipher::ChaCha20Poly1305],
-            ..identity(&b, 22)
+            ..identity(&b)
         };
         let modes = [Protection::Authenticate, Protection::Encrypt];
         let (mut dial, message) = dial(&us, b.public(), None, &modes);
@@ -417,7 +431,7 @@ mod tests {
     #[test]
     fn a_wrong_psk_fails_at_the_answer_and_the_dial_survives_it() {
         let (a, b) = keys();
-        let (us, them) = (identity(&a, 1), identity(&b, 2));
+        let (us, them) = (identity(&a), identity(&b));
         let (right, wrong) = (Psk::from_bytes([5; 32]), Psk::from_bytes([6; 32]));
         let modes = [Protection::Encrypt];
         let (mut dial, message) = dial(&us, b.public(), Some(&right), &modes);
@@ -433,7 +447,7 @@ mod tests {
     #[test]
     fn without_a_common_mode_both_sides_learn_it_and_have_no_keys() {
         let (a, b) = keys();
-        let (us, them) = (identity(&a, 1), identity(&b, 2));
+        let (us, them) = (identity(&a), identity(&b));
         let (mut dial, message) = dial(&us, b.public(), None, &[Protection::Authenticate]);
         let (_, answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
         assert!(matches!(outcome, Err(Failure::NoAgreement(_))));
@@ -446,7 +460,7 @@ mod tests {
         let (a, b) = keys();
         let identity = |secret, (number, of)| Identity {
             worker: Worker { number, of },
-            ..identity(secret, 1)
+            ..identity(secret)
         };
         let modes = [Protection::Encrypt];
         for (ours, theirs, agree) in [
@@ -474,7 +488,7 @@ mod tests {
     #[test]
     fn every_changed_byte_and_every_truncation_is_refused() {
         let (a, b) = keys();
-        let (us, them) = (identity(&a, 1), identity(&b, 2));
+        let (us, them) = (identity(&a), identity(&b));
         let (_, message) = dial(&us, b.public(), None, &[Protection::Encrypt]);
         for at in INIT_HEAD_LEN..message.len() {
             let mut damaged = message.clone();

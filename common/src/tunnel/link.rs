@@ -12,7 +12,8 @@ use std::time::Duration;
 use aoe_keys::{Psk, PublicKey};
 
 use super::admission::Stamp;
-use super::handshake::Dial;
+use super::handshake::{Dial, Terms};
+use super::links::Seat;
 use super::pack::Packer;
 use super::path_mtu::{PathMtu, Refused, Verdict};
 use super::peer_clock::{Came, PeerClock};
@@ -46,6 +47,10 @@ const UDP6_OVERHEAD: usize = 48;
 /// One peer.
 pub(crate) struct Link {
     pub(crate) id: PeerId,
+    /// Its place in session indexes.
+    pub(crate) seat: Seat,
+    /// What we are to it: drawn when this link began. A peer that is removed and added again meets us as a new process.
+    pub(crate) boot: u64,
     pub(crate) name: String,
     pub(crate) key: PublicKey,
     pub(crate) precedence: Precedence,
@@ -126,7 +131,14 @@ pub(crate) struct OutgoingUpdate {
 }
 
 impl Link {
-    pub(crate) fn new(id: PeerId, config: PeerConfig, our_key: PublicKey, now: Instant) -> Option<Link> {
+    /// A peer that was not heard yet. `boot` is random.
+    pub(crate) fn new(
+        (id, seat): (PeerId, Seat),
+        config: PeerConfig,
+        our_key: PublicKey,
+        boot: u64,
+        now: Instant,
+    ) -> Option<Link> {
         let precedence = if our_key.as_bytes() < config.key.as_bytes() {
             Precedence::Ours
         } else {
@@ -134,6 +146,8 @@ impl Link {
         };
         Some(Link {
             id,
+            seat,
+            boot,
             stamp: Stamp::new(config.key)?,
             precedence,
             name: config.name,
@@ -175,6 +189,15 @@ impl Link {
             reports: Allowance::default(),
             inquiries: Allowance::default(),
         })
+    }
+
+    /// What we bring to handshakes with it.
+    pub(crate) fn terms(&self) -> Terms<'_> {
+        Terms {
+            boot: self.boot,
+            psk: self.psk.as_ref(),
+            protection: &self.protection,
+        }
     }
 
     /// Whether one more update of the peer is applied now.

@@ -5,6 +5,8 @@
 //! - `moving`: a peer whose address changes
 //! - `messages`: what peers tell each other about the tunnel and the exports
 //! - `due`: what is done because time passes
+//! - `change`: peers that come, change and go
+//! - `seats`: which peer a session index belongs to
 
 mod calls;
 mod change;
@@ -13,8 +15,10 @@ mod look;
 mod messages;
 mod moving;
 mod records;
+mod seats;
 
 pub(crate) use messages::Applies;
+pub(crate) use seats::Seat;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,6 +26,8 @@ use std::time::Duration;
 use aoe_keys::SecretKey;
 use aws_lc_rs::hmac;
 
+use self::change::Closing;
+use self::seats::Seats;
 use super::admission::Gate;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
 use super::link::{ASK_AFTER, Link};
@@ -42,8 +48,6 @@ use crate::timers::{Timer, Timers};
 use crate::trouble::About;
 use crate::worker::Worker;
 
-/// Bits of a session index that hold the peer; the rest is random.
-const PEER_BITS: u32 = 12;
 /// A peer that has to call us and has not done so for this long after our start is logged.
 const CALL_WITHIN: Duration = Duration::from_secs(9);
 
@@ -55,8 +59,7 @@ pub(crate) struct Links {
     secret: SecretKey,
     ciphers: Vec<Cipher>,
     worker: Worker,
-    boot: u64,
-    index_mask: u32,
+    seats: Seats,
     rekey_after: Duration,
     keepalive: Duration,
     gate: Gate,
@@ -108,26 +111,35 @@ impl Links {
         let our_key = secret.public();
         let mut random = Random::drawn_from(&mut secrets);
         let gate = Gate::new(our_key, now, &mut random)?;
-        Some(Links {
+        let mut links = Links {
             gate,
             secret,
             ciphers: tunnel.ciphers,
             worker: tunnel.worker,
-            boot: random.u64(),
-            index_mask: random.u32(),
+            seats: Seats::new(random.u32()),
             rekey_after: tunnel.rekey_after,
             keepalive: tunnel.keepalive,
             random,
             path_secret: hmac_key(secrets.draw().as_slice()),
             secrets,
             wall_clock: (unix_time, now),
-            links: peers
-                .into_iter()
-                .map(|(id, peer)| Some((id, Link::new(id, peer, our_key, now)?)))
-                .collect::<Option<_>>()?,
+            links: Table::default(),
             packed: Vec::new(),
             changes: VecDeque::new(),
-        })
+        };
+        for (id, peer) in peers {
+            links.insert(id, peer, now)?;
+        }
+        Some(links)
+    }
+
+    /// A peer that was not heard yet. `None`: there are 4096 already.
+    fn insert(&mut self, peer: PeerId, config: PeerConfig, now: Instant) -> Option<()> {
+        let seat = self.seats.take(peer)?;
+        let boot = self.random.u64();
+        let link = Link::new((peer, seat), config, self.secret.public(), boot, now)?;
+        self.links.insert(peer, link);
+        Some(())
     }
 
     /// A peer's name, for events.
@@ -140,17 +152,9 @@ impl Links {
 
     /// Asks for the addresses of the peers that we call, and notes who has to call us.
     pub(crate) fn start(&self, now: Instant, telemetry: &mut Telemetry) {
-        for (peer, link) in self.links.iter() {
-            match link.endpoint {
-                Endpoint::Known => telemetry.event(Event::EndpointNeeded(peer)),
-                Endpoint::Unknown => {
-                    let nobody = Event::NobodyCalls {
-                        peer: link.name.clone(),
-                    };
-                    telemetry.raise_after(CALL_WITHIN, now, About::Session(peer), nobody);
-                }
-            }
-        }
+        self.links
+            .values()
+            .for_each(|link| link.await_session(now, telemetry));
     }
 
     /// Whether the path to a peer was found to carry packets of the least size.
@@ -285,6 +289,9 @@ impl Links {
         };
         ways.truncate(MAX_WAYS);
         link.ways = ways;
+        if link.settle_way(cx) {
+            self.changes.push_back((peer, Change::Path));
+        }
         if link.sessions.current.is_none() && link.dialing.is_none() {
             self.dial(peer, 0, cx);
         }
@@ -359,9 +366,7 @@ impl Links {
     pub(crate) fn close_all(&mut self, cx: &mut Context<'_>) {
         let peers: Vec<PeerId> = self.links.ids().collect();
         for peer in peers {
-            if self.is_up(peer, cx.now) {
-                self.send_or_count(peer, Kind::Close, &[], cx);
-            }
+            self.close(peer, Closing::Ending, cx);
         }
     }
 
@@ -372,9 +377,25 @@ impl Links {
         }
     }
 
-    fn peer_of(&self, index: u32) -> PeerId {
-        #[allow(clippy::cast_possible_truncation, reason = "masked to 12 bits")]
-        PeerId(((index ^ self.index_mask) & ((1 << PEER_BITS) - 1)) as u16)
+    /// The peer that may have a session, or a call under way, of this index.
+    fn find(&mut self, index: u32) -> Option<(PeerId, &mut Link)> {
+        let peer = self.seats.peer(index)?;
+        Some((peer, self.links.get_mut(peer)?))
+    }
+}
+
+impl Link {
+    /// There is no session: asks for the peer's addresses, or notes that it has to call.
+    fn await_session(&self, now: Instant, telemetry: &mut Telemetry) {
+        match self.endpoint {
+            Endpoint::Known => telemetry.event(Event::EndpointNeeded(self.id)),
+            Endpoint::Unknown => {
+                let nobody = Event::NobodyCalls {
+                    peer: self.name.clone(),
+                };
+                telemetry.raise_after(CALL_WITHIN, now, About::Session(self.id), nobody);
+            }
+        }
     }
 }
 

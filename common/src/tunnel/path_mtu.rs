@@ -151,6 +151,16 @@ impl PathMtu {
         self.fall_back("the path is another one", now);
     }
 
+    /// Another setting holds from now on. What the path is good for is tried again; until then it is good for as much as
+    /// before.
+    pub(crate) fn set(&mut self, setting: Setting, now: Instant) {
+        if self.setting != setting {
+            self.setting = setting;
+            self.high = u16::MAX;
+            self.fall_back("`path_mtu` was changed", now);
+        }
+    }
+
     /// A long record did not arrive.
     pub(crate) fn doubt(&mut self, now: Instant) {
         let confirming = matches!(&self.probing, Some(probing) if probing.purpose == Purpose::Confirm);

@@ -16,6 +16,8 @@ use crate::time::Instant;
 const REKEY_RECORDS: u64 = 1 << 32;
 /// Records after which a session refuses.
 const REFUSE_RECORDS: u64 = 1 << 33;
+/// So much later than its dialer a session's listener replaces it.
+const LISTENER_WAITS: Duration = Duration::from_secs(10);
 /// How long a session outlives the age at which it should have been replaced.
 pub(crate) const GRACE: Duration = Duration::from_secs(60);
 
@@ -56,7 +58,9 @@ pub(crate) struct Session {
     receive_key: RecordKey,
     next_counter: u64,
     since: Instant,
-    rekey_after: Duration,
+    /// When this side starts to replace it.
+    rekey_at: Instant,
+    ends_at: Instant,
 }
 
 impl Session {
@@ -73,7 +77,8 @@ impl Session {
             receive_key: agreed.receive_key,
             next_counter: 0,
             since: now,
-            rekey_after,
+            rekey_at: rekey_at(agreed.role, now, rekey_after),
+            ends_at: now + rekey_after + GRACE,
         }
     }
 
@@ -90,15 +95,18 @@ impl Session {
     /// When this side should start to replace it. The listener waits a little longer, so that normally only the
     /// dialer of a session renews it.
     pub(crate) fn rekey_at(&self) -> Instant {
-        match self.role {
-            Role::Dialer => self.since + self.rekey_after,
-            Role::Listener => self.since + self.rekey_after + Duration::from_secs(10),
-        }
+        self.rekey_at
+    }
+
+    /// Another age is configured at which sessions are replaced. This one is replaced earlier if that is lower; it lasts
+    /// no longer, and ends no earlier, than was so when it began.
+    pub(crate) fn limit_age(&mut self, rekey_after: Duration) {
+        self.rekey_at = self.rekey_at.min(rekey_at(self.role, self.since, rekey_after));
     }
 
     /// When it refuses.
     pub(crate) fn ends_at(&self) -> Instant {
-        self.since + self.rekey_after + GRACE
+        self.ends_at
     }
 
     /// The counter of the record that is sealed next.
@@ -184,6 +192,13 @@ impl Session {
         let arrival = self.gaps.arrived(header.counter, tolerance, now);
         let arrival = arrival.ok_or(DropReason::RecordReplayed)?;
         Ok((payload, arrival))
+    }
+}
+
+fn rekey_at(role: Role, since: Instant, rekey_after: Duration) -> Instant {
+    match role {
+        Role::Dialer => since + rekey_after,
+        Role::Listener => since + rekey_after + LISTENER_WAITS,
     }
 }
 

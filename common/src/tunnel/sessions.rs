@@ -71,6 +71,13 @@ impl Sessions {
         }
     }
 
+    /// All there are.
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        let next = self.next.as_mut().map(|next| &mut next.session);
+        let current = self.current.as_mut().into_iter();
+        current.chain(self.previous.as_mut()).chain(next)
+    }
+
     /// The session with this index of ours.
     pub(crate) fn find(&mut self, local_index: u32) -> Option<(Slot, &mut Session)> {
         let next = self.next.as_mut().map(|next| &mut next.session);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aoe_keys::PublicKey;
 
-use super::{Links, PEER_BITS};
+use super::Links;
 use crate::config::{Endpoint, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -46,7 +46,6 @@ impl Links {
         };
         let identity = Identity {
             secret: &self.secret,
-            boot: self.boot,
             ciphers: &self.ciphers,
             worker: self.worker,
         };
@@ -58,7 +57,7 @@ impl Links {
             link.dialing = None;
             return;
         }
-        let started = Dial::start(&identity, link.key, link.psk.as_ref(), &link.protection, fresh);
+        let started = Dial::start(&identity, link.key, link.terms(), fresh);
         let again_at = cx.now + self.random.jitter(link.dial_wait(attempt));
         cx.timers.lower(Timer::Peers, again_at);
         let (dial, message) = started.unzip();
@@ -106,7 +105,6 @@ impl Links {
         }
         let identity = Identity {
             secret: &self.secret,
-            boot: self.boot,
             ciphers: &self.ciphers,
             worker: self.worker,
         };
@@ -125,7 +123,6 @@ impl Links {
         let local_index = self.new_index(peer);
         let identity = Identity {
             secret: &self.secret,
-            boot: self.boot,
             ciphers: &self.ciphers,
             worker: self.worker,
         };
@@ -151,7 +148,7 @@ impl Links {
         }
         let (stamp, answer_key) = (call.stamp, call.answer_key);
         let (mut message, outcome) = call
-            .answer(&identity, link.psk.as_ref(), &link.protection, local_index)
+            .answer(&identity, link.terms(), local_index)
             .map_err(|_| DropReason::HandshakeUndecryptable)?;
         link.stamp.append_to_answer(&mut message, &answer_key);
         cx.out.trains.push_datagram(path, &message);
@@ -192,7 +189,10 @@ impl Links {
         }
         let body = macs::body(datagram);
         let receiver = response_receiver(body);
-        let peer = self.peer_of(receiver);
+        let peer = self
+            .seats
+            .peer(receiver)
+            .ok_or(DropReason::HandshakeUnsolicited)?;
         if self.is_elsewhere(peer, path, cx) {
             return Err(DropReason::PeerElsewhere);
         }
@@ -237,8 +237,7 @@ impl Links {
 
     pub(super) fn handle_cookie(&mut self, datagram: &[u8], cx: &mut Context<'_>) -> Result<(), DropReason> {
         let receiver = cookie_receiver(datagram);
-        let peer = self.peer_of(receiver);
-        let link = self.links.get_mut(peer).ok_or(DropReason::HandshakeUnsolicited)?;
+        let (peer, link) = self.find(receiver).ok_or(DropReason::HandshakeUnsolicited)?;
         let waiting = link
             .dialing
             .as_ref()
@@ -293,9 +292,12 @@ impl Links {
     /// A session index: random to others, to us the peer; no other session of that peer has it.
     fn new_index(&mut self, peer: PeerId) -> u32 {
         loop {
-            let index = ((self.random.u32() << PEER_BITS) | u32::from(peer.0)) ^ self.index_mask;
-            let link = self.links.get_mut(peer);
-            if !link.is_some_and(|link| link.uses(index)) {
+            let random = self.random.u32();
+            let Some(link) = self.links.get_mut(peer) else {
+                return random;
+            };
+            let index = self.seats.index(link.seat, random);
+            if !link.uses(index) {
                 return index;
             }
         }

@@ -1,5 +1,6 @@
 //! Messages of the tunnel itself: parts to put together, pings, updates and their acknowledgements.
 
+use super::change::Closing;
 use super::moving::TOKEN_LEN;
 use super::{Change, Links};
 use crate::config::PeerId;
@@ -176,7 +177,7 @@ impl Links {
                 if let Some(link) = self.links.get_mut(peer) {
                     link.sessions.next = None;
                 }
-                self.lose(peer, "the peer was shut down", cx);
+                self.lose(peer, Closing::parse(message).told(), cx);
             }
             Kind::Report => {
                 let Some(report) = Report::parse(message) else {

@@ -31,9 +31,10 @@ impl Links {
             .first_chunk::<HEADER_LEN>()
             .ok_or(DropReason::DatagramTooShort)?;
         let header = RecordHeader::parse(*head).ok_or(DropReason::DatagramUnknownType)?;
-        let peer = self.peer_of(header.receiver);
-        let link = self.links.get_mut(peer);
-        let known = link.is_some_and(|link| link.sessions.find(header.receiver).is_some());
+        let (peer, link) = self
+            .find(header.receiver)
+            .ok_or(DropReason::RecordUnknownSession)?;
+        let known = link.sessions.find(header.receiver).is_some();
         // Before it is opened: a copy from elsewhere must not use up the record.
         if known && self.is_elsewhere(peer, path, cx) {
             return Err(DropReason::PeerElsewhere);

@@ -8,7 +8,7 @@ use crate::random::{Random, Secret};
 use crate::time::Instant;
 use crate::tunnel::admission::{Admission, Gate, Stamp};
 use crate::tunnel::cipher::RecordKey;
-use crate::tunnel::handshake::{Call, Dial, Failure, Fresh, Identity, response_receiver};
+use crate::tunnel::handshake::{Call, Dial, Failure, Fresh, Identity, Terms, response_receiver};
 use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::record::HEADER_LEN;
 use crate::tunnel::session::Agreed;
@@ -75,7 +75,6 @@ impl First {
     fn dialer(&self) -> Identity<'_> {
         Identity {
             secret: &self.dialer,
-            boot: self.boot,
             ciphers: &self.ciphers,
             worker: Worker::default(),
         }
@@ -86,8 +85,11 @@ impl First {
         Dial::start(
             &self.dialer(),
             self.listener.public(),
-            self.psk.as_ref(),
-            &self.modes,
+            Terms {
+                boot: self.boot,
+                psk: self.psk.as_ref(),
+                protection: &self.modes,
+            },
             Fresh {
                 local_index: self.index,
                 stamp: self.stamp,
@@ -136,7 +138,6 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
         let ciphers = vector.ciphers("ciphers");
         let listener = Identity {
             secret: &first.listener,
-            boot: vector.number("boot"),
             ciphers: &ciphers,
             worker: Worker::default(),
         };
@@ -149,9 +150,14 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
         );
         let index = u32::try_from(vector.number("index")).unwrap();
         let modes = vector.protections("modes");
+        let terms = Terms {
+            boot: vector.number("boot"),
+            psk: first.psk.as_ref(),
+            protection: &modes,
+        };
         assert_eq!(call.answer_key, first.answer_key, "{name}");
         let (mut message, ours) = match vector.find("newest") {
-            None => call.answer(&listener, first.psk.as_ref(), &modes, index).unwrap(),
+            None => call.answer(&listener, terms, index).unwrap(),
             Some(newest) => {
                 let newest = number(newest);
                 let message = call.refuse_stamp(first.psk.as_ref(), newest).unwrap();
