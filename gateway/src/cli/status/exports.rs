@@ -6,7 +6,7 @@ use aoe_common::snapshot::{Export, Grant};
 
 use super::table::{Cell, Column, Table};
 use super::view::{STANDING, View, access, troubled_first};
-use super::words::{UNKNOWN, bytes, count, plain, shorten};
+use super::words::{UNKNOWN, bytes, count, known, plain, shorten};
 
 /// Peers that are named; more are counted.
 const GRANTS: usize = 8;
@@ -63,7 +63,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
 
 /// What is behind it.
 fn disk(export: &Export) -> String {
-    let segment = plain(&export.segment);
+    let segment = known(&export.segment);
     let size = match export.size_bytes {
         0 => String::new(),
         n => format!(", {}", bytes(n)),
