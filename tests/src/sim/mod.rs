@@ -12,6 +12,7 @@
 //! - [`registers`]: which versions of a sector a read may return; [`load`]: requests that use it
 //! - [`craft`]: frames and messages by hand; [`puppet`]: a pair whose both ends the test plays
 //! - [`storm`]: everything that can go wrong at once, drawn from a seed
+//! - [`reload`]: configurations drawn from a seed, one after the other under load
 //! - [`seeds`]: many runs; a failing one says how to repeat it
 //!
 //! The same seed makes the same run, byte by byte: [`World::digest`] covers all that was sent.
@@ -23,6 +24,7 @@ pub mod load;
 pub mod plan;
 pub mod puppet;
 pub mod registers;
+pub mod reload;
 pub mod seeds;
 pub mod storm;
 pub mod wire;

@@ -15,6 +15,7 @@ use aoe_common::config::PeerId;
 use aoe_common::frame::Address;
 use aoe_common::output::Path;
 use aoe_common::time::Instant;
+use aoe_lab::initiator::Completion;
 use aoe_lab::random::{Random, mix};
 
 use super::digest::Digest;
@@ -55,6 +56,8 @@ pub struct World {
     queue: BinaryHeap<Reverse<Due>>,
     queued: u64,
     loads: Vec<Load>,
+    /// Ended requests that are no load's.
+    strays: Vec<(HostId, Completion)>,
     disks: BTreeMap<(HostId, Address), Registers>,
     filter: Option<Filter>,
     record: Option<Vec<Datagram>>,
@@ -117,6 +120,7 @@ impl World {
             queue: BinaryHeap::new(),
             queued: 0,
             loads: Vec::new(),
+            strays: Vec::new(),
             disks: BTreeMap::new(),
             filter: None,
             record: None,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aoe_common::frame::{Address, SECTOR_LEN};
+use aoe_lab::initiator::Completion;
 use aoe_lab::random::mix;
 use aoe_lab::target::Applied;
 
@@ -25,6 +26,19 @@ impl World {
     /// Whether all loads have ended.
     pub fn loads_done(&self) -> bool {
         self.loads.iter().all(Load::is_done)
+    }
+
+    /// Whether the first loads have ended, this many.
+    pub fn loads_ended(&self, first: usize) -> bool {
+        self.loads.iter().take(first).all(Load::is_done)
+    }
+
+    /// Requests of these hosts that are no load's and have ended within this time.
+    pub fn completions(&mut self, hosts: &[HostId], time: Duration) -> Vec<(HostId, Completion)> {
+        self.run_for(time);
+        let mut ended = std::mem::take(&mut self.strays);
+        ended.retain(|(host, _)| hosts.contains(host));
+        ended
     }
 
     /// Lets time pass, but not beyond the end of all loads.
@@ -116,16 +130,21 @@ impl World {
         let mut fault = None;
         loop {
             let completion = driver.poll_completion();
+            let mut taken = false;
             if let Some(completion) = &completion {
                 for load in self.loads.iter_mut().filter(|load| load.host.0 == host) {
                     let Some(disk) = self.disks.get_mut(&load.disk) else {
                         continue;
                     };
-                    if let Err(complaint) = load.take(completion, disk) {
-                        fault = Some(complaint);
+                    match load.take(completion, disk) {
+                        Ok(own) => taken |= own,
+                        Err(complaint) => fault = Some(complaint),
                     }
                 }
             }
+            let stray = completion.clone().filter(|_| !taken && fault.is_none());
+            self.strays
+                .extend(stray.map(|completion| (HostId(host), completion)));
             let mut submitted = 0;
             for load in self.loads.iter_mut().filter(|load| load.host.0 == host) {
                 let Some(disk) = self.disks.get_mut(&load.disk) else {
