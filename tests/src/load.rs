@@ -36,6 +36,8 @@ pub struct Done {
     /// Frames sent again of which the first copy was not answered later: on an idle machine the same number, while a
     /// busy one is sometimes just late. Known once the load has finished.
     pub lost: u64,
+    /// The longest time one of them took.
+    pub longest: Duration,
     /// What must not be: failed or unanswered requests, wrong sectors.
     pub faults: Vec<String>,
 }
@@ -118,6 +120,7 @@ impl Load {
                         done.requests += figures.requests;
                         done.bytes += figures.bytes;
                         done.retransmits += figures.retransmits;
+                        done.longest = done.longest.max(figures.latency(100.0));
                         if !figures.is_clean() {
                             done.faults.push(format!("{figures:?}"));
                         }
@@ -136,6 +139,11 @@ impl Load {
     /// What was done so far.
     pub fn done(&self) -> Done {
         self.shared.lock().clone()
+    }
+
+    /// The longest request since the last call.
+    pub fn take_longest(&self) -> Duration {
+        std::mem::take(&mut self.shared.lock().longest)
     }
 
     /// Waits until `requests` more requests have succeeded.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use aoe_lab::gateway::Access;
 use aoe_lab::impairment::Impairment;
 use aoe_lab::relay::Side;
 use aoe_lab::topology::{Between, PATIENCE, WorldPlan};
@@ -88,6 +89,42 @@ fn restart(linux: &mut Linux, side: Side, signal: Signal) -> Result<()> {
     trial.restart(side)?;
     trial.say(format_args!("gateway {side:?}: {signal}, started again"));
     Ok(())
+}
+
+/// What is mounted notices no reload; and a disk that becomes read-only refuses writes at once, and takes them again later.
+#[test]
+fn gateways_are_reloaded_and_the_disk_is_read_only_for_a_while() {
+    play(|stage| {
+        let mut linux = Linux::start(stage, WorldPlan::default())?;
+        linux.step("make_fs")?;
+        linux.step("mount_fs")?;
+        linux.step("files")?;
+        linux.begin("busy 12 3")?;
+        for round in 0..20 {
+            linux.wait_for(&format!("ROUND {}", 1 + round / 2))?;
+            let world = &mut linux.trial.world;
+            world.site_a.config.imports[0].window = Some([32, 64][round % 2]);
+            world.site_b.config.keepalive = Some(["3s", "4s"][round % 2].to_owned());
+            world.site_a.reload()?;
+            world.site_b.reload()?;
+        }
+        linux.trial.say("20 reloads of both gateways");
+        linux.finish("busy 12 3")?;
+
+        linux.step("umount /mnt")?;
+        linux.untroubled()?;
+        let access = |linux: &mut Linux, access| {
+            linux.trial.world.site_b.exports[0].allow[0].access = access;
+            linux.trial.world.site_b.reload().map(drop)
+        };
+        access(&mut linux, Access::ReadOnly)?;
+        linux.step("mount -t ext4 -o ro,noload $disk /mnt; cmp /tmp/want /mnt/rewritten; umount /mnt")?;
+        linux.step("! dd if=/tmp/want of=$disk bs=64k count=1 oflag=direct")?;
+        ensure!(linux.untroubled().is_err(), "a refused write is an I/O error");
+        access(&mut linux, Access::ReadWrite)?;
+        linux.step("mount_fs; rewrite 3")?;
+        linux.verify()
+    });
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aoe_common::frame::Address;
+use aoe_common::snapshot::Snapshot;
 
 use crate::netns::{Namespace, Process};
 
@@ -139,6 +140,46 @@ impl Site {
         let mut command = Command::new(self.binaries.gateway());
         command.arg("check").arg("--config").arg(self.config_path());
         command.output().context("starting aoe-gateway check")
+    }
+
+    /// Writes the configuration and lets the running gateway take it over; what it says it changed.
+    ///
+    /// # Errors
+    /// When files cannot be written, or `aoe-gateway reload` fails; the message carries what it said.
+    pub fn reload(&self) -> Result<String> {
+        self.write()?;
+        self.ask(&["reload"])
+    }
+
+    /// How the running gateway is: the document of `aoe-gateway status --json`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn status(&self) -> Result<Snapshot> {
+        let document = self.ask(&["status", "--json"])?;
+        serde_json::from_str(&document).with_context(|| format!("reading {document}"))
+    }
+
+    /// Runs one verb of `aoe-gateway` on this site's configuration; what it prints.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn ask(&self, verb: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.binaries.gateway());
+        command.args(verb).arg("--config").arg(self.config_path());
+        let output = command
+            .output()
+            .with_context(|| format!("starting {command:?}"))?;
+        let (said, complained) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        ensure!(
+            output.status.success(),
+            "{command:?} ended with {}: {said}{complained}",
+            output.status
+        );
+        Ok(said.into_owned())
     }
 
     /// Writes the configuration and starts the gateway in a namespace. Its log goes to `gateway.log` in the directory,
