@@ -1,0 +1,5 @@
+//! Who may do what: refused at once by the edge, and again by the exit when a peer lies.
+
+mod opcodes;
+mod rights;
+mod stage;
