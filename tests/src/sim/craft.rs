@@ -94,6 +94,8 @@ pub fn reply_chunk(import: u16, initiator: MacAddr, number: u64, pdu: &[u8]) -> 
     message.extend_from_slice(&import.to_be_bytes());
     message.extend_from_slice(&initiator.0);
     message.extend_from_slice(&number.to_be_bytes());
+    // It was at the exit for no time at all.
+    message.extend_from_slice(&[0; 8]);
     message.extend_from_slice(pdu);
     chunk(2, &message)
 }
