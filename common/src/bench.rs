@@ -136,7 +136,7 @@ impl Pendings {
         #[allow(clippy::expect_used, reason = "the first flow has room")]
         let flow = Flows::default().enter(key, Instant::default()).expect("room");
         let mut all = Pendings {
-            table: PendingTable::new(1, 1),
+            table: PendingTable::new(1, &[PeerId(0)]),
             tags: Tags::new([0; 32]),
             flow,
             next: 0,
@@ -171,6 +171,7 @@ impl Pendings {
         let arrival = Arrival {
             export: ExportId(0),
             target: TargetId(0),
+            lane: TargetId(0),
             origin: Origin {
                 flow: self.flow,
                 peer: PeerId(0),

@@ -75,6 +75,11 @@ reasons! {
 
     /// A peer asked for an export it may not use, or that does not exist.
     ExportNotAllowed => "export_not_allowed",
+    /// A request of an export that was withdrawn from its peer: it was sent before the peer knew, or it waited here and was
+    /// not sent.
+    ExportWithdrawn => "export_withdrawn",
+    /// A request that waited for an export that has another target now.
+    ExportMoved => "export_moved",
     /// A request for a target that has never been heard.
     TargetDown => "target_down",
     /// The exit's queue is full.
@@ -97,6 +102,8 @@ reasons! {
     GatewayEnding => "gateway_ending",
     /// A request of a peer process that is no more: it is not sent, or its answer goes nowhere.
     PeerRestarted => "peer_restarted",
+    /// A request of a peer that is none any more: it is not sent, or its answer goes nowhere.
+    PeerRemoved => "peer_removed",
     /// The target lives and did not answer this request, and its initiator did not repeat it.
     PendingExpired => "pending_expired",
     /// A response that answers no pending request.

@@ -68,7 +68,8 @@ impl Engine {
     pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant, unix_time: Duration) -> Engine {
         let mut secrets = Secrets::new(seed);
         let mut random = Random::drawn_from(&mut secrets);
-        let (factor, tags, peers) = (random.u64(), random.bytes(), config.peers.len());
+        let (factor, tags) = (random.u64(), random.bytes());
+        let peers: Vec<PeerId> = config.peers.ids().collect();
         let (max_age, worker) = (config.tunnel.max_age, config.tunnel.worker);
         let links = Links::new(
             config.secret,
@@ -89,7 +90,7 @@ impl Engine {
             core: Core {
                 links,
                 edge: Edge::new(config.imports, max_age, worker.of),
-                exit: Exit::new(config.exports, max_age, peers, (factor, tags), now),
+                exit: Exit::new(config.exports, max_age, &peers, (factor, tags), now),
                 is_ending: false,
             },
             telemetry,

@@ -49,7 +49,7 @@ counts! {
     RequestsCollapsed => "requests_collapsed",
     /// Times that an address was found to be that of another disk, or of two.
     Conflicts => "conflicts",
-    /// Answers of a target to further copies of a request that was answered.
+    /// Answers of a target to further copies of a request that was answered, or to one that nobody waits for any more.
     AnswersAbsorbed => "answers_absorbed",
     /// Replies sent to an edge.
     RepliesToWire => "replies_to_wire",

@@ -49,7 +49,8 @@ impl Core {
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
         while let Some((peer, change)) = self.links.poll_change() {
             match change {
-                Change::UpdateAcked | Change::Path => self.exit.update_acked(),
+                Change::UpdateAcked => self.exit.update_acked(peer, cx),
+                Change::Path => self.exit.path_opened(),
                 Change::Up => self.exit.inform(peer),
                 Change::Restarted => {
                     self.edge.forget(peer);

@@ -127,7 +127,7 @@ impl Exit {
         let mut askers = self.askers(slot, cx.now).peekable();
         self.release(slot, cx.now);
         if askers.peek().is_none() {
-            cx.telemetry.drop(DropReason::PeerRestarted);
+            cx.telemetry.count(Count::AnswersAbsorbed);
         }
         for to in askers {
             if let Err(reason) = reply((to, stay), pdu.header(), bytes, links, cx) {

@@ -2,7 +2,7 @@
 
 use super::target::{Target, TargetId};
 use super::watch::Liveness;
-use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, OnConflict, PeerId};
+use crate::config::{ExportConfig, ExportId, ExportSafety, OnConflict, PeerId};
 use crate::export::{ExportState, Rights, TargetInfo, TargetState, Writes};
 use crate::policy::MAX_SECTORS;
 use crate::segment::SegmentState;
@@ -14,6 +14,8 @@ pub(crate) struct Export {
     pub(crate) name: String,
     pub(crate) target: TargetId,
     pub(crate) safety: ExportSafety,
+    /// Requests of it that are kept, at its target and before.
+    pub(crate) requests: u32,
     /// Sorted by peer.
     grants: Vec<Grant>,
 }
@@ -27,27 +29,58 @@ struct Grant {
 
 /// Whether a peer has been told how an export is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Knowledge {
+pub(crate) enum Knowledge {
     Current,
     Stale,
+    /// It does not know the export at all.
+    Untold,
 }
 
 impl Export {
     pub(crate) fn new(id: ExportId, config: ExportConfig, target: TargetId) -> Export {
-        let grant = |allow: &Allow| Grant {
-            peer: allow.peer,
-            rights: Rights::from(allow),
-            knowledge: Knowledge::Stale,
-        };
-        let mut grants: Vec<Grant> = config.allow.iter().map(grant).collect();
-        grants.sort_by_key(|grant| grant.peer);
-        Export {
+        let mut export = Export {
             id,
             target,
             safety: config.safety,
-            grants,
+            requests: 0,
+            grants: Vec::new(),
             name: config.name,
+        };
+        for allow in &config.allow {
+            export.grant(allow.peer, Rights::from(allow), Knowledge::Untold);
         }
+        export
+    }
+
+    /// A peer may do this from now on; it has to be told. `knowledge` is what it knows if it had no rights until now.
+    pub(crate) fn grant(&mut self, peer: PeerId, rights: Rights, knowledge: Knowledge) {
+        match self.grants.binary_search_by_key(&peer, |grant| grant.peer) {
+            Ok(place) => {
+                if let Some(grant) = self.grants.get_mut(place) {
+                    grant.rights = rights;
+                    grant.knowledge.expire();
+                }
+            }
+            Err(place) => {
+                let grant = Grant {
+                    peer,
+                    rights,
+                    knowledge,
+                };
+                self.grants.insert(place, grant);
+            }
+        }
+    }
+
+    /// A peer may do nothing from now on; what it knows of the export, if it was allowed anything.
+    pub(crate) fn revoke(&mut self, peer: PeerId) -> Option<Knowledge> {
+        let place = self.place(peer)?;
+        Some(self.grants.remove(place).knowledge)
+    }
+
+    /// Who may use it.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.grants.iter().map(|grant| grant.peer)
     }
 
     /// What a peer may do; `None`: it does not learn that the export exists.
@@ -63,23 +96,34 @@ impl Export {
     /// Something changed that peers are told.
     pub(crate) fn changed(&mut self) {
         for grant in &mut self.grants {
-            grant.knowledge = Knowledge::Stale;
+            grant.knowledge.expire();
         }
     }
 
-    /// This peer has to be told anew.
+    /// This peer has to be told again.
     pub(crate) fn changed_for(&mut self, peer: PeerId) {
-        let place = self.place(peer);
-        if let Some(grant) = place.and_then(|place| self.grants.get_mut(place)) {
-            grant.knowledge = Knowledge::Stale;
+        if let Some(knowledge) = self.knowledge(peer) {
+            knowledge.expire();
         }
+    }
+
+    /// The peer process is another one, which knows nothing.
+    pub(crate) fn forgotten_by(&mut self, peer: PeerId) {
+        if let Some(knowledge) = self.knowledge(peer) {
+            *knowledge = Knowledge::Untold;
+        }
+    }
+
+    fn knowledge(&mut self, peer: PeerId) -> Option<&mut Knowledge> {
+        let place = self.place(peer)?;
+        self.grants.get_mut(place).map(|grant| &mut grant.knowledge)
     }
 
     /// Peers that have to be told.
     pub(crate) fn uninformed(&self) -> impl Iterator<Item = PeerId> {
         self.grants
             .iter()
-            .filter(|grant| grant.knowledge == Knowledge::Stale)
+            .filter(|grant| grant.knowledge != Knowledge::Current)
             .map(|grant| grant.peer)
     }
 
@@ -118,6 +162,15 @@ impl Export {
             },
             carried: carried(segment),
         })
+    }
+}
+
+impl Knowledge {
+    /// What the peer was told is not so any more.
+    fn expire(&mut self) {
+        if *self == Knowledge::Current {
+            *self = Knowledge::Stale;
+        }
     }
 }
 

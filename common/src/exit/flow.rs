@@ -102,15 +102,24 @@ impl Flows {
         self.flows.get_mut(id.0 as usize)?.as_mut()
     }
 
-    /// Forgets the flows of a peer, of which nothing may be left in any list.
-    pub(crate) fn forget(&mut self, peer: PeerId) {
-        let range = self.range(peer);
-        for (_, id) in self.index.drain(range) {
+    /// Forgets these, of which nothing may be left in any list. Their ids, sorted.
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(&FlowKey) -> bool) -> Vec<FlowId> {
+        let gone = self.index.extract_if(.., |(key, _)| is_gone(key));
+        let mut ids: Vec<FlowId> = gone.map(|(_, id)| id).collect();
+        ids.sort_unstable();
+        for id in &ids {
             if let Some(flow) = self.flows.get_mut(id.0 as usize) {
                 *flow = None;
                 self.free.push(id.0);
             }
         }
+        ids
+    }
+
+    /// The flows by which an export is used.
+    pub(crate) fn of_export(&self, export: ExportId) -> impl Iterator<Item = FlowId> {
+        let theirs = self.index.iter().filter(move |(key, _)| key.export == export);
+        theirs.map(|(_, id)| *id)
     }
 
     /// Where in the index a peer's are.
@@ -155,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn flows_are_found_again_bounded_and_forgotten_by_peer() {
+    fn flows_are_found_again_bounded_and_forgotten() {
         let (mut flows, now) = (Flows::default(), Instant::default());
         let first = flows.enter(key(0, 7), now).unwrap();
         let other = flows.enter(key(1, 7), now).unwrap();
@@ -167,7 +176,7 @@ mod tests {
         assert!(flows.enter(key(1, 1 << 20), now).is_none(), "all are busy");
         assert!(flows.enter(key(2, 1), now).is_some(), "of that peer");
         assert!(flows.enter(key(1, 1 << 20), now + QUIET).is_some());
-        flows.forget(PeerId(1));
+        assert_eq!(flows.forget(|key| key.peer == PeerId(1)).len(), MAX_FLOWS);
         assert!(flows.get(other).is_none() && flows.get(first).is_some());
         assert!(flows.index.len() == 2 && flows.index.is_sorted());
         assert!(flows.enter(key(1, 1), now).is_some());

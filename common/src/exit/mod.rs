@@ -9,10 +9,12 @@
 //! - `answer`: what the target says, and what the edge is told
 //! - `patience`: how long anything may take
 //! - `ending`: the last second of a process
+//! - `change`: exports, peers and rights that come, change and go
+//! - `flush`: requests that nobody may wait for any more
 //! - `watching`: whether targets live, and whether they are who they were
 //! - `refusals`: what is logged of what peers do not get
 //!
-//! What they work with: `target` and `export`; `table`, the requests, with `pending`, `copies`, `parts`, `overlap`, `chains`
+//! What they work with: `target` and `export`, and `withdrawals`, what peers have to know of exports that they have lost; `table`, the requests, with `pending`, `copies`, `parts`, `overlap`, `chains`
 //! and `list`; `tags`, by which answers find them; `echo`, whether these fit; `flow`, the initiators, with `turns`; `ways`,
 //! by which writes come, with a `guard` for each; `span`, `rto`, `watch`, `recognition`.
 
@@ -24,6 +26,7 @@ mod echo;
 mod ending;
 mod export;
 pub(crate) mod flow;
+mod flush;
 pub(crate) mod guard;
 mod list;
 mod look;
@@ -37,6 +40,8 @@ mod request;
 mod rto;
 mod service;
 pub(crate) mod span;
+#[cfg(test)]
+mod stage;
 pub(crate) mod table;
 pub(crate) mod tags;
 pub(crate) mod target;
@@ -44,6 +49,7 @@ mod turns;
 mod watch;
 mod watching;
 mod ways;
+mod withdrawals;
 
 use std::time::Duration;
 
@@ -56,13 +62,14 @@ use crate::table::Table;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::tunnel::links::Links;
-use crate::tunnel::update::{Rest, Scope};
+use crate::tunnel::update::{Entry, Rest, Scope};
 use export::Export;
 use flow::Flows;
 use table::{PendingTable, SlotId};
 use tags::Tags;
 use target::{Target, TargetId};
 use ways::Ways;
+use withdrawals::Withdrawals;
 
 /// Entries of one update stay below this many bytes, if they can.
 const UPDATE_LEN: usize = 4096;
@@ -75,6 +82,9 @@ const NEWS_EVERY: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) struct Exit {
     exports: Table<ExportId, Export>,
+    /// Exports that were removed: until every peer knows and nothing of them is at a target.
+    leaving: Table<ExportId, Export>,
+    withdrawals: Withdrawals,
     targets: Table<TargetId, Target>,
     flows: Flows,
     ways: Ways,
@@ -115,35 +125,19 @@ pub(crate) struct Response<'a> {
 }
 
 impl Exit {
-    /// For so many peers; a factor for hashes and the seed of the tags are drawn at random.
+    /// For these peers; a factor for hashes and the seed of the tags are drawn at random.
     pub(crate) fn new(
         configs: Table<ExportId, ExportConfig>,
         max_age: Duration,
-        peers: usize,
+        peers: &[PeerId],
         (factor, tags): (u64, [u8; 32]),
         now: Instant,
     ) -> Exit {
-        let mut targets: Table<TargetId, Target> = Table::default();
-        let mut exports = Table::default();
-        for (id, config) in configs {
-            // Exports of one target share its buffers.
-            let known = targets.iter_mut().find(|(_, target)| target.is_of(&config));
-            let target = match known {
-                Some((at, target)) => {
-                    target.order = target.order.max(config.safety.order);
-                    at
-                }
-                // There are as many ids for targets as for exports.
-                None => match targets.push(Target::new(&config, now)) {
-                    Some(at) => at,
-                    None => continue,
-                },
-            };
-            exports.insert(id, Export::new(id, config, target));
-        }
-        Exit {
-            exports,
-            targets,
+        let mut exit = Exit {
+            exports: Table::default(),
+            leaving: Table::default(),
+            withdrawals: Withdrawals::default(),
+            targets: Table::default(),
             flows: Flows::default(),
             ways: Ways::default(),
             pending: PendingTable::new(factor, peers),
@@ -157,7 +151,12 @@ impl Exit {
             sweep_at: Instant::NEVER,
             sweep_from: 0,
             freed: Vec::new(),
+        };
+        for (id, config) in configs {
+            let target = exit.target_for(&config, now);
+            exit.exports.insert(id, Export::new(id, config, target));
         }
+        exit
     }
 
     /// Lets late writes pass: with this a test shows that it would notice.
@@ -172,11 +171,12 @@ impl Exit {
         self.pending.len()
     }
 
-    /// This peer knows nothing of our exports: a new session, or another process.
+    /// This peer has a new session, or asks to be told everything again.
     pub(crate) fn inform(&mut self, peer: PeerId) {
         for export in self.exports.values_mut() {
             export.changed_for(peer);
         }
+        self.withdrawals.repeat(peer);
         if !self.uninformed.contains(&peer) {
             self.uninformed.push(peer);
         }
@@ -196,6 +196,7 @@ impl Exit {
         cx.timers.set(Timer::News, Instant::NEVER);
         let mut peers: Vec<PeerId> = self.exports.values().flat_map(Export::uninformed).collect();
         peers.extend(&self.uninformed);
+        peers.extend(self.withdrawals.uninformed());
         peers.sort_unstable();
         peers.dedup();
         for peer in peers {
@@ -209,8 +210,15 @@ impl Exit {
         }
     }
 
-    /// An update was acknowledged, or the path to the peer carries it now: perhaps more is to be told.
-    pub(crate) fn update_acked(&mut self) {
+    /// A peer acknowledged its update: perhaps more is to be told.
+    pub(crate) fn update_acked(&mut self, peer: PeerId, cx: &mut Context<'_>) {
+        self.withdrawals.acknowledged(peer, cx.now);
+        self.tidy(cx);
+        self.news = true;
+    }
+
+    /// The path to a peer carries updates now.
+    pub(crate) fn path_opened(&mut self) {
         self.news = true;
     }
 
@@ -221,6 +229,16 @@ impl Exit {
         } else {
             Rest::Nothing
         };
+        // First what is withdrawn: what comes may have the name of what goes.
+        while entries.len() < UPDATE_LEN
+            && let Some((export, why)) = self.withdrawals.news(peer)
+        {
+            Entry::Withdrawn(export, why).emit(&mut entries);
+        }
+        if self.withdrawals.uninformed().any(|other| other == peer) {
+            self.news = true;
+            rest = Rest::Follows;
+        }
         for export in self.exports.values_mut() {
             if entries.len() >= UPDATE_LEN {
                 self.news = true;

@@ -7,7 +7,7 @@ use super::pending::{Pending, Stage};
 use super::service::REORDERED;
 use super::table::SlotId;
 use super::target::TargetId;
-use crate::config::{OnTargetTimeout, PeerId, TargetOrder};
+use crate::config::{OnTargetTimeout, TargetOrder};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::segment::SegmentState;
@@ -41,8 +41,8 @@ const LONGEST_SERVICE: Duration = Duration::from_secs(30);
 /// What has to happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Nothing of it can be at the target any more, and it was answered.
-    Drained,
+    /// Nothing of it can be at the target any more, and nobody waits for an answer.
+    Over,
     Shed(DropReason),
     /// The target has been silent for longer than its export allows.
     TimedOut(OnTargetTimeout),
@@ -83,11 +83,18 @@ impl Exit {
         let ends = self
             .pending
             .part(self.sweep_from, SLOTS_AT_ONCE)
-            .filter_map(|(slot, pending)| Some((slot, self.end(pending, now)?)));
+            .filter_map(|(slot, pending)| {
+                let end = self.end(pending, now)?;
+                // What was flushed was counted then.
+                Some((slot, if pending.origin.is_some() { end } else { End::Over }))
+            });
         let ends: Vec<(SlotId, End)> = ends.collect();
         for (slot, end) in ends {
             match end {
-                End::Drained => self.release(slot, now),
+                End::Over => {
+                    self.unlist(slot);
+                    self.release(slot, now);
+                }
                 End::Shed(reason) => {
                     self.unlist(slot);
                     self.shed(slot, reason, cx);
@@ -104,12 +111,13 @@ impl Exit {
         for target in self.target_ids() {
             self.serve(target, cx);
         }
+        self.tidy(cx);
         self.sweep_from += SLOTS_AT_ONCE;
         self.sweep_at = if self.sweep_from < self.pending.slots() {
             now
         } else {
             self.sweep_from = 0;
-            if self.pending.is_empty() && self.ways.is_empty() {
+            if self.pending.is_empty() && self.ways.is_empty() && !self.is_untidy() {
                 Instant::NEVER
             } else {
                 now + SWEEP_EVERY
@@ -122,10 +130,11 @@ impl Exit {
         let target = self.target(pending.target)?;
         let since_sent = now.saturating_since(pending.copies.last_sent());
         if pending.stage == Stage::Draining {
-            return self.is_gone(pending, now).then_some(End::Drained);
+            return self.is_gone(pending, now).then_some(End::Over);
         }
         if !target.is_up() {
-            let safety = self.exports.get(pending.export)?.safety;
+            let export = self.exports.get(pending.export);
+            let safety = export.or_else(|| self.leaving.get(pending.export))?.safety;
             let over = target.watch.silence(now) >= safety.target_timeout;
             return over.then_some(End::TimedOut(safety.on_target_timeout));
         }
@@ -196,39 +205,6 @@ impl Exit {
             self.enqueue(slot);
         }
         self.serve(id, cx);
-    }
-
-    /// The peer process is another one: what the old one asked is not sent any more, and its answers go nowhere, for
-    /// the new one numbers its imports again. What is at a target already still holds what overlaps it.
-    pub(crate) fn forget(&mut self, peer: PeerId, cx: &mut Context<'_>) {
-        let theirs = |pending: &Pending| pending.origin.is_some_and(|origin| origin.peer == peer);
-        let slots: Vec<(SlotId, Stage, u8)> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| theirs(pending))
-            .map(|(slot, pending)| (slot, pending.stage, pending.copies.count()))
-            .collect();
-        for (slot, stage, copies) in slots {
-            if stage != Stage::AtTarget {
-                self.unlist(slot);
-            }
-            if copies == 0 {
-                self.shed(slot, DropReason::PeerRestarted, cx);
-            } else {
-                if stage == Stage::Queued {
-                    self.rest(slot);
-                }
-                self.disown(slot);
-            }
-        }
-        self.flows.forget(peer);
-        self.ways.restart(peer);
-        for target in self.targets.values_mut() {
-            target.turns.forget(peer);
-        }
-        for target in self.target_ids() {
-            self.serve(target, cx);
-        }
     }
 }
 

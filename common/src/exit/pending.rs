@@ -120,6 +120,8 @@ impl Asked {
 pub(crate) struct Arrival<'a> {
     pub(crate) export: ExportId,
     pub(crate) target: TargetId,
+    /// The order that it is put into.
+    pub(crate) lane: TargetId,
     pub(crate) origin: Origin,
     pub(crate) asked: Asked,
     pub(crate) span: Span,
@@ -133,7 +135,7 @@ impl Arrival<'_> {
     pub(super) fn numbered(&self) -> Numbered {
         Numbered {
             way: Way {
-                target: self.target,
+                target: self.lane,
                 peer: self.origin.peer,
                 export: self.export,
                 import: self.origin.import,
@@ -208,6 +210,26 @@ impl Pending {
         Stay::new(queue, now.saturating_since(sent.max(self.arrived)))
     }
 
+    /// Nobody else but these initiators gets an answer. False if that leaves nobody.
+    pub(super) fn answer_only(&mut self, may_have: impl Fn(MacAddr) -> bool) -> bool {
+        self.earlier.retain(|one| may_have(one.initiator));
+        let Some(origin) = &mut self.origin else {
+            return false;
+        };
+        if may_have(origin.initiator) {
+            return true;
+        }
+        let newest =
+            (0..self.earlier.len()).max_by_key(|at| self.earlier.get(*at).map(|earlier| earlier.number));
+        let Some(newest) = newest.map(|at| self.earlier.remove(at)) else {
+            return false;
+        };
+        origin.initiator = newest.initiator;
+        origin.number = newest.number;
+        origin.tag = newest.tag;
+        true
+    }
+
     /// The PDU that asks for a part of what it asks for; `None` if that is all of it.
     pub(super) fn cut(&self, part: Part) -> Option<Vec<u8>> {
         let pdu = Pdu::parse(&self.pdu).ok()?;
@@ -229,7 +251,7 @@ impl Pending {
             && others.count() < MOST_EARLIER
             && self.span == arrival.span
             && self.asked == arrival.asked
-            && self.export == arrival.export
+            && (self.export, self.target) == (arrival.export, arrival.target)
             && self.origin.is_some_and(|origin| {
                 (origin.peer, origin.import) == (arrival.origin.peer, arrival.origin.import)
             })

@@ -30,12 +30,17 @@ impl Exit {
     ) -> Result<(), DropReason> {
         let now = cx.now;
         let (head, bytes) = RequestHead::parse(message).ok_or(DropReason::MessageMalformed)?;
-        let export = self
-            .exports
-            .get(head.export)
-            .ok_or(DropReason::ExportNotAllowed)?;
-        let rights = export.rights(peer).filter(|rights| rights.covers(head.initiator));
-        let rights = rights.ok_or(DropReason::ExportNotAllowed)?;
+        let export = self.exports.get(head.export);
+        let granted = export.and_then(|export| Some((export, export.rights(peer)?)));
+        let Some((export, rights)) = granted else {
+            return Err(match self.withdrawals.has(peer, head.export) {
+                true => DropReason::ExportWithdrawn,
+                false => DropReason::ExportNotAllowed,
+            });
+        };
+        if !rights.covers(head.initiator) {
+            return Err(DropReason::ExportNotAllowed);
+        }
         let pdu = Pdu::parse(bytes)?;
         if pdu.is_response() {
             return Err(DropReason::MessageMalformed);
@@ -97,7 +102,7 @@ impl Exit {
                 _ => Err(DropReason::TargetTimeout),
             };
         }
-        let target = export.target;
+        let (target, lane) = (export.target, target.lane);
         let key = FlowKey {
             peer,
             import: head.import,
@@ -108,6 +113,7 @@ impl Exit {
         let arrival = Arrival {
             export: head.export,
             target,
+            lane,
             origin: Origin {
                 flow,
                 peer,
@@ -135,7 +141,11 @@ impl Exit {
     }
 
     /// Finds the place of a request among those that are here.
-    fn accept(&mut self, arrival: &Arrival<'_>, cx: &mut Context<'_>) -> Result<SlotId, DropReason> {
+    pub(super) fn accept(
+        &mut self,
+        arrival: &Arrival<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<SlotId, DropReason> {
         let now = cx.now;
         let meeting = self.pending.meet(arrival, self.max_age);
         if let Some(same) = meeting.same {
@@ -168,6 +178,7 @@ impl Exit {
             .insert(arrival, &meeting)
             .ok_or(DropReason::PendingFull)?;
         flow.requests += 1;
+        self.count_in(arrival);
         if let Some(write) = &write {
             self.ways.record(write, now, self.max_age);
         }
@@ -179,6 +190,16 @@ impl Exit {
         self.sweep_at = self.sweep_at.min(now + SWEEP_EVERY);
         cx.timers.lower(Timer::Targets, self.sweep_at);
         Ok(slot)
+    }
+
+    /// A request is here, of this export, for this target.
+    fn count_in(&mut self, arrival: &Arrival<'_>) {
+        if let Some(export) = self.exports.get_mut(arrival.export) {
+            export.requests += 1;
+        }
+        if let Some(target) = self.targets.get_mut(arrival.target) {
+            target.requests += 1;
+        }
     }
 
     /// A request was sent again that is here.

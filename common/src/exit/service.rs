@@ -244,12 +244,32 @@ impl Exit {
         let is_gone = pending.is_none_or(|pending| self.is_gone(pending, now));
         let mut freed = std::mem::take(&mut self.freed);
         match is_gone {
-            true => self.pending.release(slot, &mut freed),
+            true => {
+                self.count_out(slot);
+                self.pending.release(slot, &mut freed);
+            }
             false => self.pending.drain(slot, &mut freed),
         }
         for slot in freed.drain(..) {
             self.enqueue(slot);
         }
         self.freed = freed;
+    }
+    /// A request is about to go.
+    fn count_out(&mut self, slot: SlotId) {
+        let Some(pending) = self.pending.get(slot) else {
+            return;
+        };
+        let (id, target) = (pending.export, pending.target);
+        let export = match self.exports.get_mut(id) {
+            Some(export) => Some(export),
+            None => self.leaving.get_mut(id),
+        };
+        if let Some(export) = export {
+            export.requests = export.requests.saturating_sub(1);
+        }
+        if let Some(target) = self.targets.get_mut(target) {
+            target.requests = target.requests.saturating_sub(1);
+        }
     }
 }

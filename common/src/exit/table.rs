@@ -67,8 +67,8 @@ impl Meeting {
 }
 
 impl PendingTable {
-    /// An empty table for so many peers. `factor` is drawn at random, so that nobody can choose requests that share a place in it.
-    pub(crate) fn new(factor: u64, peers: usize) -> Self {
+    /// An empty table for these peers. `factor` is drawn at random, so that nobody can choose requests that share a place in it.
+    pub(crate) fn new(factor: u64, peers: &[PeerId]) -> Self {
         let mut alike = Chains::default();
         alike.grow(MAX_SLOTS, 0);
         let mut table = PendingTable {
@@ -80,11 +80,23 @@ impl PendingTable {
             alike,
             factor: factor | 1,
             spare: Vec::new(),
-            room: Quota::new(MAX_SLOTS, peers),
-            bytes: Quota::new(MAX_BYTES, peers),
+            room: Quota::new(MAX_SLOTS, peers.iter().copied()),
+            bytes: Quota::new(MAX_BYTES, peers.iter().copied()),
         };
         table.grow(FIRST_SLOTS);
         table
+    }
+
+    /// There is one more peer, which gets its share.
+    pub(crate) fn admit(&mut self, peer: PeerId) {
+        self.room.admit(peer);
+        self.bytes.admit(peer);
+    }
+
+    /// A peer is none any more; others get its share, once what is here of it has gone.
+    pub(crate) fn dismiss(&mut self, peer: PeerId) {
+        self.room.dismiss(peer);
+        self.bytes.dismiss(peer);
     }
 
     /// How many more requests of this peer have room.
@@ -116,10 +128,10 @@ impl PendingTable {
         slot.pending = Some(Pending::new(arrival, stage, pdu));
         self.occupied += 1;
         let Arrival {
-            origin, target, span, ..
+            origin, lane, span, ..
         } = *arrival;
         self.overlaps
-            .insert(SlotId(index), origin.peer, target, span, meeting.overlaps);
+            .insert(SlotId(index), origin.peer, lane, span, meeting.overlaps);
         self.alike.join(index.into(), self.alike(arrival));
         Some(SlotId(index))
     }
@@ -133,14 +145,14 @@ impl PendingTable {
             same && !self.overlaps.is_overtaken(*slot)
         };
         let Arrival {
-            origin, target, span, ..
+            origin, lane, span, ..
         } = arrival;
         let alike = self.alike.walk(self.alike(arrival));
         Meeting {
             same: alike
                 .filter_map(|index| u16::try_from(index).ok().map(SlotId))
                 .find(same),
-            overlaps: self.overlaps.meet(origin.peer, *target, span),
+            overlaps: self.overlaps.meet(origin.peer, *lane, span),
         }
     }
 
@@ -311,6 +323,7 @@ mod tests {
         Arrival {
             export: ExportId(0),
             target: TargetId(0),
+            lane: TargetId(0),
             origin: Origin {
                 flow: flow(),
                 peer: PeerId(0),
@@ -336,7 +349,7 @@ mod tests {
     }
 
     fn empty() -> PendingTable {
-        PendingTable::new(0x1234_5678_9abc_def1, 1)
+        PendingTable::new(0x1234_5678_9abc_def1, &[PeerId(0)])
     }
 
     fn accept(table: &mut PendingTable, arrival: &Arrival<'_>) -> Option<SlotId> {

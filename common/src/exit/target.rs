@@ -25,6 +25,12 @@ const FEW: usize = 8;
 pub(crate) struct Target {
     pub(crate) segment: SegmentId,
     pub(crate) address: Address,
+    /// Targets at one address of one segment put their requests into one order: of the first of them.
+    pub(crate) lane: TargetId,
+    /// Exports that it has.
+    pub(crate) exports: usize,
+    /// Requests for it that are kept, here and there.
+    pub(crate) requests: u32,
     pub(crate) watch: Watch,
     pub(crate) recognition: Recognition,
     /// In which order it works.
@@ -50,10 +56,13 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn new(config: &ExportConfig, now: Instant) -> Target {
+    pub(crate) fn new(config: &ExportConfig, lane: TargetId, now: Instant) -> Target {
         Target {
             segment: config.segment,
             address: config.target,
+            lane,
+            exports: 0,
+            requests: 0,
             watch: Watch::new(config.target_mac, now),
             recognition: Recognition::new(now),
             order: config.safety.order,
@@ -72,9 +81,12 @@ impl Target {
 
     /// Whether an export is of this target.
     pub(crate) fn is_of(&self, config: &ExportConfig) -> bool {
-        self.segment == config.segment
-            && self.address == config.target
-            && self.watch.pin() == config.target_mac
+        self.is_at(config) && self.watch.pin() == config.target_mac
+    }
+
+    /// Whether an export is of a target at this address.
+    pub(crate) fn is_at(&self, config: &ExportConfig) -> bool {
+        (self.segment, self.address) == (config.segment, config.target)
     }
 
     /// Whether requests go to it now.

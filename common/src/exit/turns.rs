@@ -45,12 +45,15 @@ impl Turns {
         Some((peer, flow))
     }
 
-    /// Nobody of this peer waits any more.
-    pub(crate) fn forget(&mut self, peer: PeerId) {
-        self.peers.retain(|other| *other != peer);
-        if let Ok(at) = self.place(peer) {
-            self.flows.remove(at);
+    /// These initiators do not wait any more.
+    pub(crate) fn leave(&mut self, leaves: impl Fn(FlowId) -> bool) {
+        for (_, flows) in &mut self.flows {
+            flows.retain(|flow| !leaves(*flow));
         }
+        self.flows.retain(|(_, flows)| !flows.is_empty());
+        let flows = &self.flows;
+        self.peers
+            .retain(|peer| flows.binary_search_by_key(peer, |(peer, _)| *peer).is_ok());
     }
 
     fn place(&self, peer: PeerId) -> Result<usize, usize> {
@@ -81,9 +84,11 @@ mod tests {
         }
         let expected: Vec<_> = [8000, 8001, 8000, 8001, 8000].map(FlowId::of).into();
         assert_eq!(of_the_small_one, expected);
-        turns.forget(PeerId(1));
+        turns.leave(|flow| flow < FlowId::of(8000));
         assert_eq!(turns.pop().map(|(peer, _)| peer), Some(PeerId(0)));
-        turns.forget(PeerId(0));
+        turns.leave(|_| true);
         assert_eq!(turns.pop(), None);
+        turns.push(PeerId(1), FlowId::of(1));
+        assert_eq!(turns.pop(), Some((PeerId(1), FlowId::of(1))));
     }
 }

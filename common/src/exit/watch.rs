@@ -85,6 +85,15 @@ impl Watch {
         self.pin
     }
 
+    /// Believes only this MAC from now on, or any. False if the target is another one, so that nothing changed.
+    pub(crate) fn repin(&mut self, pin: Option<MacAddr>) -> bool {
+        let same = pin.is_none() || self.mac.is_none() || self.mac == pin;
+        if same {
+            self.pin = pin;
+        }
+        same
+    }
+
     /// How long it has been silent, if it counts as gone.
     pub(crate) fn silence(&self, now: Instant) -> Duration {
         match self.liveness {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::export::Export;
 use super::pending::Pending;
 use super::recognition::{Answer, Conflict};
 use super::table::SlotId;
@@ -9,7 +10,7 @@ use super::tags::{Tags, Whom};
 use super::target::{Target, TargetId};
 use super::watch::{Heard, Liveness};
 use super::{Exit, Response};
-use crate::config::{OnConflict, SegmentId};
+use crate::config::{ExportId, OnConflict, SegmentId};
 use crate::context::Context;
 use crate::disk::Disk;
 use crate::drop_reason::DropReason;
@@ -290,47 +291,51 @@ impl Exit {
     /// Tells of a conflict that begins or ends, and refuses the writes that wait where that is configured.
     fn judge_conflict(&mut self, id: TargetId, links: &mut Links, cx: &mut Context<'_>) {
         let Some(target) = self.target_mut(id) else { return };
-        let conflict = target.recognition.conflict(cx.now);
-        if std::mem::replace(&mut target.conflict, conflict.is_some()) == conflict.is_some() {
+        let conflict = target.recognition.conflict(cx.now).is_some();
+        if std::mem::replace(&mut target.conflict, conflict) == conflict {
             return;
         }
         let address = target.address;
         self.changed(id);
-        let mut stopped = Vec::new();
+        if conflict {
+            cx.telemetry.count(Count::Conflicts);
+            return self.tell_conflict(id, |_| true, links, cx);
+        }
         for export in self.exports.values().filter(|export| export.target == id) {
-            let (name, on_conflict) = (export.name.clone(), export.safety.on_conflict);
-            let about = About::Conflict(export.id);
-            let (now, telemetry) = (cx.now, &mut cx.telemetry);
-            let Some(conflict) = &conflict else {
-                telemetry.over(now, about);
-                telemetry.event(Event::ConflictOver {
-                    export: name,
-                    target: address,
-                });
-                continue;
-            };
-            let event = match conflict {
-                Conflict::Changed { known, found } => Event::TargetChanged {
-                    export: name,
-                    target: address,
-                    difference: found.difference(known),
-                    on_conflict,
-                },
-                Conflict::Second(mac) => Event::SecondResponder {
-                    export: name,
-                    mac: *mac,
-                    on_conflict: Some(on_conflict),
-                },
-            };
-            telemetry.raise(now, about, event);
-            if on_conflict == OnConflict::Stop {
+            cx.telemetry.over(cx.now, About::Conflict(export.id));
+            cx.telemetry.event(Event::ConflictOver {
+                export: export.name.clone(),
+                target: address,
+            });
+        }
+    }
+
+    /// Tells these exports of a target of its conflict, if there is one, and refuses the writes that wait where that is
+    /// configured.
+    pub(super) fn tell_conflict(
+        &mut self,
+        id: TargetId,
+        whose: impl Fn(&Export) -> bool,
+        links: &mut Links,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(target) = self.targets.get(id).filter(|target| target.conflict) else {
+            return;
+        };
+        let Some(conflict) = target.recognition.conflict(cx.now) else {
+            return;
+        };
+        let mut stopped = Vec::new();
+        for export in self
+            .exports
+            .values()
+            .filter(|export| export.target == id && whose(export))
+        {
+            raise_conflict(export, target, &conflict, cx);
+            if export.safety.on_conflict == OnConflict::Stop {
                 stopped.push(export.id);
             }
         }
-        if conflict.is_none() {
-            return;
-        }
-        cx.telemetry.count(Count::Conflicts);
         let wait = |pending: &Pending| {
             stopped.contains(&pending.export) && pending.span.writes() && pending.origin.is_some()
         };
@@ -342,6 +347,38 @@ impl Exit {
             .collect();
         for slot in writes {
             self.fail(slot, DropReason::RefusedConflict, links, cx);
+        }
+    }
+
+    /// An export has a target that is known already: tells what is known.
+    pub(super) fn tell_found(&mut self, id: ExportId, cx: &mut Context<'_>) {
+        let Some(export) = self.exports.get(id) else {
+            return;
+        };
+        let Some(target) = self.targets.get(export.target) else {
+            return;
+        };
+        let Some(mac) = target.watch.mac() else { return };
+        let name = || export.name.clone();
+        if let Some(disk) = target.recognition.disk() {
+            cx.telemetry.event(Event::DiskKnown {
+                export: name(),
+                disk: disk.clone(),
+            });
+        }
+        if target.is_up() {
+            cx.telemetry.event(Event::TargetUp {
+                export: name(),
+                target: target.address,
+                mac,
+                buffer_count: target.watch.info.buffer_count,
+                sectors: target.watch.info.sectors,
+            });
+        } else {
+            raise_down(export, target, cx);
+        }
+        if let Some(conflict) = target.recognition.conflict(cx.now).filter(|_| target.conflict) {
+            raise_conflict(export, target, &conflict, cx);
         }
     }
 
@@ -395,17 +432,37 @@ impl Exit {
     }
 
     fn tell_down(&mut self, id: TargetId, cx: &mut Context<'_>) {
-        let Some(address) = self.target(id).map(|target| target.address) else {
-            return;
-        };
+        let Some(target) = self.target(id) else { return };
         for export in self.exports.values().filter(|export| export.target == id) {
-            let down = Event::TargetDown {
-                export: export.name.clone(),
-                target: address,
-            };
-            cx.telemetry.raise(cx.now, About::Target(export.id), down);
+            raise_down(export, target, cx);
         }
     }
+}
+
+fn raise_down(export: &Export, target: &Target, cx: &mut Context<'_>) {
+    let down = Event::TargetDown {
+        export: export.name.clone(),
+        target: target.address,
+    };
+    cx.telemetry.raise(cx.now, About::Target(export.id), down);
+}
+
+fn raise_conflict(export: &Export, target: &Target, conflict: &Conflict, cx: &mut Context<'_>) {
+    let (name, on_conflict) = (export.name.clone(), export.safety.on_conflict);
+    let event = match conflict {
+        Conflict::Changed { known, found } => Event::TargetChanged {
+            export: name,
+            target: target.address,
+            difference: found.difference(known),
+            on_conflict,
+        },
+        Conflict::Second(mac) => Event::SecondResponder {
+            export: name,
+            mac: *mac,
+            on_conflict: Some(on_conflict),
+        },
+    };
+    cx.telemetry.raise(cx.now, About::Conflict(export.id), event);
 }
 
 /// Whether a target says this without having been asked.

@@ -2,7 +2,8 @@
 //!
 //! A way is one import of one peer to one export: its edge numbers all that goes by it in one sequence. A write is late
 //! by its number against those of its own way, and by the time of its capture against those of every other way to the
-//! same target: of another import, another peer, or another export of the target.
+//! same target: of another import, another peer, or another export of the target. That holds after an export or a peer has
+//! gone, too: what it wrote is remembered as long as what others write.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::guard::{Guard, MAX_STEPS, Order};
 use super::span::Span;
 use super::target::TargetId;
 use crate::config::{ExportId, ImportId, PeerId};
+use crate::table::Table;
 use crate::time::Instant;
 
 /// Most imports of one export by one peer that are told apart. A write has to be compared with all other ways.
@@ -44,8 +46,8 @@ pub(crate) struct Numbered {
 pub(crate) struct Ways {
     /// Sorted by way.
     known: Vec<Known>,
-    /// Writes remembered of each peer.
-    writes: Vec<usize>,
+    /// Writes remembered of each peer that wrote.
+    writes: Table<PeerId, usize>,
 }
 
 #[derive(Debug)]
@@ -76,12 +78,16 @@ impl Ways {
 
     /// Notes a write that was accepted, or the newest number of one that was sent again.
     pub(crate) fn record(&mut self, write: &Numbered, now: Instant, keep: Duration) {
-        let peer = usize::from(write.way.peer.0);
-        if self.writes.len() <= peer {
-            self.writes.resize(peer + 1, 0);
+        let peer = write.way.peer;
+        let at = self.place(write.way).ok().or_else(|| self.admit(write.way, now));
+        let Some(known) = at.and_then(|at| self.known.get_mut(at)) else {
+            return;
+        };
+        known.last_used = now;
+        if self.writes.get(peer).is_none() {
+            self.writes.insert(peer, 0);
         }
-        let known = self.place(write.way).ok().and_then(|at| self.known.get_mut(at));
-        if let (Some(known), Some(writes)) = (known, self.writes.get_mut(peer)) {
+        if let Some(writes) = self.writes.get_mut(peer) {
             let before = known.guard.len();
             known
                 .guard
@@ -90,24 +96,34 @@ impl Ways {
         }
     }
 
-    /// Forgets writes that are older than `keep`, and gives back the memory for them.
+    /// Forgets writes that are older than `keep`, and gives back the memory for them; then ways that were not used for
+    /// long, of which most are those of exports and peers that have gone.
     pub(crate) fn expire(&mut self, now: Instant, keep: Duration) {
-        self.writes.fill(0);
+        self.writes.values_mut().for_each(|writes| *writes = 0);
         for known in &mut self.known {
             known.guard.expire(now, keep);
             known.guard.shrink();
-            if let Some(writes) = self.writes.get_mut(usize::from(known.way.peer.0)) {
+            if let Some(writes) = self.writes.get_mut(known.way.peer) {
                 *writes += known.guard.len();
             }
         }
+        self.known
+            .retain(|known| known.guard.len() > 0 || !known.is_quiet(now));
     }
 
     /// Whether no write is remembered.
     pub(crate) fn is_empty(&self) -> bool {
-        self.writes.iter().all(|writes| *writes == 0)
+        self.writes.values().all(|writes| *writes == 0)
+    }
+
+    /// Whether a write to this target is remembered.
+    pub(crate) fn remember(&self, target: TargetId) -> bool {
+        let theirs = self.known.get(self.range(|way| way.target.cmp(&target)));
+        theirs.is_some_and(|known| known.iter().any(|known| known.guard.len() > 0))
     }
 
     /// A peer process is another one, and its numbers begin again. What the old one wrote still counts for other ways.
+    /// So it is of one that is no peer any more.
     pub(crate) fn restart(&mut self, peer: PeerId) {
         let theirs = self.known.iter_mut().filter(|known| known.way.peer == peer);
         theirs.for_each(|known| known.guard.restart());
@@ -129,7 +145,7 @@ impl Ways {
         let key = |way: &Way| (way.target, way.peer, way.export);
         let siblings = self.range(|other| key(other).cmp(&key(&way)));
         if siblings.len() >= MAX_WAYS {
-            let quiet = |known: &Known| now.saturating_since(known.last_used) >= QUIET;
+            let quiet = |known: &Known| known.is_quiet(now);
             let oldest = siblings.start + self.known.get(siblings)?.iter().position(quiet)?;
             self.known.remove(oldest);
         }
@@ -143,6 +159,12 @@ impl Ways {
             },
         );
         Some(at)
+    }
+}
+
+impl Known {
+    fn is_quiet(&self, now: Instant) -> bool {
+        now.saturating_since(self.last_used) >= QUIET
     }
 }
 
