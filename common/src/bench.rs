@@ -77,6 +77,7 @@ impl Packing {
     /// Packs for datagrams of this length.
     pub fn new(datagram_len: usize) -> Self {
         let agreed = Agreed {
+            handshake: crate::tunnel::handshake::Handshake::Noise { psk: false },
             role: Role::Dialer,
             local_index: 1,
             remote_index: 2,
@@ -104,7 +105,7 @@ impl Packing {
             trains,
             now: Instant::default(),
             is_probe: false,
-            sealed: 0,
+            sealed: (0, 0),
         };
         for _ in 0..messages {
             // A session can seal more records than any bench asks for.

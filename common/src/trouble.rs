@@ -28,7 +28,7 @@ const BURST_REFILL: Duration = Duration::from_secs(20);
 /// Causes of one trouble that are logged at once; of others the repeated line tells.
 const MAX_CAUSES: usize = 4;
 /// A general cause does not replace a specific one that was seen in this time.
-const STALE: Duration = Duration::from_secs(60);
+pub(crate) const STALE: Duration = Duration::from_secs(60);
 
 /// What a trouble is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -42,6 +42,32 @@ pub(crate) const INIT_LEN: usize = INIT_HEAD_LEN + INIT_NOISE_LEN + MACS_LEN;
 /// Length of an answer; shorter than what it answers.
 pub(crate) const RESPONSE_LEN: usize = RESPONSE_HEAD_LEN + RESPONSE_NOISE_LEN + MACS_LEN;
 
+/// How two sides agree on the keys of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    /// By their static keys, and a pre-shared key if they have one.
+    Noise {
+        /// Whether they have.
+        psk: bool,
+    },
+}
+
+impl Handshake {
+    /// Its name for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Handshake::Noise { .. } => "noise",
+        }
+    }
+
+    /// Whether a pre-shared key was mixed in.
+    pub(crate) fn has_psk(self) -> bool {
+        match self {
+            Handshake::Noise { psk } => psk,
+        }
+    }
+}
+
 /// What one side brings to every handshake.
 pub(crate) struct Identity<'a> {
     /// Our static key.
@@ -61,6 +87,14 @@ pub(crate) struct Terms<'a> {
     pub(crate) psk: Option<&'a Psk>,
     /// Accepted modes, in order of preference.
     pub(crate) protection: &'a [Protection],
+}
+
+impl Terms<'_> {
+    fn noise(&self) -> Handshake {
+        Handshake::Noise {
+            psk: self.psk.is_some(),
+        }
+    }
 }
 
 /// Why a handshake message led to nothing.
@@ -89,6 +123,7 @@ pub(crate) struct Fresh {
 pub(crate) struct Dial {
     /// On the heap: memory that is given back is erased (by the program's allocator), moved values are not.
     noise: Box<HandshakeState>,
+    handshake: Handshake,
     /// Our index of the session to be.
     pub(crate) local_index: u32,
     /// Known to us and to those who could read our call.
@@ -147,6 +182,7 @@ impl Dial {
         noise::append(&mut noise, &payload, INIT_NOISE_LEN, &mut message)?;
         let dial = Dial {
             noise,
+            handshake: terms.noise(),
             local_index,
             answer_key,
             failures: 0,
@@ -181,6 +217,7 @@ impl Dial {
         let indices = (self.local_index, u32_at(body, 4));
         agreed(
             &mut self.noise,
+            self.handshake,
             Role::Dialer,
             indices,
             (mode, cipher),
@@ -233,6 +270,7 @@ impl Call {
         let outcome = match choice {
             Ok(choice) => agreed(
                 &mut self.noise,
+                terms.noise(),
                 Role::Listener,
                 (local_index, self.remote_index),
                 choice,
@@ -297,6 +335,7 @@ pub(crate) fn response_receiver(body: &[u8]) -> u32 {
 
 fn agreed(
     noise: &mut HandshakeState,
+    handshake: Handshake,
     role: Role,
     (local_index, remote_index): (u32, u32),
     (protection, cipher): (Protection, Cipher),
@@ -312,6 +351,7 @@ fn agreed(
     to_dialer.zeroize();
     let (send_key, receive_key) = keys.ok_or(Failure::Undecryptable)?;
     Ok(Agreed {
+        handshake,
         role,
         local_index,
         remote_index,

@@ -16,6 +16,8 @@ pub(crate) struct Kept {
     trains: VecDeque<KeptTrain>,
     /// Memory of their buffers.
     bytes: usize,
+    /// How many records were taken that were not taken before.
+    taken: u64,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,11 @@ impl Kept {
         (first.max(low), end.min(high))
     }
 
+    /// How many records were taken that were not taken before.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// A record, unless it was first sent less than `least_age` ago, or sent again less than `pause` ago. Who gets it
     /// sends it, or, if it is longer than `longest`, packs again what is in it: then it is gone.
     pub(crate) fn take_record(
@@ -128,7 +135,10 @@ impl Kept {
         }
         match again {
             Some((_, sent)) => *sent = now,
-            None => train.again.push((index, now)),
+            None => {
+                train.again.push((index, now));
+                self.taken += 1;
+            }
         }
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         let record = train.bytes.chunks(train.stride.max(1)).nth(index);

@@ -1,16 +1,23 @@
 //! One peer: its address, its sessions, and what else is known of it.
 //!
+//! - `counts`: what the path did
 //! - `due`: when anything of it is due
 //! - `sending`: what is packed for it, sealed, and sent again
+//! - `standing`: how it is, for people
 
+mod counts;
 mod due;
 mod sending;
+mod standing;
+
+pub(crate) use standing::{CALL_WITHIN, Presence};
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use aoe_keys::{Psk, PublicKey};
 
+use self::counts::PathCounts;
 use super::admission::Stamp;
 use super::handshake::{Dial, Terms};
 use super::links::Seat;
@@ -58,6 +65,9 @@ pub(crate) struct Link {
     pub(crate) protection: Vec<Protection>,
     pub(crate) endpoint: Endpoint,
     pub(crate) path_mtu: PathMtu,
+    pub(crate) counts: PathCounts,
+    /// How it is, for people.
+    pub(crate) presence: Presence,
     /// Where it was last heard.
     pub(crate) path: Option<Path>,
     /// Where it can be called, the best first: its endpoint, resolved.
@@ -156,6 +166,8 @@ impl Link {
             protection: config.protection,
             endpoint: config.endpoint,
             path_mtu: PathMtu::new(config.path_mtu, now),
+            counts: PathCounts::default(),
+            presence: Presence::new(now),
             path: None,
             ways: Vec::new(),
             pinned: config.endpoint_pinned,

@@ -16,6 +16,8 @@ mod messages;
 mod moving;
 mod records;
 mod seats;
+#[cfg(test)]
+mod two;
 
 pub(crate) use messages::Applies;
 pub(crate) use seats::Seat;
@@ -30,7 +32,7 @@ use self::change::Closing;
 use self::seats::Seats;
 use super::admission::Gate;
 use super::handshake::{INIT_LEN, RESPONSE_LEN};
-use super::link::{ASK_AFTER, Link};
+use super::link::{ASK_AFTER, CALL_WITHIN, Link};
 use super::macs::{COOKIE_REPLY_LEN, hmac_key};
 use super::message::Kind;
 use super::path_mtu::Refused;
@@ -47,9 +49,6 @@ use crate::time::Instant;
 use crate::timers::{Timer, Timers};
 use crate::trouble::About;
 use crate::worker::Worker;
-
-/// A peer that has to call us and has not done so for this long after our start is logged.
-const CALL_WITHIN: Duration = Duration::from_secs(9);
 
 /// Ways to one peer that are tried. The names of gateways have one address or two, not hundreds.
 const MAX_WAYS: usize = 16;
@@ -320,22 +319,29 @@ impl Links {
 
     /// The kernel did not take datagrams for this path. While there is no session with the peer this is why.
     pub(crate) fn note_send_failed(
-        &self,
+        &mut self,
         path: Path,
         now: Instant,
         error: impl FnOnce() -> String,
         telemetry: &mut Telemetry,
     ) {
-        let found = self.links.iter().find(|(_, link)| link.path == Some(path));
-        let failed = || Event::SendFailed {
-            peer: found.map(|(_, link)| link.name.clone()),
+        let found = self.links.values_mut().find(|link| link.path == Some(path));
+        let failed = |link: Option<&Link>| Event::SendFailed {
+            peer: link.map(|link| link.name.clone()),
             error: error(),
         };
         match found {
-            Some((peer, link)) if link.sessions.current.is_none() => {
-                telemetry.raise(now, About::Session(peer), failed());
+            Some(link) if link.sessions.current.is_none() => {
+                let failed = failed(Some(link));
+                link.presence.down(&failed, now);
+                telemetry.raise(now, About::Session(link.id), failed);
             }
-            _ => telemetry.happened(now, 1, About::Sending(found.map(|(peer, _)| peer)), failed),
+            found => {
+                let found = found.as_deref();
+                telemetry.happened(now, 1, About::Sending(found.map(|link| link.id)), || {
+                    failed(found)
+                });
+            }
         }
     }
 

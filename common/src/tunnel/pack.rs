@@ -43,8 +43,8 @@ pub(crate) struct Outlet<'a> {
     pub(crate) now: Instant,
     /// Whether what is packed is not sent again when it is lost.
     pub(crate) is_probe: bool,
-    /// Records sealed, for the counters.
-    pub(crate) sealed: u64,
+    /// Records sealed, and their bytes, for the counters.
+    pub(crate) sealed: (u64, u64),
 }
 
 impl Packer {
@@ -207,7 +207,8 @@ impl Packer {
             self.first = counter;
         }
         self.sealed += 1;
-        to.sealed += 1;
+        to.sealed.0 += 1;
+        to.sealed.1 += (self.train.len() - start) as u64;
         Ok(())
     }
 
@@ -285,7 +286,7 @@ mod tests {
                 trains: &mut trains,
                 now,
                 is_probe: false,
-                sealed: 0,
+                sealed: (0, 0),
             };
             for message in batch {
                 let (head, body) = message.split_at(message.len().min(20));

@@ -43,6 +43,10 @@ pub(crate) struct PathMtu {
     standing: Standing,
     /// The longest that was confirmed since the search began; zero if none was.
     low: u16,
+    /// The longest that was confirmed on this path.
+    proven: u16,
+    /// What the search before found.
+    settled: u16,
     /// The shortest that was found too long.
     high: u16,
     probing: Option<Probing>,
@@ -114,6 +118,8 @@ impl PathMtu {
             setting,
             standing: Standing::Unproven,
             low: 0,
+            proven: 0,
+            settled: 0,
             high: u16::MAX,
             probing: None,
             search_at: now,
@@ -139,6 +145,22 @@ impl PathMtu {
         self.standing == Standing::Proven
     }
 
+    /// Where [`get`](Self::get) is from.
+    pub(crate) fn source(&self) -> &'static str {
+        let is_searching = self.low == 0 || self.probing.is_some();
+        match self.setting {
+            Setting::Fixed(_) if self.low == 0 => "fixed, not confirmed",
+            Setting::Fixed(_) => "fixed",
+            Setting::Auto if is_searching => "searching",
+            Setting::Auto => "probed",
+        }
+    }
+
+    /// What the path carried before, if that was more than it carries now, and why it is less.
+    pub(crate) fn lowered(&self) -> Option<(u16, &'static str)> {
+        (self.low < self.proven).then_some((self.proven, self.lowered))
+    }
+
     /// A peer that was not there, or is another process: nothing is known of the path to it.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.standing = Standing::Unproven;
@@ -147,7 +169,7 @@ impl PathMtu {
 
     /// The path is another one. What it is good for shows; until then it is good for as much as the one before.
     pub(crate) fn moved(&mut self, now: Instant) {
-        self.high = u16::MAX;
+        (self.high, self.proven, self.settled) = (u16::MAX, 0, 0);
         self.fall_back("the path is another one", now);
     }
 
@@ -156,7 +178,7 @@ impl PathMtu {
     pub(crate) fn set(&mut self, setting: Setting, now: Instant) {
         if self.setting != setting {
             self.setting = setting;
-            self.high = u16::MAX;
+            (self.high, self.proven, self.settled) = (u16::MAX, 0, 0);
             self.fall_back("`path_mtu` was changed", now);
         }
     }
@@ -238,6 +260,7 @@ impl PathMtu {
             return Verdict::Same;
         }
         (self.low, self.standing, self.search_at) = (probing.size, Standing::Proven, now);
+        self.proven = self.proven.max(self.low);
         Verdict::Raised
     }
 
@@ -277,6 +300,11 @@ impl PathMtu {
     fn settle(&mut self, now: Instant) {
         self.high = u16::MAX;
         if self.low > 0 {
+            if self.settled == self.low {
+                // It was so ten minutes ago: that is how this path is.
+                self.proven = self.low;
+            }
+            self.settled = self.low;
             self.search_at = now + SEARCH_EVERY;
             return;
         }

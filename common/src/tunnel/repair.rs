@@ -82,8 +82,13 @@ struct Sending {
 /// What a report led to.
 #[derive(Debug)]
 pub(crate) struct Resent {
-    /// Records sent again.
+    /// Records sent again, and their bytes.
     pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// Records taken to be sent again, as they are or packed again, that were not before.
+    pub(crate) repaired: u64,
+    /// Records that are kept no more.
+    pub(crate) lost: u64,
     /// The longest of them.
     pub(crate) longest: usize,
     /// Records that are kept no more, or exceed what may be sent again.
@@ -172,6 +177,9 @@ impl Repair {
     ) -> Resent {
         let mut resent = Resent {
             records: 0,
+            bytes: 0,
+            repaired: 0,
+            lost: 0,
             longest: 0,
             refused: 0,
             too_long: Vec::new(),
@@ -195,6 +203,7 @@ impl Repair {
             return resent;
         };
         let mut again = Again::default();
+        let taken = sending.kept.taken();
         for (first, end) in report.missing() {
             // A report that was overtaken may miss what has arrived since.
             let first = first.max(sending.floor);
@@ -203,11 +212,11 @@ impl Repair {
             }
             let (from, to) = sending.kept.clamp(first, end);
             if from >= to {
-                resent.refused += (end - first).min(WINDOW);
+                resent.lost += (end - first).min(WINDOW);
                 resent.abandoned.add(first, end);
                 continue;
             }
-            resent.refused += ((end - first) - (to - from)).min(WINDOW);
+            resent.lost += ((end - first) - (to - from)).min(WINDOW);
             resent.abandoned.add(first, from);
             for counter in from..to {
                 let Some(looks) = self.looks.checked_sub(1) else {
@@ -218,7 +227,7 @@ impl Repair {
                     Wanted::UnderWay => {}
                     Wanted::Abandoned => _ = resent.abandoned.add(counter, counter + 1),
                     Wanted::Gone => {
-                        resent.refused += 1;
+                        resent.lost += 1;
                         resent.abandoned.add(counter, counter + 1);
                     }
                     Wanted::TooLong(record) => {
@@ -230,6 +239,7 @@ impl Repair {
                         self.credit -= record.len();
                         clock.resent(report.session, counter);
                         resent.records += 1;
+                        resent.bytes += record.len() as u64;
                         resent.longest = resent.longest.max(record.len());
                         again.push(path, record, trains);
                     }
@@ -237,6 +247,8 @@ impl Repair {
             }
         }
         again.end(path, trains);
+        resent.repaired = sending.kept.taken() - taken;
+        resent.refused += resent.lost;
         resent
     }
 

@@ -39,6 +39,11 @@ impl RoundTrip {
         }
     }
 
+    /// The usual time.
+    pub(crate) fn usual(&self) -> Duration {
+        self.smoothed
+    }
+
     /// The shortest time of late.
     pub(crate) fn shortest(&self) -> Duration {
         self.shortest

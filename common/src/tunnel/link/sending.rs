@@ -50,10 +50,12 @@ impl Link {
             trains: &mut cx.out.trains,
             now: cx.now,
             is_probe,
-            sealed: 0,
+            sealed: (0, 0),
         };
         let result = work(&mut self.packer, &mut outlet);
-        cx.telemetry.add(Count::RecordsSealed, outlet.sealed);
+        let (records, bytes) = outlet.sealed;
+        cx.telemetry.add(Count::RecordsSealed, records);
+        self.counts.sealed(records, bytes);
         result
     }
 
@@ -101,6 +103,7 @@ impl Link {
             let given_up = session.gaps.take_given_up();
             cx.telemetry.add(Count::RecordsGivenUp, given_up);
             cx.telemetry.add(Count::RecordsMissed, given_up);
+            self.counts.gave_up(given_up);
             let Some(report) = report else {
                 continue;
             };
@@ -126,6 +129,7 @@ impl Link {
             .handle_report(report, &mut self.clock, way, cx.now, &mut cx.out.trains);
         cx.telemetry.add(Count::RecordsResent, resent.records);
         cx.telemetry.add(Count::ResendsRefused, resent.refused);
+        self.counts.sent_again(resent.repaired, resent.lost, resent.bytes);
         self.doubt_path(resent.longest, cx);
         for mut record in resent.too_long {
             self.pack_anew(report.session, &mut record, cx);
@@ -243,7 +247,10 @@ impl Link {
                         .repair
                         .send_again(receiver, counter, way, cx.now, &mut cx.out.trains);
                     match sent {
-                        Ok(len) => self.doubt_path(len, cx),
+                        Ok(len) => {
+                            self.counts.sent_again(0, 0, len as u64);
+                            self.doubt_path(len, cx);
+                        }
                         Err(mut record) => self.pack_anew(receiver, &mut record, cx),
                     }
                 }

@@ -76,7 +76,7 @@ impl Links {
             let silent = Event::PeerSilent {
                 peer: link.name.clone(),
             };
-            cx.telemetry.raise(cx.now, About::Session(peer), silent);
+            link.in_trouble(silent, cx);
         }
         // Also at the first call to a peer that fell silent: it may have moved, or a device of ours was made again.
         let resolve = attempt % 3 == 2 || attempt == 0 && link.sessions.current.is_some();
@@ -268,24 +268,23 @@ impl Links {
         self.ping(peer, cx);
     }
 
-    fn no_agreement(&self, peer: PeerId, failure: Failure, cx: &mut Context<'_>) {
+    fn no_agreement(&mut self, peer: PeerId, failure: Failure, cx: &mut Context<'_>) {
         let what = match failure {
             Failure::NoAgreement(what) => what,
             Failure::Undecryptable | Failure::OldStamp(_) => "its handshake does not decrypt",
         };
-        let refused = Event::NoAgreement {
-            peer: self.name(peer),
-            what,
-        };
-        cx.telemetry.raise(cx.now, About::Session(peer), refused);
+        if let Some(link) = self.links.get_mut(peer) {
+            let peer = link.name.clone();
+            link.in_trouble(Event::NoAgreement { peer, what }, cx);
+        }
     }
 
     /// Why no session comes about with a peer. While there is one, a failed call for new keys is no trouble yet.
-    fn refused(&self, peer: PeerId, why: &'static str, cx: &mut Context<'_>) {
-        if !self.is_up(peer, cx.now) {
-            let peer_name = self.name(peer);
-            let refused = Event::HandshakeRefused { peer: peer_name, why };
-            cx.telemetry.raise(cx.now, About::Session(peer), refused);
+    fn refused(&mut self, peer: PeerId, why: &'static str, cx: &mut Context<'_>) {
+        let link = self.links.get_mut(peer);
+        if let Some(link) = link.filter(|link| !link.is_up(cx.now)) {
+            let peer = link.name.clone();
+            link.in_trouble(Event::HandshakeRefused { peer, why }, cx);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::output::Path;
 use crate::timers::Timer;
 use crate::trouble::About;
-use crate::tunnel::link::Link;
+use crate::tunnel::link::{Link, Presence};
 use crate::tunnel::message::Kind;
 use crate::tunnel::session::Session;
 
@@ -149,6 +149,7 @@ impl Links {
                 Some(way) => _ = link.go_by(way, cx),
                 None => link.path = None,
             }
+            link.note_path(cx.now);
             if link.sessions.current.is_some() {
                 // It does not know where we are now: it answers soon, or it has to be called.
                 link.owes_since.get_or_insert(cx.now);
@@ -228,6 +229,7 @@ impl Link {
         if self.sessions.current.is_none() {
             // What was wrong with the other way to a session.
             cx.telemetry.over(cx.now, About::Session(self.id));
+            self.presence = Presence::new(cx.now);
             self.path = None;
         } else if endpoint == Endpoint::Known {
             cx.telemetry.event(Event::EndpointNeeded(self.id));
@@ -247,6 +249,7 @@ impl Link {
         }
         let had_none = self.path.is_none();
         self.go_by(first, cx);
+        self.note_path(cx.now);
         had_none
     }
 }

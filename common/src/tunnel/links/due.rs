@@ -62,6 +62,7 @@ impl Links {
             path.local = None;
         }
         let up = link.is_up(now);
+        link.note_path(now);
         if up {
             let was_proven = link.path_mtu.is_proven();
             link.probe_path(cx);

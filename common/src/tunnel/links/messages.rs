@@ -170,6 +170,7 @@ impl Links {
                     if link.path_mtu.is_proven() != was_proven {
                         self.changes.push_back((peer, Change::Path));
                     }
+                    link.note_path(cx.now);
                     cx.timers.lower(Timer::Peers, link.path_mtu.deadline());
                 }
             }

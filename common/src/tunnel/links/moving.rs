@@ -62,6 +62,7 @@ impl Links {
         match session.seal(&mut record, 0) {
             Ok(_) => {
                 link.challenged = Some((path, cx.now));
+                link.counts.sealed(1, record.len() as u64);
                 cx.telemetry.count(Count::RecordsSealed);
                 cx.telemetry.count(Count::PathChallenges);
                 // Not kept: sent again it would go to the old address, and tell there what only the new one may know.

@@ -46,8 +46,10 @@ impl Links {
             .ok_or(DropReason::RecordUnknownSession)?;
         let round_trip = link.clock.round_trip();
         let tolerance = link.repair.tolerance.get(round_trip);
+        let len = datagram.len();
         let (payload, arrival) = session.open(header, datagram, tolerance, cx.now)?;
         cx.telemetry.count(Count::RecordsOpened);
+        link.counts.opened(len);
         link.came = Came::AtOnce;
         match arrival {
             Arrival::InOrder | Arrival::GivenUp => {}
@@ -57,6 +59,7 @@ impl Links {
                 if late.was_asked_for() {
                     link.came = Came::Repaired;
                     cx.telemetry.count(Count::RecordsMissed);
+                    link.counts.came_late();
                 }
                 // The sender still keeps it.
                 session.gaps.note_news();
@@ -144,11 +147,14 @@ impl Links {
                         peer: link.name.clone(),
                         why,
                     };
+                    link.presence.down(&lost, cx.now);
                     cx.telemetry.raise(cx.now, About::Session(peer), lost);
                 }
                 self.changes.push_back((peer, Change::Restarted));
             }
         }
+        link.presence.up(cx.now);
+        link.note_path(cx.now);
         cx.telemetry.over(cx.now, About::Session(peer));
         if promotion != Promotion::Rekeyed {
             cx.telemetry.event(Event::SessionUp {
@@ -175,9 +181,10 @@ impl Links {
                 peer: link.name.clone(),
                 why,
             };
-            cx.telemetry.raise(cx.now, About::Session(peer), lost);
+            link.in_trouble(lost, cx);
             self.changes.push_back((peer, Change::Lost));
         }
+        link.note_path(cx.now);
         match link.endpoint {
             Endpoint::Known => {
                 cx.telemetry.event(Event::EndpointNeeded(peer));

@@ -1,0 +1,132 @@
+//! How a peer and the path to it are, for people: state, why, since when.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::Link;
+use crate::config::Endpoint;
+use crate::context::Context;
+use crate::event::Event;
+use crate::snapshot::{self, State};
+use crate::standing::{Moment, Standing};
+use crate::time::Instant;
+use crate::trouble::{About, STALE};
+
+/// A peer that has to call us is not missed before this time has passed.
+pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(9);
+/// A peer whose records come from another address answers there within this time, or is not there.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a peer is.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    standing: Standing,
+    /// Why there is no session, and when that was last seen.
+    cause: Option<(Event, Instant)>,
+    path: Standing,
+}
+
+impl Presence {
+    /// It was not heard yet.
+    pub(crate) fn new(now: Instant) -> Presence {
+        Presence {
+            standing: Standing::new(now),
+            cause: None,
+            path: Standing::new(now),
+        }
+    }
+
+    /// There is a session.
+    pub(crate) fn up(&mut self, now: Instant) {
+        self.cause = None;
+        self.standing.note(State::Up, "", now);
+    }
+
+    /// There is no session, because of this: a general cause does not hide a specific one.
+    pub(crate) fn down(&mut self, event: &Event, now: Instant) {
+        if let Some((known, seen)) = &mut self.cause {
+            if known == event {
+                *seen = now;
+                return;
+            }
+            if known.outranks(event, now.saturating_since(*seen) >= STALE) {
+                return;
+            }
+        }
+        self.standing.note(State::Down, event.to_string(), now);
+        self.cause = Some((event.clone(), now));
+    }
+}
+
+impl Link {
+    /// Something is wrong with the peer: it is logged, and, without a session, it is why there is none.
+    pub(crate) fn in_trouble(&mut self, event: Event, cx: &mut Context<'_>) {
+        if self.sessions.current.is_none() {
+            self.presence.down(&event, cx.now);
+        }
+        cx.telemetry.raise(cx.now, About::Session(self.id), event);
+    }
+
+    /// How the peer is. One that has not called yet is down after [`CALL_WITHIN`].
+    pub(crate) fn standing(&self, moment: &Moment) -> snapshot::Standing {
+        let mut row = self.presence.standing.row(moment);
+        let missed_since = row.since + CALL_WITHIN.as_secs_f64();
+        let awaited = row.state == State::Starting && self.endpoint == Endpoint::Unknown;
+        if awaited && missed_since <= moment.unix(moment.now) {
+            let peer = self.name.clone();
+            row.state = State::Down;
+            row.why = Event::NobodyCalls { peer }.to_string();
+            row.since = missed_since;
+        }
+        row
+    }
+
+    /// How the path is.
+    pub(crate) fn path_standing(&self, moment: &Moment) -> snapshot::Standing {
+        self.presence.path.row(moment)
+    }
+
+    /// Notes how the path is, if that is new.
+    pub(crate) fn note_path(&mut self, now: Instant) {
+        let (state, why) = self.judge_path(now);
+        self.presence.path.note(state, why, now);
+    }
+
+    fn judge_path(&self, now: Instant) -> (State, Cow<'static, str>) {
+        if self.sessions.current.is_none() {
+            return (State::Starting, "there is no session".into());
+        }
+        let Some(path) = self.path else {
+            return (State::Down, "no address of the peer is known".into());
+        };
+        if let Some(least) = self.path_mtu.too_small() {
+            let why = format!(
+                "packets of {least} bytes, which `path_mtu` needs, do not arrive, and shorter ones do"
+            );
+            return (State::Down, why.into());
+        }
+        if !self.path_mtu.is_proven() {
+            return (
+                State::Starting,
+                "no packet of the size that is needed has been confirmed yet".into(),
+            );
+        }
+        let asked_elsewhere = self
+            .challenged
+            .is_some_and(|(asked, at)| !asked.same_way(path) && now.saturating_since(at) < ANSWERS_WITHIN);
+        if asked_elsewhere {
+            let why = "the peer's records come from another address, and it has not answered from there yet";
+            return (State::Degraded, why.into());
+        }
+        match self.path_mtu.lowered() {
+            Some((was, why)) => {
+                let mtu = self.path_mtu.get();
+                (
+                    State::Degraded,
+                    format!("path MTU is {mtu} and was {was}: {why}").into(),
+                )
+            }
+            None => (State::Up, "".into()),
+        }
+    }
+}
