@@ -11,6 +11,7 @@ use aoe_keys::Fingerprint;
 
 use crate::config::{Cipher, OnConflict, PeerId, Protection};
 use crate::disk::Disk;
+pub use crate::export::Withdrawn;
 use crate::frame::{Address, MacAddr};
 pub use crate::refusal::Refusal;
 
@@ -350,6 +351,10 @@ pub enum ImportFault {
         /// How many others it offers, where that is known.
         others: Option<u16>,
     },
+    /// The peer offered it and does not any more.
+    Withdrawn(Withdrawn),
+    /// It is not configured any more.
+    Removed,
     /// Its target has not answered since the peer's gateway was started.
     TargetNeverHeard,
     /// Its target does not answer any more.
@@ -361,7 +366,7 @@ pub enum ImportFault {
 }
 
 impl ImportFault {
-    /// Whether another line says what is wrong.
+    /// Whether another line says what is wrong, or nothing is.
     pub(crate) fn is_logged_elsewhere(&self) -> bool {
         matches!(
             self,
@@ -371,6 +376,7 @@ impl ImportFault {
                 | ImportFault::PeerEnding
                 | ImportFault::SegmentDown
                 | ImportFault::Taken
+                | ImportFault::Removed
         )
     }
 }

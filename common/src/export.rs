@@ -26,7 +26,7 @@ pub(crate) struct ExportState {
 
 /// Why a peer may not use an export any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Withdrawn {
+pub enum Withdrawn {
     /// Its gateway does not export it any more.
     NotExported,
     /// No `[[allow]]` of it is for the peer any more.

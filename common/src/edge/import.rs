@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::initiators::Initiators;
+use super::inquiry::Inquiry;
 use super::presence::Presence;
-use crate::config::{ImportConfig, OnConflict};
+use crate::config::{ExportId, ImportConfig, OnConflict, PeerId};
 use crate::event::ImportFault;
-use crate::export::{ExportState, Identity, TargetState};
+use crate::export::{ExportState, Identity, TargetState, Withdrawn};
 use crate::frame::{MacAddr, QueryHeader};
 use crate::segment::SegmentState;
 use crate::time::Instant;
@@ -24,6 +25,10 @@ pub(crate) struct Import {
     pub(crate) config: ImportConfig,
     /// What the peer told us; `None` until it does, and again when its process changes.
     pub(crate) remote: Option<ExportState>,
+    /// Why the peer took it away, if it did.
+    pub(crate) withdrawn: Option<Withdrawn>,
+    /// Whether the peer owes us word of it.
+    pub(super) inquiry: Inquiry,
     /// How many exports the peer offers us, once it has told of all of them.
     pub(crate) offered: Option<u16>,
     /// Whether its process is about to end.
@@ -51,11 +56,13 @@ pub(crate) struct Told {
 
 impl Import {
     /// `late`: age above which a reply to a request that was sent again since is kept back.
-    pub(crate) fn new(config: ImportConfig, late: Duration) -> Import {
+    pub(crate) fn new(config: ImportConfig, late: Duration, inquiry: Inquiry) -> Import {
         Import {
             initiators: Initiators::new(config.window, late),
             config,
+            inquiry,
             remote: None,
+            withdrawn: None,
             offered: None,
             peer_ends: false,
             told: None,
@@ -64,6 +71,16 @@ impl Import {
             mtu: (0, Instant::NEVER),
             identity: None,
         }
+    }
+
+    /// Whose it is.
+    pub(super) fn peer(&self) -> PeerId {
+        self.config.peer
+    }
+
+    /// Whether the peer has not said yet whether it offers the export.
+    pub(super) fn is_untold(&self) -> bool {
+        self.remote.is_none() && self.withdrawn.is_none() && self.offered.is_none()
     }
 
     /// What we present to initiators, if it can be used.
@@ -85,9 +102,10 @@ impl Import {
         let Some(remote) = &self.remote else {
             // Another worker's exports are not counted here.
             let others = |offered| Some(offered).filter(|_| workers == 1);
-            return Some(match self.offered {
-                None => ImportFault::Untold,
-                Some(offered) => ImportFault::NotOffered {
+            return Some(match (self.withdrawn, self.offered) {
+                (Some(why), _) => ImportFault::Withdrawn(why),
+                (None, None) => ImportFault::Untold,
+                (None, Some(offered)) => ImportFault::NotOffered {
                     others: others(offered),
                 },
             });
@@ -106,9 +124,26 @@ impl Import {
     pub(crate) fn learn(&mut self, remote: ExportState) -> bool {
         let told = Some(remote.identity).filter(|identity| *identity != Identity::default());
         self.remote = Some(remote);
+        self.withdrawn = None;
         let Some(told) = told else { return false };
         let is_other = |known: Identity| known.digest != told.digest || known.size > told.size;
         self.identity.replace(told).is_some_and(is_other)
+    }
+
+    /// The peer does not offer this export any more.
+    pub(super) fn lose(&mut self, export: ExportId, why: Withdrawn) {
+        if self.remote.take_if(|remote| remote.export == export).is_some() {
+            self.withdrawn = Some(why);
+        }
+    }
+
+    /// The peer is another process: what it told is void.
+    pub(super) fn forget(&mut self) {
+        self.remote = None;
+        self.withdrawn = None;
+        self.offered = None;
+        self.peer_ends = false;
+        self.inquiry = Inquiry::from_the_start();
     }
 
     /// The segment is so now.

@@ -47,9 +47,9 @@ struct Initiator {
 }
 
 impl Initiators {
-    /// A ledger has room for four times the window, and a little.
+    /// Of an import with this window; `late`: age above which a reply may be kept back.
     pub(super) fn new(window: u16, late: Duration) -> Initiators {
-        let room = (usize::from(window) * 4).next_power_of_two().max(LEAST);
+        let room = room(window);
         Initiators {
             last: 0,
             known: Vec::new(),
@@ -57,6 +57,24 @@ impl Initiators {
             room,
             late,
             full_until: Instant::default(),
+        }
+    }
+
+    /// The import has another window. What was asked stays known.
+    pub(super) fn set_window(&mut self, window: u16) {
+        self.room = room(window);
+        self.shared.set_room(self.room * SHARED);
+        for initiator in &mut self.known {
+            initiator.ledger.set_room(self.room);
+        }
+    }
+
+    /// Replies to requests that were sent again are kept back from another age on.
+    pub(super) fn set_late(&mut self, late: Duration) {
+        self.late = late;
+        self.shared.set_late(late);
+        for initiator in &mut self.known {
+            initiator.ledger.set_late(late);
         }
     }
 
@@ -122,6 +140,11 @@ impl Initiators {
         );
         Some(place)
     }
+}
+
+/// Room of a ledger: for four times the window, and a little.
+fn room(window: u16) -> usize {
+    (usize::from(window) * 4).next_power_of_two().max(LEAST)
 }
 
 #[cfg(test)]

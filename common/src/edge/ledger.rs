@@ -77,6 +77,31 @@ impl Ledger {
         }
     }
 
+    /// It has room for so many requests from now on.
+    pub(super) fn set_room(&mut self, room: usize) {
+        if room == self.room {
+            return;
+        }
+        self.room = room;
+        self.make_room();
+        self.newest = vec![0; room];
+        let known: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| (entry.key, entry.number))
+            .collect();
+        for (key, number) in known {
+            if let Some(slot) = self.newest_slot(key) {
+                *slot = number;
+            }
+        }
+    }
+
+    /// Replies to requests that were sent again are kept back from this age on.
+    pub(super) fn set_late(&mut self, late: Duration) {
+        self.late = late;
+    }
+
     /// Notes a request. Its number is above all that were noted before.
     pub(super) fn capture(&mut self, number: u64, key: Key, tag: Tag, now: Instant) {
         let before = match self.newest_slot(key) {

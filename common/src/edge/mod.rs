@@ -5,7 +5,8 @@
 //!
 //! - this file: a request to the exit, and its reply
 //! - `answer`: what the edge says by itself
-//! - `presenting`: when it says that an import is there
+//! - `presenting`: when it says that an import is there; `inquiry`: what peers are asked for that
+//! - `change`: imports that come, change and go; `look`: how they are
 //! - `report`: what is logged of that
 //! - `refusals`: what is logged of requests that it refused, and told to the exit
 //!
@@ -16,6 +17,7 @@ mod answer;
 mod change;
 mod import;
 mod initiators;
+mod inquiry;
 mod key;
 mod ledger;
 mod look;
@@ -40,6 +42,7 @@ use crate::tunnel::links::Links;
 use crate::tunnel::message::{Kind, ReplyHead, RequestHead};
 use answer::{Asked, advertised};
 use import::Import;
+use inquiry::Inquiry;
 use key::Key;
 use refusals::Refusals;
 
@@ -72,7 +75,7 @@ impl Edge {
         let mut presented: Vec<_> = imports.iter().map(place).collect();
         presented.sort_unstable();
         Edge {
-            imports: imports.map(|_, config| Import::new(config.clone(), max_age)),
+            imports: imports.map(|_, config| Import::new(config.clone(), max_age, Inquiry::from_the_start())),
             presented,
             max_age,
             refusals: Refusals::default(),

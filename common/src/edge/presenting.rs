@@ -4,7 +4,7 @@ use super::Edge;
 use super::answer::{advertised, emit_query};
 use super::import::{Import, Told};
 use super::report::{self, Before};
-use crate::config::{ExportId, ImportConfig, ImportId, OnConflict, PeerId, SegmentId};
+use crate::config::{ImportConfig, ImportId, OnConflict, PeerId, SegmentId};
 use crate::context::Context;
 use crate::event::{Event, ForeignEffect, ImportFault};
 use crate::export::ExportState;
@@ -47,6 +47,7 @@ impl Edge {
         for peer in peers {
             self.present(peer, links, cx);
         }
+        self.inquire(links, cx);
         cx.timers.set(Timer::Imports, self.due(cx.now));
     }
 
@@ -73,7 +74,8 @@ impl Edge {
 
     /// When there is something to do.
     fn due(&self, now: Instant) -> Instant {
-        let deadlines = self.imports.values().map(|import| import.presence.deadline(now));
+        let deadline = |import: &Import| import.presence.deadline(now).min(import.inquiry.deadline());
+        let deadlines = self.imports.values().map(deadline);
         deadlines
             .min()
             .unwrap_or(Instant::NEVER)
@@ -91,13 +93,18 @@ impl Edge {
         for entry in update.entries {
             match entry {
                 Entry::Offered(export) => self.learn(peer, export, links, cx),
-                Entry::Withdrawn(export, _) => self.lose(peer, export),
+                Entry::Withdrawn(export, why) => {
+                    self.imports_of(peer)
+                        .for_each(|(_, import)| import.lose(export, why));
+                }
             }
         }
         if update.scope.rest != Rest::Follows {
             for import in self.imports_of(peer).map(|(_, import)| import) {
                 import.peer_ends = update.scope.rest == Rest::Ending;
-                import.offered = Some(update.scope.exports);
+                if import.inquiry.is_complete(update.serial) {
+                    import.offered = Some(update.scope.exports);
+                }
             }
         }
         self.present(peer, links, cx);
@@ -116,13 +123,6 @@ impl Edge {
         }
     }
 
-    /// An export may not be used any more.
-    fn lose(&mut self, peer: PeerId, export: ExportId) {
-        for (_, import) in self.imports_of(peer) {
-            import.remote.take_if(|remote| remote.export == export);
-        }
-    }
-
     /// The exports of a peer that we import and that it does not offer, once it has told all.
     pub(crate) fn missed(&self, peer: PeerId) -> impl Iterator<Item = &str> {
         let missed = move |import: &&Import| {
@@ -134,7 +134,7 @@ impl Edge {
             .map(|import| import.config.export.as_str())
     }
 
-    fn imports_of(&mut self, peer: PeerId) -> impl Iterator<Item = (ImportId, &mut Import)> {
+    pub(super) fn imports_of(&mut self, peer: PeerId) -> impl Iterator<Item = (ImportId, &mut Import)> {
         self.imports
             .iter_mut()
             .filter(move |(_, import)| import.config.peer == peer)
@@ -142,11 +142,7 @@ impl Edge {
 
     /// The peer process is another one: what the old one told us is void.
     pub(crate) fn forget(&mut self, peer: PeerId) {
-        for (_, import) in self.imports_of(peer) {
-            import.remote = None;
-            import.offered = None;
-            import.peer_ends = false;
-        }
+        self.imports_of(peer).for_each(|(_, import)| import.forget());
     }
 
     /// Lets initiators know which imports of `peer` came alive or changed, and goes silent about those that went.
@@ -156,6 +152,8 @@ impl Edge {
         for (id, import) in self.imports_of(peer) {
             let state = cx.segment(import.config.segment);
             import.note_segment(state, cx.now);
+            let owed = up && links.is_path_proven(peer) && import.is_untold();
+            import.inquiry.expect(owed, cx.now);
             let fault = match (up, links.is_path_proven(peer)) {
                 (true, true) => import.fault(state, workers),
                 (true, false) => Some(ImportFault::PathUnproven),
@@ -209,7 +207,7 @@ impl Edge {
 }
 
 /// Asks a segment who is at the address of an import.
-fn ask(config: &ImportConfig, cx: &mut Context<'_>) {
+pub(super) fn ask(config: &ImportConfig, cx: &mut Context<'_>) {
     cx.ask_config(config.segment, config.address, PROBE_TAG);
 }
 

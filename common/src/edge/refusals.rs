@@ -41,6 +41,11 @@ impl Refusals {
         self.tell_at
     }
 
+    /// Of this import nothing more is told.
+    pub(super) fn forget(&mut self, id: ImportId) {
+        self.collected.retain(|(_, of, _), _| *of != id);
+    }
+
     fn collect(&mut self, key: (PeerId, ImportId, RefusalKind), refused: Refused, now: Instant) {
         if self.collected.len() >= MAX_COLLECTED && !self.collected.contains_key(&key) {
             return;

@@ -77,11 +77,21 @@ pub(super) fn down(
             import.said_up = false;
         }
         (fault, Before::Up) => cx.telemetry.raise(cx.now, about, event(fault)),
-        (fault @ ImportFault::NotOffered { .. }, Before::Down) => {
+        (fault @ (ImportFault::NotOffered { .. } | ImportFault::Withdrawn(_)), Before::Down) => {
             cx.telemetry.raise(cx.now, about, event(fault));
         }
         (fault, Before::Down) => cx.telemetry.raise_after(GRACE, cx.now, about, event(fault)),
     }
+}
+
+/// It is not configured any more.
+pub(super) fn removed(import: &Import, links: &Links, cx: &mut Context<'_>) {
+    cx.telemetry.event(Event::ImportDown {
+        peer: links.name(import.config.peer),
+        export: import.config.export.clone(),
+        address: import.config.address,
+        why: ImportFault::Removed,
+    });
 }
 
 /// Whether frames carry all the sectors they could.

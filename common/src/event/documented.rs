@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aoe_keys::SecretKey;
 
-use super::{Event, ForeignEffect, FrameLimit, ImportFault, Level, Missed, Place, Refusal};
+use super::{Event, ForeignEffect, FrameLimit, ImportFault, Level, Missed, Place, Refusal, Withdrawn};
 use crate::config::{Cipher, OnConflict, PeerId, Protection};
 use crate::disk::Disk;
 use crate::frame::{Address, MacAddr};
@@ -185,6 +185,9 @@ fn of_imports() -> Vec<Event> {
         down(ImportFault::Taken),
         down(ImportFault::Untold),
         down(ImportFault::NotOffered { others: Some(1) }),
+        down(ImportFault::Withdrawn(Withdrawn::NotExported)),
+        down(ImportFault::Withdrawn(Withdrawn::NotAllowed)),
+        down(ImportFault::Removed),
         down(ImportFault::TargetNeverHeard),
         down(ImportFault::TargetAway),
         down(ImportFault::FramesTooShortHere),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Event, ForeignEffect, FrameLimit, ImportFault, Missed, Place};
+use super::{Event, ForeignEffect, FrameLimit, ImportFault, Missed, Place, Withdrawn};
 use crate::config::{OnConflict, PeerId};
 use crate::frame::{ETHERNET_HEADER_LEN, SECTOR_LEN, ata};
 use crate::trouble::QUIET;
@@ -42,6 +42,16 @@ fn write_import_fault(f: &mut fmt::Formatter<'_>, peer: &str, why: &ImportFault)
                 "; compare the name, and see whether an [[allow]] of the export there names this gateway",
             )
         }
+        ImportFault::Withdrawn(Withdrawn::NotExported) => write!(
+            f,
+            "{peer} does not export it any more; remove the import, or see why it was removed there"
+        ),
+        ImportFault::Withdrawn(Withdrawn::NotAllowed) => write!(
+            f,
+            "{peer} does not allow it to us any more; remove the import, or see why no [[allow]] of the export there names \
+             this gateway"
+        ),
+        ImportFault::Removed => f.write_str("it was removed from the configuration"),
         ImportFault::TargetNeverHeard => write!(
             f,
             "its target has not answered {peer} since that was started; see there whether the target runs"

@@ -109,6 +109,11 @@ impl Links {
         Ok(Applies::Now)
     }
 
+    /// The number of the newest update of this process of the peer; 0: there was none.
+    pub(crate) fn newest_update(&self, peer: PeerId) -> u32 {
+        self.links.get(peer).map_or(0, |link| link.seen_serial)
+    }
+
     /// Takes an inquiry.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
-use aoe_common::event::{Event, ImportFault};
+use aoe_common::event::{Event, ImportFault, Withdrawn};
 use aoe_common::output::Output;
 use aoe_common::telemetry::Count;
 use aoe_common::time::Instant;
@@ -87,7 +87,7 @@ const SEEDS: &[(&str, Says)] = &[
         seen.import == [Some(ImportFault::PeerEnding)] && seen.carried == 2
     }),
     ("update-withdrawn", |seen| {
-        seen.import == [Some(ImportFault::NotOffered { others: Some(0) })] && seen.carried == 0
+        seen.import == [Some(ImportFault::Withdrawn(Withdrawn::NotAllowed))] && seen.carried == 0
     }),
     ("inquire", |seen| {
         // It asks twelve times in a second in which eight are answered.
