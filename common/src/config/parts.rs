@@ -9,29 +9,38 @@ use crate::worker::Worker;
 impl GatewayConfig {
     /// The configurations of so many workers, in the order of their numbers. Each knows every segment and peer, and the
     /// exports and imports that are its own.
-    pub fn for_workers(self, workers: u8) -> Vec<GatewayConfig> {
+    pub fn for_workers(&self, workers: u8) -> Vec<GatewayConfig> {
         if workers <= 1 {
-            return vec![self];
+            return vec![self.copy()];
         }
         let part = |number| {
             let worker = Worker { number, of: workers };
             let exports = those(&self.exports, |export| worker.serves(&export.name));
             let imports = those(&self.imports, |import| worker.serves(&import.export));
             GatewayConfig {
-                name: self.name.clone(),
-                // Erased when dropped, as the original is.
-                secret: SecretKey::from_bytes(*self.secret.expose()),
-                segments: self.segments.clone(),
-                peers: self.peers.map(|_, peer| peer.copy()),
                 exports,
                 imports,
                 tunnel: TunnelConfig {
                     worker,
                     ..self.tunnel.clone()
                 },
+                ..self.copy()
             }
         };
         (0..workers).map(part).collect()
+    }
+
+    /// The same once more: its secrets are erased with each of them.
+    pub fn copy(&self) -> GatewayConfig {
+        GatewayConfig {
+            name: self.name.clone(),
+            secret: SecretKey::from_bytes(*self.secret.expose()),
+            segments: self.segments.clone(),
+            peers: self.peers.map(|_, peer| peer.copy()),
+            exports: self.exports.clone(),
+            imports: self.imports.clone(),
+            tunnel: self.tunnel.clone(),
+        }
     }
 }
 
