@@ -5,6 +5,7 @@ mod client;
 mod document;
 mod exit;
 mod paint;
+mod reload;
 mod report;
 mod status;
 mod summary;
@@ -42,6 +43,17 @@ enum Verb {
     Run(Config),
     /// Lists everything that is wrong with a configuration, or says what it does
     Check {
+        #[command(flatten)]
+        config: Config,
+        /// Print JSON, for machines
+        #[arg(long)]
+        json: bool,
+        /// Say what a reload of the running gateway with this file would change; nothing is changed
+        #[arg(long)]
+        diff: bool,
+    },
+    /// Has the running gateway become what its configuration says, if there is no fault in it
+    Reload {
         #[command(flatten)]
         config: Config,
         /// Print JSON, for machines
@@ -96,16 +108,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Verb::Check {
             config: Config { config },
+            json,
+            diff: true,
+        } => reload::run(&config, reload::Verb::Diff, json),
+        Verb::Check {
+            config: Config { config },
             json: false,
+            diff: false,
         } => check(&config),
         Verb::Check {
             config: Config { config },
             json: true,
+            diff: false,
         } => check_for_machines(&config),
         Verb::Status {
             config: Config { config },
             how,
         } => status::run(&config, how),
+        Verb::Reload {
+            config: Config { config },
+            json,
+        } => reload::run(&config, reload::Verb::Reload, json),
         Verb::AcceptDisk {
             config: Config { config },
             export,
@@ -132,13 +155,12 @@ fn run_gateway(config: &Path, filter: Option<String>) -> Exit {
         write_quietly(io::stderr(), &report::for_people(&faults, &paint));
         return exit_code(&faults);
     };
-    let filter = filter.or_else(|| loaded.settings.log.clone());
-    let _log = logging::start(filter.as_deref().unwrap_or(logging::DEFAULT_FILTER));
+    let log = logging::start(filter.as_deref(), loaded.settings.log.as_deref());
     hardening.log();
     for warning in faults.iter() {
         tracing::warn!("{warning}");
     }
-    match daemon::run(loaded) {
+    match daemon::run(config, loaded, log.filter().clone()) {
         Ok(()) => Exit::Ok,
         Err(error) => {
             tracing::error!("{error}");

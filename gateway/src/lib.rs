@@ -3,6 +3,7 @@
 //! The pure core ([`aoe_common`]) decides; this crate moves bytes. Its rooms:
 //!
 //! - [`config`], [`cli`], [`logging`]: what the operator wrote and reads.
+//! - `control`: what a running gateway is asked by programs of this host: how it is, and to change.
 //! - [`daemon`]: the order in which things start and end.
 //! - [`driver`]: the one data-plane loop; it has no opinions about frames.
 //! - [`segment`]: a local Ethernet, by packet socket or TAP device, and the watch over it.
@@ -16,6 +17,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod control;
 pub mod daemon;
 pub mod disks;
 pub mod driver;
@@ -27,4 +29,5 @@ pub mod sys;
 pub mod wire;
 pub mod workers;
 
+mod listening;
 mod watchdog;

@@ -2,11 +2,12 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{EnvFilter, reload};
 
 /// Lines that wait for a slow reader; what comes on top is lost. The data plane never waits for a log.
 const WAITING_LINES: usize = 4096;
@@ -38,44 +39,110 @@ pub fn parse_filter(text: &str) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Starts the log with a filter [`parse_filter`] has passed. A second start changes nothing. Keep what it returns
-/// until the end: dropping it writes what still waits, for at most a second.
-pub fn start(filter: &str) -> WorkerGuard {
+/// A log that was started. Keep it until the end: dropping it writes what still waits, for at most a second.
+#[derive(Debug)]
+pub struct Log {
+    filter: Filter,
+    _writer: WorkerGuard,
+}
+
+impl Log {
+    /// What is logged.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+}
+
+/// What is logged, which may change while it runs.
+#[derive(Clone)]
+pub struct Filter {
+    set: Arc<dyn Fn(EnvFilter) + Send + Sync>,
+    fixed: Option<String>,
+}
+
+impl Filter {
+    /// What the command line says, if it does: then nothing else has a say.
+    pub fn fixed(&self) -> Option<&str> {
+        self.fixed.as_deref()
+    }
+
+    /// Logs what a file says, which [`parse_filter`] has passed, unless the command line says something.
+    pub fn follow(&self, file: Option<&str>) {
+        if self.fixed.is_none() {
+            (self.set)(filter(file));
+        }
+    }
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Filter")
+            .field("fixed", &self.fixed)
+            .finish_non_exhaustive()
+    }
+}
+
+fn filter(text: Option<&str>) -> EnvFilter {
+    let parsed = text.and_then(|text| EnvFilter::try_new(text).ok());
+    parsed.unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER))
+}
+
+/// Starts the log. `fixed` is what the command line says, which wins over what the file says; [`parse_filter`] has passed
+/// both. A second start changes nothing.
+pub fn start(fixed: Option<&str>, file: Option<&str>) -> Log {
     let journal = env::var_os("JOURNAL_STREAM").is_some();
     let colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let filter = filter(fixed.or(file));
     let (lines, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING_LINES)
         .thread_name("log")
         .finish(Stderr);
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
         .with_ansi(colour && !journal)
         .with_target(false)
         // On an error this would write to stderr once more, and panic if that is closed.
         .log_internal_errors(false);
     // The journal has its own clock and takes the level from a prefix (sd-daemon(3)).
-    let started = if journal {
-        builder
+    let (started, set) = if journal {
+        let builder = builder
             .without_time()
             .with_level(false)
             .with_writer(Lines {
                 lines,
                 prefix: Prefix::Priority,
             })
-            .try_init()
+            .with_env_filter(filter)
+            .with_filter_reloading();
+        let set = setter(builder.reload_handle());
+        (builder.try_init(), set)
     } else {
-        builder
+        let builder = builder
             .with_writer(Lines {
                 lines,
                 prefix: Prefix::None,
             })
-            .try_init()
+            .with_env_filter(filter)
+            .with_filter_reloading();
+        let set = setter(builder.reload_handle());
+        (builder.try_init(), set)
     };
     // Only a log that is there already can be in the way.
     drop(started);
-    guard
+    Log {
+        filter: Filter {
+            set,
+            fixed: fixed.map(str::to_owned),
+        },
+        _writer: guard,
+    }
+}
+
+fn setter<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> Arc<dyn Fn(EnvFilter) + Send + Sync> {
+    Arc::new(move |filter| {
+        // It fails only when the log is gone.
+        let _ = handle.reload(filter);
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -194,7 +261,7 @@ mod tests {
     #[test]
     fn lines_suit_the_reader_and_no_reader_is_needed() {
         if env::var_os(CHILD).is_some() {
-            let _log = start("debug");
+            let _log = start(Some("debug"), None);
             tracing::error!("one");
             tracing::warn!("two");
             tracing::info!(segment = "san", "three");

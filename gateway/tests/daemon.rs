@@ -6,156 +6,22 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod running;
 mod support;
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::Command;
 use std::time::Duration;
 
 use aoe_gateway::segment::gateway_mac;
 use aoe_gateway::sys::link;
 use aoe_gateway::sys::packet::{PacketOptions, PacketSocket};
-use aoe_keys::store::{Existing, write_secret};
-use aoe_keys::{PublicKey, SecretKey};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, Uid, chown};
-use tempfile::TempDir;
+use aoe_keys::SecretKey;
+use nix::sys::signal::Signal;
+use nix::unistd::{Uid, chown};
 
+use running::{CARD_AND_TAP, Daemon, Site};
 use support::{Net, frame, in_namespace, state};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_aoe-gateway");
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A gateway's files.
-struct Site {
-    dir: TempDir,
-    /// The program that runs it, if it is not run by itself.
-    through: Vec<&'static str>,
-}
-
-impl Site {
-    /// A gateway called `name` with this key, whose only peer is `peer`.
-    fn new(name: &str, key: &SecretKey, port: u16, segments: &str, peer: &PublicKey, calls: &str) -> Site {
-        let dir = tempfile::tempdir().unwrap();
-        write_secret(dir.path().join("own.key"), key, Existing::Keep).unwrap();
-        std::fs::create_dir(dir.path().join("exports.d")).unwrap();
-        let text = format!(
-            "[gateway]\nname = \"{name}\"\nlisten = [\"127.0.0.1:{port}\"]\nkey = \"own.key\"\n\
-             exports = \"exports.d\"\n{segments}\n[[peer]]\nname = \"peer\"\nkey = \"{peer}\"\n{calls}\n"
-        );
-        std::fs::write(dir.path().join("gateway.toml"), text).unwrap();
-        Site {
-            dir,
-            through: Vec::new(),
-        }
-    }
-
-    /// A gateway with a network card and a TAP device, and a peer that never calls.
-    fn lonely(segments: &str) -> Site {
-        let peer = SecretKey::generate().unwrap().public();
-        Site::new(
-            "site-a",
-            &SecretKey::generate().unwrap(),
-            34978,
-            segments,
-            &peer,
-            "",
-        )
-    }
-
-    /// The command that runs the gateway: by itself, or by another program that takes it as its arguments.
-    fn command(&self, through: &[&str]) -> Command {
-        let words = [through, &[PROGRAM, "run", "--config", "gateway.toml"]].concat();
-        let (program, arguments) = words.split_first().unwrap();
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.dir.path());
-        command.env_remove("AOE_GATEWAY_LOG").env_remove("JOURNAL_STREAM");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn start(self) -> Daemon {
-        let mut child = self.command(&self.through).spawn().unwrap();
-        let stderr = child.stderr.take().unwrap();
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Daemon {
-            child,
-            lines,
-            read: Vec::new(),
-            _site: self,
-        }
-    }
-}
-
-/// A running gateway. Killed if the test fails before it has ended.
-struct Daemon {
-    child: Child,
-    lines: Receiver<String>,
-    read: Vec<String>,
-    _site: Site,
-}
-
-impl Daemon {
-    /// Reads the log up to a line that contains this, and returns the line.
-    fn expect(&mut self, text: &str) -> String {
-        loop {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
-                panic!(
-                    "the log never said \"{text}\"; it said:\n{}",
-                    self.read.join("\n")
-                );
-            };
-            self.read.push(line.clone());
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
-    }
-
-    /// One number of the counters, zero if it is not there.
-    fn counter(&mut self, name: &str) -> u64 {
-        self.signal(Signal::SIGUSR1);
-        let line = self.expect("counters");
-        let value = line
-            .split(' ')
-            .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-        value.map_or(0, |value| value.parse().unwrap())
-    }
-
-    /// Ends the gateway; gives its exit status and the whole log.
-    fn end(mut self, signal: Signal) -> (ExitStatus, String) {
-        self.signal(signal);
-        let status = self.child.wait().unwrap();
-        self.read.extend(self.lines.iter());
-        (status, self.read.join("\n"))
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-const CARD_AND_TAP: &str =
-    "[[segment]]\nname = \"san\"\nnic = \"eth1\"\n[[segment]]\nname = \"lab\"\ntap = \"aoe0\"\nmtu = 9000\n";
 
 /// Sends frames into a device from the other end of its cable, until the gateway has counted them.
 fn frames_arrive(daemon: &mut Daemon, far: &str) {
@@ -250,17 +116,6 @@ fn a_tap_is_made_at_the_start_made_again_when_deleted_and_removed_at_the_end() {
 }
 
 #[test]
-fn a_hangup_is_no_reason_to_end() {
-    in_namespace(|_| {
-        let mut daemon = Site::lonely(CARD_AND_TAP).start();
-        daemon.expect("ready");
-        daemon.signal(Signal::SIGHUP);
-        daemon.expect("SIGHUP ignored: reload is not there yet");
-        assert_eq!(daemon.end(Signal::SIGTERM).0.code(), Some(0));
-    });
-}
-
-#[test]
 fn a_missing_right_ends_the_start_with_its_name_and_how_to_give_it() {
     in_namespace(|_| {
         let cases = [
@@ -332,7 +187,7 @@ fn nobody_of_the_same_user_can_read_a_gateways_memory_and_it_leaves_no_core() {
         }
         let mut daemon = site.start();
         daemon.expect("ready");
-        let of_process = |file: &str| format!("/proc/{}/{file}", daemon.child.id());
+        let of_process = |file: &str| format!("/proc/{}/{file}", daemon.id());
         // The kernel gives the files of a process that must not be read to root.
         let owner = std::fs::metadata(of_process("mem")).unwrap().uid();
         assert_eq!(owner, 0, "/proc/PID/mem belongs to the user");
@@ -349,7 +204,7 @@ fn memory_is_locked_where_that_is_permitted() {
     in_namespace(|_| {
         let mut daemon = Site::lonely(CARD_AND_TAP).start();
         daemon.expect("ready");
-        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
         let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
         let locked = !locked.unwrap().trim().starts_with("0 ");
         let (_, log) = daemon.end(Signal::SIGTERM);

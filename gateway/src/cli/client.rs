@@ -1,6 +1,6 @@
 //! Talks to the gateway that runs with a configuration.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,9 +9,10 @@ use super::document::Document;
 use super::paint::Paint;
 use super::{Exit, report};
 use crate::config::{Faults, sockets};
+use crate::control::protocol::{Answer, Request};
 
-/// How long a running gateway may take to say something.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a running gateway may take to say something: to read its files, ask its workers and change.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// No document is longer, in bytes.
 const LONGEST: u64 = 256 << 20;
 
@@ -52,6 +53,24 @@ pub(super) fn observe(config: &Path) -> Result<Document, Unheard> {
     let mut text = String::new();
     stream.take(LONGEST).read_to_string(&mut text).map_err(failed)?;
     Document::read(text).map_err(|error| failed(error.into()))
+}
+
+/// Asks the gateway that runs with this file; what else the file says may be wrong.
+///
+/// # Errors
+/// [`Unheard`]
+pub(super) fn ask(config: &Path, request: &Request) -> Result<Answer, Unheard> {
+    let socket = sockets(config).map_err(Unheard::Config)?.control;
+    let mut stream = connect(&socket, config)?;
+    let mut talk = || -> io::Result<Answer> {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        let mut text = Vec::new();
+        (&stream).take(LONGEST).read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    };
+    talk().map_err(|error| Unheard::Failed { socket, error })
 }
 
 fn connect(socket: &Path, config: &Path) -> Result<UnixStream, Unheard> {

@@ -17,6 +17,8 @@ pub enum Exit {
     Unavailable = 69,
     /// The system refused something.
     OsError = 71,
+    /// Only a restart can do it.
+    NeedsRestart = 75,
     /// This user may not do that.
     NoPermission = 77,
     /// The configuration or a key is wrong.

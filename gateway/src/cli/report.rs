@@ -68,19 +68,11 @@ fn write_fault(text: &mut String, fault: &Fault, paint: &Paint) -> std::fmt::Res
 }
 
 fn write_total(text: &mut String, faults: &Faults, paint: &Paint) -> std::fmt::Result {
-    let of = |severity| count(faults.count(severity), severity);
     let (style, consequence) = if faults.is_fatal() {
         (paint.fault, "; no gateway can run with this configuration")
     } else {
         (paint.warning, "")
     };
-    let mut found: Vec<String> = [Severity::Fault, Severity::Warning]
-        .into_iter()
-        .filter_map(of)
-        .collect();
-    if faults.left_out() > 0 {
-        found.push(format!("{} more faults that are not listed", faults.left_out()));
-    }
     let mut files: Vec<&Path> = faults.iter().map(|fault| fault.file.as_path()).collect();
     files.dedup();
     let place = if let [file] = files.as_slice() {
@@ -88,26 +80,13 @@ fn write_total(text: &mut String, faults: &Faults, paint: &Paint) -> std::fmt::R
     } else {
         format!("{} files", files.len())
     };
-    writeln!(
-        text,
-        "{style}{} in {place}{style:#}{consequence}",
-        found.join(", ")
-    )
+    writeln!(text, "{style}{} in {place}{style:#}{consequence}", faults.tally())
 }
 
 fn severity(severity: Severity, paint: &Paint) -> (anstyle::Style, &'static str) {
     match severity {
         Severity::Fault => (paint.fault, "fault"),
         Severity::Warning => (paint.warning, "warning"),
-    }
-}
-
-fn count(number: usize, severity: Severity) -> Option<String> {
-    let (_, word) = self::severity(severity, &Paint::default());
-    match number {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        _ => Some(format!("{number} {word}s")),
     }
 }
 

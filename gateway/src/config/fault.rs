@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::source::{Excerpt, Place, Source};
 
@@ -12,7 +12,7 @@ use super::source::{Excerpt, Place, Source};
 const KEPT: usize = 1000;
 
 /// Whether a finding stops the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// The configuration cannot be used.
@@ -22,7 +22,7 @@ pub enum Severity {
 }
 
 /// What sort of thing is wrong. The kebab-case name is stable and appears in `check --json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The configuration file itself is not there.
@@ -54,7 +54,7 @@ pub enum Kind {
 }
 
 /// One finding, with where it is, what is there, and what to write instead.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Whether it stops the gateway.
     pub severity: Severity,
@@ -73,7 +73,7 @@ pub struct Fault {
     /// What is allowed, or what to write instead.
     pub instead: String,
     /// The source line with the place in it.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<Excerpt>,
 }
 
@@ -116,6 +116,31 @@ impl Faults {
     /// How many more findings there were than are listed.
     pub fn left_out(&self) -> usize {
         self.left_out
+    }
+
+    /// Findings that another process listed, and how many it left out.
+    pub fn of_list(list: Vec<Fault>, left_out: usize) -> Faults {
+        Faults {
+            list,
+            sources: Vec::new(),
+            left_out,
+        }
+    }
+
+    /// How many there are: `2 faults, 1 warning`.
+    pub fn tally(&self) -> String {
+        let mut found = Vec::new();
+        for (severity, word) in [(Severity::Fault, "fault"), (Severity::Warning, "warning")] {
+            match self.count(severity) {
+                0 => {}
+                1 => found.push(format!("1 {word}")),
+                count => found.push(format!("{count} {word}s")),
+            }
+        }
+        if self.left_out > 0 {
+            found.push(format!("{} more faults that are not listed", self.left_out));
+        }
+        found.join(", ")
     }
 
     /// Whether the configuration cannot be used.

@@ -95,13 +95,13 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Gate
         span: 0..0,
         field: String::new(),
     };
-    let directory = path.parent().unwrap_or(Path::new(""));
+    let directory = settings::directory(path);
     let table = parse_toml(text, &place, faults)?;
     let file = Section::open(&table, &GATEWAY_FILE, place.clone(), faults);
     Some(GatewayFile {
         gateway: file
             .required_section("gateway", &GATEWAY, faults)
-            .map(|section| read_gateway(&section, directory, faults)),
+            .map(|section| read_gateway(&section, &directory, faults)),
         segments: file
             .sections("segment", &SEGMENT, faults)
             .iter()

@@ -54,6 +54,19 @@ pub struct Loaded {
     pub settings: Settings,
 }
 
+impl Loaded {
+    /// The same once more: its secrets are erased with each of them.
+    pub fn copy(&self) -> Loaded {
+        Loaded {
+            core: self.core.copy(),
+            listen: self.listen.clone(),
+            endpoints: self.endpoints.clone(),
+            devices: self.devices.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+}
+
 /// What a segment attaches to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
@@ -112,8 +125,7 @@ pub struct Sockets {
 /// All [`Faults`], if the file cannot be read or does not say it.
 pub fn sockets(path: &Path) -> Result<Sockets, Faults> {
     if let Ok(text) = files::read_text(path)
-        && let (Some(observe), Some(control)) =
-            settings::sockets(&text, path.parent().unwrap_or(Path::new("")))
+        && let (Some(observe), Some(control)) = settings::sockets(&text, &settings::directory(path))
     {
         return Ok(Sockets { observe, control });
     }

@@ -38,12 +38,18 @@ pub struct Settings {
     pub log: Option<String>,
 }
 
+/// The directory that paths in a file are relative to, by its whole path: so a path is the same, however its file is named.
+pub(super) fn directory(file: &Path) -> PathBuf {
+    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    whole.parent().map(Path::to_owned).unwrap_or_default()
+}
+
 /// Where the sockets of a gateway of this name are, if its file does not say.
 fn socket(gateway: &str, which: &str) -> PathBuf {
     Path::new("/run/aoe-gateway").join(gateway).join(which)
 }
 
-/// Reads them; `directory` is that of the file.
+/// Reads them; `directory` is [that of the file](directory).
 pub(super) fn read(section: &Section<'_, '_>, name: &str, directory: &Path, faults: &mut Faults) -> Settings {
     let path = |key, faults: &mut Faults| {
         let written = section.optional(key, faults, value::path);

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::redact::redact;
 
 /// How much of a line is shown from a mark on, in characters; half as much is shown before it.
@@ -29,7 +31,7 @@ pub(super) struct Located<T> {
 }
 
 /// A line of a file with a place marked in it, made safe to print: no control characters, no secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excerpt {
     /// Line, from 1.
     pub line: usize,

@@ -4,15 +4,22 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use aoe_common::config::{PeerId, SegmentId};
+use aoe_common::config::{Change, PeerId, SegmentId};
+use aoe_common::disk::Disk;
 use aoe_common::output::Path;
 use aoe_common::segment::SegmentState;
+use aoe_common::snapshot::Snapshot;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use crate::disks::Found;
+use crate::resolver::Ask;
 use crate::segment::SegmentPort;
+use crate::sys::packet::Addresses;
+use crate::wire::UdpWire;
 
 /// One order to the data plane. They are carried out in the order they were sent.
 #[derive(Debug)]
@@ -54,11 +61,44 @@ pub enum Command {
     },
     /// Log that everything that was there at the start is in use: the worker that lets go of the last copy does.
     LogReady(Arc<()>),
-    /// Log every counter that is not zero.
+    /// The port of a segment, if there is one, captures these frames from now on.
+    Capture {
+        /// The segment.
+        segment: SegmentId,
+        /// The addresses.
+        addresses: Addresses,
+        /// Whether it does.
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    /// Become what another configuration says, in one go.
+    Renew {
+        /// What differs.
+        renewal: Box<Renewal>,
+        /// It is so.
+        done: oneshot::Sender<()>,
+    },
+    /// Say how everything is.
+    Snapshot(oneshot::Sender<Snapshot>),
+    /// Log every counter.
     LogCounters,
     /// Take nothing new, wait for what targets have to answer, a second at most, tell the peers, log the counters, and end.
     /// Said twice: at once.
     Shutdown,
+}
+
+/// What differs in another configuration, for one data plane.
+#[derive(Debug, Default)]
+pub struct Renewal {
+    /// How long to look for more work before sleeping, if that differs.
+    pub busy_poll: Option<Duration>,
+    /// Sockets to use from now on, with numbers that were never used before.
+    pub open: Vec<(u8, UdpWire)>,
+    /// What the engine changes.
+    pub changes: Vec<Change>,
+    /// Disks that exports which appear had earlier, by the export's name.
+    pub disks: Vec<(String, Disk)>,
+    /// Sockets to close, once the rest is done.
+    pub close: Vec<u8>,
 }
 
 /// A port that the data plane gave up.
@@ -81,7 +121,7 @@ pub struct Reports {
     /// Ports given up.
     pub lost: UnboundedSender<Lost>,
     /// Peers whose name should be resolved, again if it was before.
-    pub endpoint_needed: UnboundedSender<PeerId>,
+    pub endpoint_needed: UnboundedSender<Ask>,
     /// Disks that are to be remembered.
     pub disks: Found,
 }
@@ -165,7 +205,7 @@ impl CommandReceiver {
     /// The next command, if one waits. Clears the sign when none does.
     pub(crate) fn next(&mut self) -> Option<Command> {
         self.queue.try_recv().ok().or_else(|| {
-            // Clear first, then look once more: a command sent in between is found or signed anew.
+            // Clear first, then look once more: a command sent in between is found or signed again.
             let _ = self.wake.read();
             self.queue.try_recv().ok()
         })

@@ -5,12 +5,13 @@
 
 mod alarm;
 mod command;
+mod obey;
 mod queue;
+mod segment;
 mod spin;
 mod waiter;
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aoe_common::config::SegmentId;
@@ -19,13 +20,16 @@ use aoe_common::engine::{Engine, Refused};
 use aoe_common::event::{Event, Level};
 use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
+use aoe_common::table::{Id as _, Table};
 use aoe_common::time::Instant;
 
-pub use self::command::{Command, CommandSender, Lost, Reports};
+pub use self::command::{Command, CommandSender, Lost, Renewal, Reports};
 pub(crate) use self::command::{CommandReceiver, channel};
 use self::queue::Queue;
+use self::segment::Segment;
 use self::waiter::{Source, Waiter};
 use crate::clock::{Clock, unix_time};
+use crate::resolver::Ask;
 use crate::segment::SegmentPort;
 use crate::sys::batch::RecvBatch;
 use crate::wire::{Origin, RecvMemory, UdpWire};
@@ -39,8 +43,9 @@ pub struct Driver {
     waiter: Waiter,
     commands: CommandReceiver,
     reports: Reports,
-    segments: Vec<Segment>,
-    wires: Vec<Wire>,
+    segments: Table<SegmentId, Segment>,
+    /// By the number of the socket. One that was closed leaves its place empty: its number means nothing else afterwards.
+    wires: Vec<Option<UdpWire>>,
     /// Frames of one segment, while they are fed to the engine.
     frames: RecvBatch,
     /// Datagrams of one socket, while they are fed to the engine.
@@ -48,25 +53,6 @@ pub struct Driver {
     out: Output,
     /// Until when targets are waited for, once it was told to end.
     ends_at: Option<Instant>,
-}
-
-/// A segment, with its port if it is attached.
-struct Segment {
-    id: SegmentId,
-    attached: Option<Attached>,
-    /// The port was lost while sending; the engine is told at the start of the next turn.
-    to_report: Option<Lost>,
-}
-
-struct Attached {
-    port: SegmentPort,
-    generation: u64,
-    queue: Queue,
-}
-
-struct Wire {
-    index: u8,
-    udp: UdpWire,
 }
 
 /// Whether the loop goes on.
@@ -84,7 +70,7 @@ const LONGEST_TURN: Duration = Duration::from_millis(500);
 const DRAIN_FOR: Duration = Duration::from_secs(1);
 
 impl Driver {
-    /// A data plane at rest, with `segments` segments that are all down, and a way to command it. After work was found
+    /// A data plane at rest, with segments that are all down, and a way to command it. The sockets have numbers from 0 on. After work was found
     /// it looks for more for `busy_poll` before it sleeps; zero: it sleeps at once. What it logs begins with `label`.
     ///
     /// # Errors
@@ -93,30 +79,22 @@ impl Driver {
         label: String,
         engine: Engine,
         wires: Vec<UdpWire>,
-        segments: usize,
+        segments: impl Iterator<Item = SegmentId>,
         clock: Clock,
         busy_poll: Duration,
         reports: Reports,
     ) -> io::Result<(Self, CommandSender)> {
         let (sender, commands) = channel()?;
-        let mut waiter = Waiter::new(wires.len(), segments, busy_poll)?;
-        waiter.watch(Source::Commands, &commands);
-        // The configuration allows at most as many of either as their numbers in the engine can count.
-        let wires: Vec<_> = (0..=u8::MAX)
-            .zip(wires)
-            .map(|(index, udp)| Wire { index, udp })
-            .collect();
-        for wire in &wires {
-            waiter.watch(Source::Wire(wire.index.into()), &wire.udp);
+        let mut table = Table::default();
+        for id in segments {
+            table.insert(id, Segment::default());
         }
-        let segments = (0..=u16::MAX)
-            .take(segments)
-            .map(|id| Segment {
-                id: SegmentId(id),
-                attached: None,
-                to_report: None,
-            })
-            .collect();
+        let most = table.ids().last().map_or(0, |id| usize::from(id.number()) + 1);
+        let mut waiter = Waiter::new(most, busy_poll)?;
+        waiter.watch(Source::Commands, &commands);
+        for (index, wire) in wires.iter().enumerate() {
+            waiter.watch(Source::Wire(index), wire);
+        }
         let driver = Driver {
             label,
             engine,
@@ -124,8 +102,8 @@ impl Driver {
             waiter,
             commands,
             reports,
-            segments,
-            wires,
+            segments: table,
+            wires: wires.into_iter().map(Some).collect(),
             frames: RecvBatch::default(),
             datagrams: RecvMemory::default(),
             out: Output::default(),
@@ -153,7 +131,7 @@ impl Driver {
 
     /// When the next turn is due, whether or not anything comes.
     fn wake_at(&self) -> Instant {
-        if self.segments.iter().any(|segment| segment.to_report.is_some()) {
+        if self.segments.values().any(|segment| segment.to_report.is_some()) {
             return Instant::default();
         }
         let deadline = self.engine.deadline().at;
@@ -162,7 +140,7 @@ impl Driver {
             let port = segment.attached.as_ref().map(|attached| &attached.port);
             matches!(port, Some(SegmentPort::Tap(_)))
         };
-        match self.segments.iter().any(has_tap) {
+        match self.segments.values().any(has_tap) {
             true => deadline.min(self.waiter.looked() + self.engine.max_age() / Queue::LOOKS),
             false => deadline,
         }
@@ -170,8 +148,10 @@ impl Driver {
 
     fn turn(&mut self, mut now: Instant) -> Flow {
         let mut flow = self.obey(now);
-        for index in 0..self.segments.len() {
-            now = self.feed_frames(index, now);
+        for place in 0..self.segments.len() {
+            if let Some(id) = self.segments.id_at(place) {
+                now = self.feed_frames(id, now);
+            }
         }
         for index in 0..self.wires.len() {
             now = self.feed_datagrams(index, now);
@@ -190,102 +170,23 @@ impl Driver {
         }
         self.deliver(now);
         if flow == Flow::End {
-            self.log_counters();
+            self.log_counters(|value| value != 0);
         }
         flow
-    }
-
-    /// Carries out the commands that wait.
-    fn obey(&mut self, now: Instant) -> Flow {
-        if !self.waiter.is_ready(Source::Commands) {
-            return Flow::Continue;
-        }
-        while let Some(command) = self.commands.next() {
-            match command {
-                Command::Attach {
-                    segment,
-                    generation,
-                    port,
-                    state,
-                } => {
-                    let queue = Queue::new(now);
-                    let attached = Attached {
-                        port,
-                        generation,
-                        queue,
-                    };
-                    self.attach(segment, attached);
-                    self.engine.handle_segment(segment, state, now, &mut self.out);
-                }
-                Command::Announce { segment, state } => {
-                    let slot = self.segments.get(usize::from(segment.0));
-                    // Without a port the news is old: the control side has yet to hear that it was lost.
-                    if slot.is_some_and(|slot| slot.attached.is_some()) {
-                        self.engine.handle_segment(segment, state, now, &mut self.out);
-                    }
-                }
-                Command::Detach { segment } => {
-                    self.detach(segment);
-                    self.engine
-                        .handle_segment(segment, SegmentState::Down, now, &mut self.out);
-                }
-                Command::SetEndpoint { peer, ways } => {
-                    self.engine.set_wall_clock(unix_time(), now);
-                    self.engine.set_endpoint(peer, ways, now, &mut self.out);
-                }
-                Command::AcceptDisk { export } => self.engine.accept_disk(&export, now, &mut self.out),
-                Command::LogReady(copy) => {
-                    if Arc::into_inner(copy).is_some() {
-                        tracing::info!("ready");
-                    }
-                }
-                Command::LogCounters => self.log_counters(),
-                // An admin who says it twice does not want to wait.
-                Command::Shutdown if self.ends_at.is_some() => return Flow::End,
-                Command::Shutdown => {
-                    self.ends_at = Some(now + DRAIN_FOR);
-                    self.engine.begin_shutdown(now, &mut self.out);
-                }
-            }
-        }
-        Flow::Continue
-    }
-
-    fn attach(&mut self, segment: SegmentId, attached: Attached) {
-        self.detach(segment);
-        let index = usize::from(segment.0);
-        if let Some(slot) = self.segments.get_mut(index) {
-            self.waiter.watch(Source::Segment(index), &attached.port);
-            slot.attached = Some(attached);
-        }
-    }
-
-    fn detach(&mut self, segment: SegmentId) {
-        let index = usize::from(segment.0);
-        self.waiter.forget(Source::Segment(index));
-        if let Some(slot) = self.segments.get_mut(index) {
-            slot.to_report = None;
-            if let Some(mut attached) = slot.attached.take() {
-                self.engine
-                    .count_drop(DropReason::SegmentOverflow, attached.port.kernel_drops().into());
-                close(attached.port);
-            }
-        }
     }
 
     /// Feeds one batch of one segment, if there is one.
     ///
     /// A process is stopped on its way back from the kernel. So the clock is read after each batch was received, and the
     /// time of that is returned: nothing that came during a stop is judged, or answered, by the time before it.
-    fn feed_frames(&mut self, index: usize, before: Instant) -> Instant {
+    fn feed_frames(&mut self, id: SegmentId, before: Instant) -> Instant {
         let mut now = before;
-        let Some(slot) = self.segments.get_mut(index) else {
+        let Some(slot) = self.segments.get_mut(id) else {
             return now;
         };
-        let id = slot.id;
         let mut lost = slot.to_report.take();
         if let Some(attached) = &mut slot.attached
-            && !self.waiter.is_ready(Source::Segment(index))
+            && !self.waiter.is_ready(Source::Segment(id))
         {
             attached.queue.was_empty(self.waiter.looked());
         } else if let Some(attached) = &mut slot.attached {
@@ -295,6 +196,8 @@ impl Driver {
                     now = self.clock.now();
                     queue.see_wall_clock(unix_time(), now);
                     for (frame, stamp) in self.frames.stamped() {
+                        slot.frames.received += 1;
+                        slot.bytes.received += frame.len() as u64;
                         let captured = queue.came(stamp, now);
                         self.engine.handle_frame(id, frame, captured, now, &mut self.out);
                     }
@@ -331,12 +234,11 @@ impl Driver {
         if !self.waiter.is_ready(Source::Wire(index)) {
             return now;
         }
-        let Some(wire) = self.wires.get_mut(index) else {
+        let (Some(Some(wire)), Ok(socket)) = (self.wires.get_mut(index), u8::try_from(index)) else {
             return now;
         };
         let mut is_first = true;
-        let socket = wire.index;
-        let received = wire.udp.recv(&mut self.datagrams, |origin, datagram| {
+        let received = wire.recv(&mut self.datagrams, |origin, datagram| {
             if std::mem::take(&mut is_first) {
                 now = self.clock.now();
             }
@@ -359,12 +261,12 @@ impl Driver {
     fn deliver(&mut self, now: Instant) {
         self.engine.flush(now, &mut self.out);
         for train in self.out.trains.iter() {
-            let Some(wire) = self.wires.get_mut(usize::from(train.path.socket)) else {
+            let Some(Some(wire)) = self.wires.get_mut(usize::from(train.path.socket)) else {
                 self.engine
                     .count_drop(DropReason::WireSendFailed, train.datagrams().count() as u64);
                 continue;
             };
-            let outcome = wire.udp.send(train);
+            let outcome = wire.send(train);
             let refused = outcome
                 .too_long
                 .map(|len| self.engine.handle_refused_datagram(train.path, len, now));
@@ -383,8 +285,8 @@ impl Driver {
             let late = self.out.frames.iter().count() as u64;
             self.engine.count_drop(DropReason::TurnTooLong, late);
         } else if !self.out.frames.is_empty() {
-            for segment in &mut self.segments {
-                let failed = segment.send(&self.out);
+            for (id, segment) in self.segments.iter_mut() {
+                let failed = segment.send(id, &self.out);
                 self.engine
                     .count_drop(DropReason::SegmentSendFailed, failed as u64);
             }
@@ -394,7 +296,7 @@ impl Driver {
             match &event {
                 Event::EndpointNeeded(peer) => {
                     // The control side is only gone when the process ends.
-                    let _ = self.reports.endpoint_needed.send(*peer);
+                    let _ = self.reports.endpoint_needed.send(Ask::Needed(*peer));
                     continue;
                 }
                 Event::DiskKnown { export, disk } => self.reports.disks.add(export.clone(), disk.clone()),
@@ -407,60 +309,6 @@ impl Driver {
             }
         }
     }
-
-    fn log_counters(&mut self) {
-        for slot in &mut self.segments {
-            if let Some(attached) = &mut slot.attached {
-                self.engine
-                    .count_drop(DropReason::SegmentOverflow, attached.port.kernel_drops().into());
-            }
-        }
-        let mut line = format!("{}counters", self.label);
-        let empty = line.len();
-        for (name, value) in self.engine.counters().iter().filter(|(_, value)| *value != 0) {
-            line.push_str(&format!(" {name}={value}"));
-        }
-        if line.len() == empty {
-            line.push_str(": nothing has been counted yet");
-        }
-        tracing::info!("{line}");
-    }
-}
-
-impl Segment {
-    /// Sends the frames that are for this segment; returns how many were lost.
-    fn send(&mut self, out: &Output) -> usize {
-        let id = self.id;
-        let frames = out
-            .frames
-            .iter()
-            .filter(|(segment, _)| *segment == id)
-            .map(|(_, frame)| frame);
-        let Some(attached) = &mut self.attached else {
-            return frames.count();
-        };
-        let outcome = attached.port.send_batch(frames);
-        if let Some(error) = outcome.gone {
-            self.to_report = Some(Lost {
-                segment: id,
-                generation: attached.generation,
-                error,
-            });
-        }
-        outcome.failed
-    }
-}
-
-/// Closes a packet socket on a thread of its own: the kernel waits for a grace period (`packet_release`), which on a
-/// busy machine takes seconds, and the other segments have work to do. A TAP device closes at once, and must be gone
-/// before the control side makes it anew.
-fn close(port: SegmentPort) {
-    if matches!(port, SegmentPort::Tap(_)) {
-        return;
-    }
-    let closing = std::thread::Builder::new().name("close".to_owned());
-    // If there is no thread to be had, the port was closed with the closure, here and now.
-    let _ = closing.spawn(move || drop(port));
 }
 
 /// What an operator can do about it.

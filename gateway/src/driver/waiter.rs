@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use aoe_common::config::SegmentId;
+use aoe_common::table::Id as _;
 use aoe_common::time::Instant;
 
 use super::alarm::Alarm;
@@ -15,7 +17,7 @@ use crate::sys::poll::{Interest, PollSet};
 #[derive(Debug)]
 pub(super) struct Waiter {
     set: PollSet,
-    wires: usize,
+    segments: usize,
     spin: Spin,
     alarm: Alarm,
     looked: Instant,
@@ -27,14 +29,15 @@ pub(super) enum Source {
     Alarm,
     Commands,
     Wire(usize),
-    Segment(usize),
+    Segment(SegmentId),
 }
 
 impl Waiter {
-    pub(super) fn new(wires: usize, segments: usize, busy_poll: Duration) -> io::Result<Self> {
+    /// Waits for nothing yet. The numbers of segments are below `segments`; the number of a socket has no bound.
+    pub(super) fn new(segments: usize, busy_poll: Duration) -> io::Result<Self> {
         let mut waiter = Waiter {
-            set: PollSet::with_slots(2 + wires + segments),
-            wires,
+            set: PollSet::with_slots(2 + segments),
+            segments,
             spin: Spin::new(busy_poll),
             alarm: Alarm::new()?,
             looked: Instant::default(),
@@ -46,12 +49,19 @@ impl Waiter {
 
     /// Waits for this descriptor from now on.
     pub(super) fn watch(&mut self, source: Source, fd: &impl std::os::fd::AsFd) {
-        self.set.watch(self.slot(source), fd, Interest::Readable);
+        let slot = self.slot(source);
+        self.set.grow(slot + 1);
+        self.set.watch(slot, fd, Interest::Readable);
     }
 
     /// Does not wait for this source any more.
     pub(super) fn forget(&mut self, source: Source) {
         self.set.clear(self.slot(source));
+    }
+
+    /// Looks for more work for this long from now on before it sleeps.
+    pub(super) fn spin_for(&mut self, interval: Duration) {
+        self.spin = Spin::new(interval);
     }
 
     /// Waits until a source is ready or `deadline` has come, or for no longer than that; returns what time it is then.
@@ -107,8 +117,8 @@ impl Waiter {
         match source {
             Source::Alarm => 0,
             Source::Commands => 1,
-            Source::Wire(index) => 2 + index,
-            Source::Segment(index) => 2 + self.wires + index,
+            Source::Segment(id) => 2 + usize::from(id.number()),
+            Source::Wire(index) => 2 + self.segments + index,
         }
     }
 }

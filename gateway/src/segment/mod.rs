@@ -17,4 +17,4 @@ pub use backoff::Backoff;
 pub use gateway_mac::gateway_mac;
 pub use port::SegmentPort;
 pub use tap::Tap;
-pub use watch::{AttachError, Watch, WatchedSegment};
+pub use watch::{AttachError, Sharing, Watch, WatchedSegment};

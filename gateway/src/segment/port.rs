@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::Tap;
 use crate::sys::batch::RecvBatch;
-use crate::sys::packet::{PacketSocket, SendOutcome};
+use crate::sys::packet::{Addresses, PacketSocket, SendOutcome};
 
 /// An open way to a local Ethernet. Never blocks.
 #[derive(Debug)]
@@ -33,6 +33,17 @@ impl SegmentPort {
         match self {
             SegmentPort::PacketSocket(socket) => socket.send_batch(frames),
             SegmentPort::Tap(tap) => tap.send_batch(frames),
+        }
+    }
+
+    /// Captures the frames of these addresses from now on; what has come stays. A TAP device is for all of them.
+    ///
+    /// # Errors
+    /// The kernel has no room for a filter of that length; what was captured before is still.
+    pub fn capture(&mut self, addresses: &Addresses) -> io::Result<()> {
+        match self {
+            SegmentPort::PacketSocket(socket) => socket.capture(addresses),
+            SegmentPort::Tap(_) => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Keeps every segment attached: the control side of all attachments.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -10,6 +11,7 @@ use aoe_common::frame::ETHERTYPE_AOE;
 use aoe_common::segment::SegmentState;
 use aoe_common::time::Instant;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::{Attachment, Flavor, SegmentPort, Step, Tap, gateway_mac};
@@ -47,6 +49,8 @@ struct Watched {
 /// One segment to watch.
 #[derive(Clone, Debug)]
 pub struct WatchedSegment {
+    /// Its id.
+    pub id: SegmentId,
     /// Its name.
     pub name: String,
     /// Its device.
@@ -55,12 +59,20 @@ pub struct WatchedSegment {
     pub shares: Vec<Addresses>,
 }
 
+/// Who captures what of each segment, from now on.
+#[derive(Debug)]
+pub struct Sharing {
+    /// For each segment what each worker captures.
+    pub shares: BTreeMap<SegmentId, Vec<Addresses>>,
+    /// Gets an answer of each port that has to capture something else.
+    pub asked: oneshot::Sender<Vec<oneshot::Receiver<io::Result<()>>>>,
+}
+
 /// Devices are also looked at this often, should a sign ever be missed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 impl Watch {
-    /// Listens for changes from now on. `segments` are in the order of the configuration, with a share for each of the
-    /// workers that `commands` lead to.
+    /// Listens for changes from now on. Each segment has a share for each of the workers that `commands` lead to.
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -72,15 +84,20 @@ impl Watch {
         commands: Vec<CommandSender>,
     ) -> io::Result<Self> {
         let now = clock.now();
-        let watched = |(id, segment): (u16, WatchedSegment)| {
-            let WatchedSegment { name, device, shares } = segment;
+        let watched = |segment: WatchedSegment| {
+            let WatchedSegment {
+                id,
+                name,
+                device,
+                shares,
+            } = segment;
             let flavor = match &device {
                 Device::Nic(_) => Flavor::Nic,
                 Device::Tap { .. } => Flavor::Tap(gateway_mac(gateway, &name)),
             };
             let attachment = Attachment::new(flavor, now);
             Watched {
-                id: SegmentId(id),
+                id,
                 name,
                 device,
                 shares,
@@ -93,7 +110,7 @@ impl Watch {
             clock,
             commands,
             changes: LinkChanges::listen()?,
-            segments: (0..).zip(segments).map(watched).collect(),
+            segments: segments.map(watched).collect(),
         })
     }
 
@@ -127,7 +144,11 @@ impl Watch {
     }
 
     /// Watches forever.
-    pub async fn run(mut self, mut losses: UnboundedReceiver<Lost>) -> Infallible {
+    pub async fn run(
+        mut self,
+        mut losses: UnboundedReceiver<Lost>,
+        mut sharing: UnboundedReceiver<Sharing>,
+    ) -> Infallible {
         loop {
             let due = self
                 .segments
@@ -145,6 +166,7 @@ impl Watch {
                     }
                 }
                 Some(lost) = losses.recv() => self.on_lost(&lost),
+                Some(sharing) = sharing.recv() => self.share(sharing),
                 () = sleep(wait) => {}
             }
             let now = self.clock.now();
@@ -157,8 +179,34 @@ impl Watch {
         }
     }
 
+    /// Ports are opened and changed by the same hand, so each captures what was said last.
+    fn share(&mut self, sharing: Sharing) {
+        let Sharing { mut shares, asked } = sharing;
+        let mut answers = Vec::new();
+        for segment in &mut self.segments {
+            let Some(shares) = shares.remove(&segment.id) else {
+                continue;
+            };
+            let workers = self.commands.iter().zip(&segment.shares).zip(&shares);
+            for ((worker, before), addresses) in workers {
+                if before != addresses {
+                    let (done, answer) = oneshot::channel();
+                    answers.push(answer);
+                    worker.send(Command::Capture {
+                        segment: segment.id,
+                        addresses: addresses.clone(),
+                        done,
+                    });
+                }
+            }
+            segment.shares = shares;
+        }
+        // Who has gone needs no answer.
+        let _ = asked.send(answers);
+    }
+
     fn on_lost(&mut self, lost: &Lost) {
-        let Some(segment) = self.segments.get_mut(usize::from(lost.segment.0)) else {
+        let Some(segment) = self.segments.iter_mut().find(|known| known.id == lost.segment) else {
             return;
         };
         if segment.generation == lost.generation && segment.attachment.lost(self.clock.now()).is_some() {

@@ -70,6 +70,9 @@ pub struct PacketSocket {
     socket: Socket,
     buffers: Buffers,
     messages: Messages,
+    /// What it captures, but for the addresses.
+    capture: Capture,
+    promiscuous: Promiscuous,
 }
 
 impl PacketSocket {
@@ -115,7 +118,24 @@ impl PacketSocket {
             socket,
             buffers,
             messages: Messages::with_capacity(RecvBatch::SLOTS),
+            capture: options.capture,
+            promiscuous: options.promiscuous,
         })
+    }
+
+    /// Captures the frames of these addresses from now on, in place of others. No frame of an address that was and is
+    /// captured is missed; what has come stays.
+    ///
+    /// # Errors
+    /// The kernel has no room for a filter of that length; what was captured before is still.
+    pub fn capture(&mut self, addresses: &Addresses) -> io::Result<()> {
+        match self.capture {
+            Capture::EtherType(ethertype) => {
+                self.socket
+                    .attach_filter(&program(ethertype, self.promiscuous, addresses))
+            }
+            Capture::Everything => Ok(()),
+        }
     }
 
     /// Asks whether this process may open packet sockets at all.

@@ -12,6 +12,13 @@ pub struct PollSet {
     slots: Vec<libc::pollfd>,
 }
 
+/// A slot with no descriptor.
+const EMPTY: libc::pollfd = libc::pollfd {
+    fd: -1,
+    events: 0,
+    revents: 0,
+};
+
 /// What to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
@@ -25,14 +32,14 @@ impl PollSet {
     /// A set of `slots` slots, all empty.
     pub fn with_slots(slots: usize) -> Self {
         PollSet {
-            slots: vec![
-                libc::pollfd {
-                    fd: -1,
-                    events: 0,
-                    revents: 0
-                };
-                slots
-            ],
+            slots: vec![EMPTY; slots],
+        }
+    }
+
+    /// Makes sure that there are so many slots; new ones are empty.
+    pub fn grow(&mut self, slots: usize) {
+        if self.slots.len() < slots {
+            self.slots.resize(slots, EMPTY);
         }
     }
 
@@ -54,11 +61,7 @@ impl PollSet {
     /// Empties a slot.
     pub fn clear(&mut self, slot: usize) {
         if let Some(entry) = self.slots.get_mut(slot) {
-            *entry = libc::pollfd {
-                fd: -1,
-                events: 0,
-                revents: 0,
-            };
+            *entry = EMPTY;
         }
     }
 
@@ -113,6 +116,19 @@ pub fn wait_writable(fd: &impl AsFd, timeout: Duration) {
     let _ = set.wait(Some(timeout));
 }
 
+/// Whether the other end of a stream has closed it whole. One that only has no more to say is still there.
+pub fn is_hung_up(fd: &impl AsFd) -> bool {
+    let mut set = PollSet {
+        // The kernel reports a hang-up unasked.
+        slots: vec![libc::pollfd {
+            fd: fd.as_fd().as_raw_fd(),
+            events: 0,
+            revents: 0,
+        }],
+    };
+    set.wait(Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
+}
+
 /// Sleeps for a moment too short for the scheduler's ordinary sleep to be told from it.
 pub fn nap(moment: Duration) {
     let _ = PollSet::default().wait(Some(moment));
@@ -121,6 +137,7 @@ pub fn nap(moment: Duration) {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::net::Shutdown;
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -139,5 +156,19 @@ mod tests {
         set.clear(2);
         assert_eq!(set.wait(Some(Duration::from_millis(1))).unwrap(), 0);
         assert!(!set.is_ready(2));
+        set.grow(9);
+        set.watch(8, &far, Interest::Readable);
+        assert_eq!(set.wait(None).unwrap(), 1);
+        assert!(set.is_ready(8));
+    }
+
+    #[test]
+    fn who_has_no_more_to_say_has_not_hung_up() {
+        let (near, far) = UnixStream::pair().unwrap();
+        assert!(!is_hung_up(&far));
+        near.shutdown(Shutdown::Write).unwrap();
+        assert!(!is_hung_up(&far));
+        drop(near);
+        assert!(is_hung_up(&far));
     }
 }

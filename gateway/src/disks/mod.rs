@@ -4,22 +4,20 @@
 //! `aoe-gateway accept-disk` writes: then the disk that is there, or the next one, is the right one, and a running
 //! gateway writes it there. Two programs write these files, so each is replaced as a whole and by renaming.
 
-use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
+mod keeper;
+
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aoe_common::disk::Disk;
 use serde::{Deserialize, Serialize};
 
-use crate::driver::{Command, CommandSender};
+pub use self::keeper::Keeper;
 
-/// How often files are looked at, and written.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// No file of ours is longer.
 const LONGEST: u64 = 4096;
 const ALLOWED: &str = "write `size`, `serial` and `model` of the disk, or only: accept = \"next\"";
@@ -201,94 +199,35 @@ fn parse(path: &Path, text: &str) -> Result<Note, NoteError> {
     }
 }
 
-/// Writes down which disks are found, and passes on what the operator accepts.
-#[derive(Debug)]
-pub struct Keeper {
-    disks: Disks,
-    exports: Vec<String>,
-    found: Found,
-    versions: HashMap<String, Option<(u64, i64, i64)>>,
-}
-
-impl Keeper {
-    /// Keeps the files of these exports. What is in them now has been read.
-    pub fn new(disks: Disks, exports: Vec<String>, found: Found) -> Keeper {
-        let versions = exports
-            .iter()
-            .map(|export| (export.clone(), disks.version(export)));
-        Keeper {
-            versions: versions.collect(),
-            disks,
-            exports,
-            found,
+/// Reads which disk each export had, at the start.
+pub fn remember(disks: Option<&Disks>, exports: &[String]) -> Vec<(String, Disk)> {
+    let Some(disks) = disks else {
+        if !exports.is_empty() {
+            tracing::info!(
+                "which disk an export has is not remembered over a restart: set `state` of [gateway] to a directory"
+            );
         }
-    }
-
-    /// Runs for as long as it is polled. Files are touched on a thread of their own: a disk may be slow.
-    pub async fn run(mut self, commands: Vec<CommandSender>) -> Infallible {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let look = tokio::task::spawn_blocking(move || {
-                let accepted = self.look();
-                (self, accepted)
-            });
-            let Ok((this, accepted)) = look.await else {
-                return std::future::pending().await;
-            };
-            self = this;
-            for export in accepted {
-                tracing::info!("export {export}: the operator accepts its disk");
-                for worker in &commands {
-                    worker.send(Command::AcceptDisk {
-                        export: export.clone(),
-                    });
-                }
-            }
+        return Vec::new();
+    };
+    let read = |export: &String| match disks.read(export) {
+        Ok(Some(Note::Disk(disk))) => Some((export.clone(), disk)),
+        Ok(None | Some(Note::AcceptNext)) => None,
+        Err(error) => {
+            tracing::error!(
+                "{error}. Nobody knows which disk export {export} had, so any is another one until it is accepted: \
+                 aoe-gateway accept-disk"
+            );
+            Some((export.clone(), Disk::unlike_any()))
         }
-    }
-
-    /// Looks once; returns the exports whose disk was accepted.
-    fn look(&mut self) -> Vec<String> {
-        let mut found = self.found.take();
-        let mut accepted = Vec::new();
-        for export in &self.exports {
-            let version = self.disks.version(export);
-            if self.versions.get(export).is_some_and(|known| *known != version) {
-                self.versions.insert(export.clone(), version);
-                match self.disks.read(export) {
-                    Ok(Some(Note::AcceptNext)) => {
-                        // What was found before says nothing about the one that is meant.
-                        found.remove(export);
-                        accepted.push(export.clone());
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::error!("{error}"),
-                }
-            }
-        }
-        for (export, disk) in found {
-            match self.disks.write(&export, &Note::Disk(disk)) {
-                Ok(()) => {
-                    let version = self.disks.version(&export);
-                    self.versions.insert(export, version);
-                }
-                Err(error) => tracing::warn!(
-                    "export {export}: its disk is not remembered over a restart: {}: {error}",
-                    self.disks.path(&export).display()
-                ),
-            }
-        }
-        accepted
-    }
+    };
+    exports.iter().filter_map(read).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn disk(serial: &str) -> Disk {
+    pub(super) fn disk(serial: &str) -> Disk {
         Disk {
             size: 8192,
             serial: serial.to_owned(),
@@ -296,7 +235,7 @@ mod tests {
         }
     }
 
-    fn directory() -> (tempfile::TempDir, Disks) {
+    pub(super) fn directory() -> (tempfile::TempDir, Disks) {
         let root = tempfile::tempdir().unwrap();
         let disks = Disks::new(Some(&root.path().join("state"))).unwrap();
         (root, disks)
@@ -339,23 +278,5 @@ mod tests {
         }
         fs::write(disks.path("a"), [0xff, 0xfe]).unwrap();
         assert!(matches!(disks.read("a"), Err(NoteError::Unreadable { .. })));
-    }
-
-    #[test]
-    fn an_acceptance_is_seen_once_and_what_was_found_before_does_not_replace_it() {
-        let (_root, disks) = directory();
-        let found = Found::default();
-        let mut keeper = Keeper::new(disks.clone(), vec!["a".to_owned()], found.clone());
-        found.add("a".to_owned(), disk("x"));
-        assert!(keeper.look().is_empty());
-        assert_eq!(disks.read("a").unwrap(), Some(Note::Disk(disk("x"))));
-        disks.write("a", &Note::AcceptNext).unwrap();
-        found.add("a".to_owned(), disk("x"));
-        assert_eq!(keeper.look(), ["a"]);
-        assert_eq!(disks.read("a").unwrap(), Some(Note::AcceptNext));
-        assert!(keeper.look().is_empty());
-        found.add("a".to_owned(), disk("y"));
-        assert!(keeper.look().is_empty());
-        assert_eq!(disks.read("a").unwrap(), Some(Note::Disk(disk("y"))));
     }
 }

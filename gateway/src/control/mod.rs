@@ -1,0 +1,49 @@
+//! What programs of this host can ask of a running gateway, and how it becomes what another configuration says.
+//!
+//! - `socket`, `guests`: Unix sockets, and bounds for those who connect.
+//! - `observe`, `snapshots`: one document to everybody who connects; the workers are asked, and never held up.
+//! - `orders`, `protocol`: one request, one answer; they wait in line before the [`Reloader`].
+//! - `compare`, `words`: what differs, and what that means for people. Nothing is changed here.
+//! - `reload`, `change`: first everything that can fail, then everything that cannot.
+
+mod change;
+mod compare;
+mod guests;
+mod observe;
+mod orders;
+pub(crate) mod protocol;
+mod reload;
+mod snapshots;
+mod socket;
+mod words;
+
+use std::io;
+use std::path::Path;
+
+pub(crate) use self::change::Followers;
+pub(crate) use self::orders::{Ask, MOST_ASKS};
+pub(crate) use self::reload::Reloader;
+pub(crate) use self::snapshots::{About, Snapshots};
+use self::socket::{Listener, Refusal};
+pub(crate) use self::words::{Kind, Line};
+pub(crate) use self::{observe::open as open_observe, observe::serve as observe};
+pub(crate) use self::{orders::open as open_control, orders::serve as take_orders};
+
+/// Opens the socket that the key `key` names, or says why there is none, what that means and what to do.
+fn open(path: &Path, mode: u32, key: &str, consequence: &str) -> Option<Listener> {
+    let refusal = match Listener::open(path, mode) {
+        Ok(listener) => return Some(listener),
+        Err(refusal) => refusal,
+    };
+    let elsewhere = format!("set `{key}` of [gateway] to another path");
+    let cure = match &refusal {
+        Refusal::Directory(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            format!("run as root, have systemd make it (RuntimeDirectory=), or {elsewhere}")
+        }
+        Refusal::Taken => format!("end that one, or {elsewhere}"),
+        Refusal::NoSocket => format!("remove it, or {elsewhere}"),
+        Refusal::Directory(_) | Refusal::System(_) => elsewhere,
+    };
+    tracing::warn!("socket {}: {refusal}; {consequence}; {cure}", path.display());
+    None
+}

@@ -1,0 +1,85 @@
+//! What is asked by the control socket, and what is answered: one line of JSON each.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::words::Line;
+use crate::config::{Fault, Faults};
+
+/// No request is longer, in bytes.
+pub(crate) const LONGEST: usize = 64 << 10;
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// Become what this file says; the file that the gateway runs with.
+    Reload {
+        /// The gateway file, by its whole path.
+        config: PathBuf,
+    },
+    /// Say what a reload with this file would change; any file.
+    Diff {
+        /// The gateway file, by its whole path.
+        config: PathBuf,
+    },
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Answer {
+    /// What came of it.
+    pub(crate) outcome: Outcome,
+    /// What has changed, or would.
+    pub(crate) changes: Vec<Line>,
+    /// Why nothing was changed, and what to do, unless it is for the faults.
+    pub(crate) reason: String,
+    /// Keys and sections that only a restart can change.
+    pub(crate) needs_restart: Vec<String>,
+    /// What is wrong with the configuration, warnings too, as `check --json` has it.
+    pub(crate) faults: Vec<Fault>,
+    /// How many more faults there are than are listed.
+    pub(crate) left_out: usize,
+}
+
+impl Answer {
+    /// Takes in what is wrong with the configuration, warnings too.
+    pub(crate) fn tell(&mut self, faults: &Faults) {
+        self.faults = faults.iter().cloned().collect();
+        self.left_out = faults.left_out();
+    }
+
+    /// Nothing was changed, for this reason.
+    pub(crate) fn refused(reason: impl ToString) -> Answer {
+        Answer {
+            outcome: Outcome::Refused,
+            reason: reason.to_string(),
+            ..Answer::default()
+        }
+    }
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// The gateway is now as the file says.
+    Changed,
+    /// It would be.
+    WouldChange,
+    /// The gateway is as the file says already.
+    Same,
+    /// The file has faults.
+    Faults,
+    /// Only a restart can do it.
+    NeedsRestart,
+    /// It was asked for in a way in which it is not done.
+    #[default]
+    Refused,
+    /// The system did not give what the configuration needs.
+    Failed,
+    /// No gateway runs. No gateway says so.
+    NotRunning,
+}

@@ -1,0 +1,186 @@
+//! Requests, one after the other.
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::change::{Followers, Running};
+use super::compare::{Obstacle, compare};
+use super::orders::{Ask, By};
+use super::protocol::{Answer, Outcome, Request};
+use super::snapshots::Snapshots;
+use super::words::{Line, words};
+use crate::clock::unix_time;
+use crate::config::{Examined, Faults, Loaded, examine};
+
+/// Carries requests out.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    running: Running,
+    /// The file that the gateway was started with, as it was named then.
+    config: PathBuf,
+    snapshots: Arc<Snapshots>,
+}
+
+/// A configuration that the gateway can become.
+struct Candidate {
+    loaded: Loaded,
+    lines: Vec<Line>,
+    warnings: Faults,
+}
+
+impl Reloader {
+    /// The gateway runs with what `config` says, which is `loaded`; `followers` have to hear of changes.
+    pub(crate) fn new(
+        config: PathBuf,
+        loaded: Loaded,
+        followers: Followers,
+        snapshots: Arc<Snapshots>,
+    ) -> Self {
+        Reloader {
+            running: Running::new(loaded, followers),
+            config,
+            snapshots,
+        }
+    }
+
+    /// Carries requests out for as long as it is polled.
+    pub(crate) async fn run(mut self, mut asks: mpsc::Receiver<Ask>) -> Infallible {
+        while let Some(ask) = asks.recv().await {
+            if ask.is_abandoned() {
+                tracing::info!("a request of {} is not carried out: who asked has gone", ask.by);
+                continue;
+            }
+            let answer = match &ask.request {
+                None => self.reload(self.config.clone(), ask.by).await,
+                Some(Request::Reload { config }) => self.reload(config.clone(), ask.by).await,
+                Some(Request::Diff { config }) => self.diff(config.clone()).await,
+            };
+            if let Some(reply) = ask.reply {
+                // Who has gone meanwhile finds it in the log.
+                let _ = reply.send(answer);
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Says what a reload would change.
+    async fn diff(&self, config: PathBuf) -> Answer {
+        match self.candidate(config).await {
+            Ok(candidate) => {
+                let outcome = match candidate.lines.as_slice() {
+                    [] => Outcome::Same,
+                    _ => Outcome::WouldChange,
+                };
+                candidate.answer(outcome)
+            }
+            Err(obstacle) => obstacle.answer(),
+        }
+    }
+
+    async fn reload(&mut self, config: PathBuf, by: By) -> Answer {
+        match self.try_reload(config).await {
+            Ok(candidate) => {
+                for warning in candidate.warnings.iter() {
+                    tracing::warn!("{warning}");
+                }
+                let outcome = match candidate.lines.as_slice() {
+                    [] => {
+                        tracing::info!("reload by {by}: nothing has changed");
+                        Outcome::Same
+                    }
+                    lines => {
+                        tracing::info!("reload by {by}: {}", count(lines.len()));
+                        for line in lines {
+                            tracing::info!("reload: {}", line.text);
+                        }
+                        Outcome::Changed
+                    }
+                };
+                candidate.answer(outcome)
+            }
+            Err(obstacle) => {
+                if let Obstacle::Faults(faults) = &obstacle {
+                    for fault in faults.iter() {
+                        tracing::warn!("{fault}");
+                    }
+                }
+                tracing::warn!("reload by {by}: nothing was changed: {}", obstacle.reason());
+                obstacle.answer()
+            }
+        }
+    }
+
+    async fn try_reload(&mut self, config: PathBuf) -> Result<Candidate, Obstacle> {
+        if !is_same_file(&config, &self.config) {
+            let running = self.config.clone();
+            return Err(Obstacle::OtherFile {
+                asked: config,
+                running,
+            });
+        }
+        // By the path of the start: what faults and paths are relative to stays the same.
+        let candidate = self.candidate(self.config.clone()).await?;
+        self.running.become_as(candidate.loaded.copy()).await?;
+        let mut about = self.snapshots.about();
+        about.gateway.configured = unix_time().as_secs_f64();
+        about.gateway.listen = candidate.loaded.listen.iter().map(ToString::to_string).collect();
+        if !candidate.lines.is_empty() {
+            about.gateway.reloads += 1;
+        }
+        drop(about);
+        Ok(candidate)
+    }
+
+    /// What is in this file, if the gateway can become that. Nothing is changed.
+    async fn candidate(&self, config: PathBuf) -> Result<Candidate, Obstacle> {
+        // Files may be on a slow disk.
+        let Examined { loaded, faults } =
+            spawn_blocking(move || examine(&config))
+                .await
+                .map_err(|error| Obstacle::System {
+                    reason: format!("cannot read the configuration: {error}"),
+                })?;
+        let Some(loaded) = loaded else {
+            return Err(Obstacle::Faults(faults));
+        };
+        let running = self.running.loaded();
+        let loaded = compare(running, loaded)?;
+        let now = self.snapshots.merged().await;
+        Ok(Candidate {
+            lines: words(running, &loaded, &now, self.running.log().fixed()),
+            loaded,
+            warnings: faults,
+        })
+    }
+}
+
+impl Candidate {
+    fn answer(self, outcome: Outcome) -> Answer {
+        let mut answer = Answer {
+            outcome,
+            changes: self.lines,
+            ..Answer::default()
+        };
+        answer.tell(&self.warnings);
+        answer
+    }
+}
+
+/// `3 changes`.
+pub(crate) fn count(changes: usize) -> String {
+    match changes {
+        1 => String::from("1 change"),
+        _ => format!("{changes} changes"),
+    }
+}
+
+/// Whether both are one file; one that is not there is compared by its path.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    one == other || real(one) == real(other)
+}

@@ -1,0 +1,184 @@
+//! Exports, and what peers may do with them.
+
+use aoe_common::config::{Access, Allow, ConfigString, ExportConfig, ExportSafety};
+use aoe_common::frame::MacAddr;
+
+use super::usage::{Usage, in_use};
+use super::{Kind, Lines, peer_name, segment_name};
+use crate::config::Loaded;
+
+pub(super) fn compare(old: &Loaded, new: &Loaded, usage: &Usage<'_>, lines: &mut Lines) {
+    for export in old.core.exports.values() {
+        let name = &export.name;
+        let kept = new.core.exports.values().find(|other| other.name == *name);
+        for allow in &export.allow {
+            let peer = peer_name(old, allow.peer);
+            let same = |other: &&Allow| peer_name(new, other.peer) == peer;
+            match kept.and_then(|kept| kept.allow.iter().find(same)) {
+                Some(other) => compare_rights(peer, name, (allow, other), usage, lines),
+                None => lines.add(
+                    Kind::Loss,
+                    format!(
+                        "{peer} may no longer use {name}{}",
+                        in_use(usage.of_grant(peer, name))
+                    ),
+                ),
+            }
+        }
+        match kept {
+            Some(kept) => compare_service((old, export), (new, kept), lines),
+            None => lines.add(Kind::Disappears, format!("export {name} disappears")),
+        }
+    }
+    for export in new.core.exports.values() {
+        let name = &export.name;
+        let known = old.core.exports.values().find(|other| other.name == *name);
+        if known.is_none() {
+            let text = format!("export {name} appears: target {}", place(new, export));
+            lines.add(Kind::Appears, text);
+        }
+        for allow in &export.allow {
+            let peer = peer_name(new, allow.peer);
+            let had =
+                |known: &ExportConfig| known.allow.iter().any(|other| peer_name(old, other.peer) == peer);
+            if !known.is_some_and(had) {
+                granted(peer, name, allow, lines);
+            }
+        }
+    }
+}
+
+/// A peer that may use an export from now on.
+fn granted(peer: &str, export: &str, allow: &Allow, lines: &mut Lines) {
+    let Allow {
+        peer: _,
+        access,
+        initiators,
+        config_string,
+    } = allow;
+    let access = match access {
+        Access::ReadOnly => "read",
+        Access::ReadWrite => "read and write",
+    };
+    let only = match initiators {
+        None => String::new(),
+        Some(only) => format!(", for {} only", list(only)),
+    };
+    lines.add(Kind::Gain, format!("{peer} gains {access} on {export}{only}"));
+    if *config_string == ConfigString::Set {
+        lines.add(
+            Kind::Gain,
+            format!("{peer} may set the config string of {export}"),
+        );
+    }
+}
+
+/// A peer that may use an export before and after.
+fn compare_rights(peer: &str, export: &str, rights: (&Allow, &Allow), usage: &Usage<'_>, lines: &mut Lines) {
+    let (old, new) = rights;
+    let Allow {
+        peer: _,
+        access,
+        initiators,
+        config_string,
+    } = new;
+    match (old.access, *access) {
+        (Access::ReadWrite, Access::ReadOnly) => lines.add(
+            Kind::Loss,
+            format!(
+                "{peer} loses write on {export}{}",
+                in_use(usage.of_grant(peer, export))
+            ),
+        ),
+        (Access::ReadOnly, Access::ReadWrite) => {
+            lines.add(Kind::Gain, format!("{peer} gains write on {export}"));
+        }
+        (Access::ReadOnly, Access::ReadOnly) | (Access::ReadWrite, Access::ReadWrite) => {}
+    }
+    match (old.config_string, *config_string) {
+        (ConfigString::Set, ConfigString::Read) => lines.add(
+            Kind::Loss,
+            format!("{peer} may no longer set the config string of {export}"),
+        ),
+        (ConfigString::Read, ConfigString::Set) => {
+            lines.add(
+                Kind::Gain,
+                format!("{peer} may set the config string of {export}"),
+            );
+        }
+        (ConfigString::Read, ConfigString::Read) | (ConfigString::Set, ConfigString::Set) => {}
+    }
+    match (&old.initiators, initiators) {
+        (None, None) => {}
+        (None, Some(only)) => {
+            let others = usage.of_others(peer, export, only);
+            let text = format!(
+                "every initiator behind {peer} loses {export}, but {}{}",
+                list(only),
+                in_use(others)
+            );
+            lines.add(Kind::Loss, text);
+        }
+        (Some(_), None) => lines.add(
+            Kind::Gain,
+            format!("every initiator behind {peer} gains {export}"),
+        ),
+        (Some(old), Some(new)) => {
+            for mac in old.iter().filter(|mac| !new.contains(mac)) {
+                let now = match usage.of_initiator(peer, export, *mac) {
+                    0 => "",
+                    _ => " (it uses it now)",
+                };
+                lines.add(
+                    Kind::Loss,
+                    format!("initiator {mac} behind {peer} loses {export}{now}"),
+                );
+            }
+            for mac in new.iter().filter(|mac| !old.contains(mac)) {
+                lines.add(
+                    Kind::Gain,
+                    format!("initiator {mac} behind {peer} gains {export}"),
+                );
+            }
+        }
+    }
+}
+
+/// Where its target is, and what happens when that is not what it should be.
+fn compare_service(old: (&Loaded, &ExportConfig), new: (&Loaded, &ExportConfig), lines: &mut Lines) {
+    let ExportConfig {
+        name,
+        segment: _,
+        target: _,
+        target_mac,
+        safety,
+        allow: _,
+    } = new.1;
+    let subject = format!("export {name}");
+    lines.becomes(&subject, "target", place(old.0, old.1), place(new.0, new.1));
+    let mac = |mac: &Option<MacAddr>| mac.map_or_else(|| String::from("any"), |mac| mac.to_string());
+    lines.becomes(&subject, "target_mac", mac(&old.1.target_mac), mac(target_mac));
+    let ExportSafety {
+        target_timeout,
+        on_target_timeout,
+        on_conflict,
+        order,
+    } = safety;
+    let before = &old.1.safety;
+    let time = |time| format!("{time:?}");
+    let (old_time, new_time) = (time(before.target_timeout), time(*target_timeout));
+    lines.becomes(&subject, "target_timeout", old_time, new_time);
+    let what = before.on_target_timeout;
+    lines.becomes(&subject, "on_target_timeout", what, on_target_timeout);
+    lines.becomes(&subject, "on_conflict", before.on_conflict, on_conflict);
+    lines.becomes(&subject, "order", before.order, order);
+}
+
+fn place(loaded: &Loaded, export: &ExportConfig) -> String {
+    format!("{} on {}", export.target, segment_name(loaded, export.segment))
+}
+
+fn list(initiators: &[MacAddr]) -> String {
+    let shown: Vec<_> = initiators.iter().map(ToString::to_string).collect();
+    shown.join(" ")
+}

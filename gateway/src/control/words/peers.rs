@@ -1,0 +1,82 @@
+//! Peers.
+
+use aoe_common::config::{PeerConfig, Protection};
+
+use super::{Kind, Lines};
+use crate::config::Loaded;
+
+pub(super) fn compare(old: &Loaded, new: &Loaded, lines: &mut Lines) {
+    let of = |loaded: &Loaded, name: &str| loaded.core.peers.values().any(|peer| peer.name == name);
+    for peer in old.core.peers.values() {
+        let name = &peer.name;
+        if !of(new, name) {
+            let text = format!("peer {name} disappears: its session ends");
+            lines.add(Kind::Disappears, text);
+        }
+    }
+    for peer in new.core.peers.values() {
+        let name = &peer.name;
+        match old.core.peers.values().find(|known| known.name == *name) {
+            None => lines.add(Kind::Appears, format!("peer {name} appears")),
+            Some(known) => {
+                let text = match (old.endpoints.get(name), new.endpoints.get(name)) {
+                    (Some(was), Some(is)) if was != is => format!("endpoint {was} becomes {is}"),
+                    (Some(was), None) => format!("endpoint {was} is removed: it must call"),
+                    (None, Some(is)) => format!("endpoint {is}: it is called there"),
+                    (Some(_), Some(_)) | (None, None) => String::new(),
+                };
+                if !text.is_empty() {
+                    lines.add(Kind::Changes, format!("peer {name}: {text}"));
+                }
+                compare_one(known, peer, lines);
+            }
+        }
+    }
+}
+
+fn compare_one(old: &PeerConfig, new: &PeerConfig, lines: &mut Lines) {
+    let PeerConfig {
+        name,
+        key,
+        psk,
+        // It follows from the endpoint as it is written.
+        endpoint: _,
+        endpoint_pinned,
+        protection,
+        path_mtu,
+    } = new;
+    let subject = format!("peer {name}");
+    if old.key != *key {
+        lines.add(Kind::Changes, format!("{subject}: another key: its session ends"));
+    }
+    let what = match (&old.psk, psk) {
+        (None, None) => None,
+        (Some(old), Some(new)) => (old.expose() != new.expose()).then_some("changes"),
+        (None, Some(_)) => Some("appears"),
+        (Some(_), None) => Some("disappears"),
+    };
+    if let Some(what) = what {
+        let text = format!(
+            "psk of {name} {what}: from the next handshake on, so change it on both sides within three minutes"
+        );
+        lines.add(Kind::Changes, text);
+    }
+    match (old.endpoint_pinned, *endpoint_pinned) {
+        (false, true) => lines.add(
+            Kind::Changes,
+            format!("{subject}: is spoken to at its endpoint only"),
+        ),
+        (true, false) => lines.add(
+            Kind::Changes,
+            format!("{subject}: is followed to where its records come from"),
+        ),
+        (false, false) | (true, true) => {}
+    }
+    let modes = |modes: &[Protection]| {
+        let words: Vec<_> = modes.iter().map(ToString::to_string).collect();
+        words.join(" or ")
+    };
+    let (was, is) = (modes(&old.protection), modes(protection));
+    lines.becomes(&subject, "protection", was, is);
+    lines.becomes(&subject, "path_mtu", old.path_mtu, path_mtu);
+}
