@@ -46,6 +46,7 @@ mod refusal;
 mod spread;
 mod standing;
 mod stats;
+mod tally;
 mod throttle;
 mod timers;
 mod trouble;

@@ -65,6 +65,18 @@ impl Refusal {
         })
     }
 
+    /// The reason for which it was discarded.
+    pub(crate) fn reason(self) -> DropReason {
+        match self {
+            Refusal::Initiator => DropReason::RequestInitiatorNotAllowed,
+            Refusal::ReadOnly => DropReason::RefusedReadOnly,
+            Refusal::AtaCommand(_) => DropReason::RefusedAtaCommand,
+            Refusal::TooManySectors => DropReason::RefusedTooManySectors,
+            Refusal::AoeCommand(_) => DropReason::RefusedAoeCommand,
+            Refusal::ConfigString => DropReason::RefusedConfigSet,
+        }
+    }
+
     pub(crate) fn kind(self) -> RefusalKind {
         RefusalKind(self.codes().0)
     }

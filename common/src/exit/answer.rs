@@ -3,6 +3,7 @@
 use super::echo::Likeness;
 use super::parts::Pieces;
 use super::pending::{Asked, Origin, Stage};
+use super::stats::Done;
 use super::table::SlotId;
 use super::tags::Sent;
 use super::{Exit, Response};
@@ -120,10 +121,15 @@ impl Exit {
         };
         let bytes = made.as_deref().unwrap_or(bytes);
         if asked == Asked::Query {
-            self.learn_string(slot, &pdu);
+            self.learn_string(slot, &pdu, cx);
         }
         self.unlist(slot);
         let stay = self.stay(slot, cx.now);
+        let success = !pdu.is_error() && (asked == Asked::Query || Ata::parse(bytes)?.is_success());
+        let pending = self.pending.get(slot);
+        if let Some(done) = pending.and_then(|pending| Done::new(pending, success, cx.now)) {
+            self.note_done(done);
+        }
         let mut askers = self.askers(slot, cx.now).peekable();
         self.release(slot, cx.now);
         if askers.peek().is_none() {
@@ -204,7 +210,7 @@ impl Exit {
     }
 
     /// The config string as the target has just said it.
-    fn learn_string(&mut self, slot: SlotId, pdu: &Pdu<'_>) {
+    fn learn_string(&mut self, slot: SlotId, pdu: &Pdu<'_>, cx: &Context<'_>) {
         let Some(id) = self.pending.get(slot).map(|pending| pending.target) else {
             return;
         };
@@ -217,15 +223,16 @@ impl Exit {
             && query.string() != known.as_slice()
         {
             *known = query.string().to_vec();
-            self.changed(id);
+            self.changed(id, cx);
         }
     }
 
-    /// Says no to whoever asked for this, by an ATA error, and lets go of it.
+    /// Says no to those who asked for this, by an ATA error, and releases it.
     pub(super) fn fail(&mut self, slot: SlotId, reason: DropReason, links: &mut Links, cx: &mut Context<'_>) {
         self.unlist(slot);
         let stay = self.stay(slot, cx.now);
-        let askers = self.askers(slot, cx.now);
+        let askers: Vec<Address> = self.askers(slot, cx.now).collect();
+        self.note_failed(slot, reason, &askers, cx.now);
         let pdu = self
             .pending
             .get(slot)

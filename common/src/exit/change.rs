@@ -9,6 +9,7 @@ use crate::config::{ExportConfig, ExportId, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::export::{Rights, Withdrawn};
+use crate::snapshot::State;
 use crate::table::Id;
 use crate::time::Instant;
 use crate::timers::Timer;
@@ -47,8 +48,9 @@ impl Exit {
     /// A new export.
     pub(crate) fn add(&mut self, id: ExportId, config: ExportConfig, cx: &mut Context<'_>) {
         let target = self.target_for(&config, cx.now);
-        self.exports.insert(id, Export::new(id, config, target));
+        self.exports.insert(id, Export::new(id, config, target, cx.now));
         self.tell_found(id, cx);
+        self.note_standing(target, cx);
         self.news = true;
         cx.timers.lower(Timer::Targets, cx.now);
     }
@@ -73,6 +75,7 @@ impl Exit {
             export.changed();
             let (target, same) = (export.target, export.target == before);
             self.order(target);
+            self.note_standing(target, cx);
             if same {
                 self.tell_conflict(target, |export| export.id == id, links, cx);
             }
@@ -93,6 +96,9 @@ impl Exit {
             let knowledge = export.revoke(peer);
             self.withdraw(peer, id, knowledge, Withdrawn::NotExported);
         }
+        export
+            .standing
+            .note(State::Leaving, "it is not exported any more", cx.now);
         self.leaving.insert(id, export);
         self.flush(|pending| pending.export == id, DropReason::ExportWithdrawn, cx);
         self.forget_flows(|key| key.export == id);

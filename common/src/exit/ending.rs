@@ -22,7 +22,7 @@ impl Exit {
             self.shed(slot, DropReason::GatewayEnding, cx);
         }
         for target in self.target_ids() {
-            self.changed(target);
+            self.changed(target, cx);
         }
         self.send_news(links, cx);
     }

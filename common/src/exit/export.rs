@@ -1,11 +1,14 @@
 //! One export: its target, who may use it, and what they have been told.
 
+use super::stats::Stats;
 use super::target::{Target, TargetId};
 use super::watch::Liveness;
 use crate::config::{ExportConfig, ExportId, ExportSafety, OnConflict, PeerId};
 use crate::export::{ExportState, Rights, TargetInfo, TargetState, Writes};
 use crate::policy::MAX_SECTORS;
 use crate::segment::SegmentState;
+use crate::standing::Standing;
+use crate::time::Instant;
 
 /// One export.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub(crate) struct Export {
     pub(crate) safety: ExportSafety,
     /// Requests of it that are kept, at its target and before.
     pub(crate) requests: u32,
+    pub(crate) stats: Stats,
+    pub(crate) standing: Standing,
     /// Sorted by peer.
     grants: Vec<Grant>,
 }
@@ -37,12 +42,14 @@ pub(crate) enum Knowledge {
 }
 
 impl Export {
-    pub(crate) fn new(id: ExportId, config: ExportConfig, target: TargetId) -> Export {
+    pub(crate) fn new(id: ExportId, config: ExportConfig, target: TargetId, now: Instant) -> Export {
         let mut export = Export {
             id,
             target,
             safety: config.safety,
             requests: 0,
+            stats: Stats::default(),
+            standing: Standing::new(now),
             grants: Vec::new(),
             name: config.name,
         };

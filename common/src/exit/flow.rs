@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::list::List;
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::frame::MacAddr;
+use crate::stats::{Carried, Times};
+use crate::table::Table;
 use crate::time::Instant;
 
 /// Most initiators remembered of one peer; one that has been quiet for long makes room.
@@ -13,10 +15,13 @@ const MAX_FLOWS: usize = 8192;
 /// Most of them looked at to find one that is quiet.
 const LOOK: usize = 32;
 /// Quiet for this long, and no old copy of a request of its can be under way any more.
-const QUIET: Duration = Duration::from_secs(60);
+pub(crate) const QUIET: Duration = Duration::from_secs(60);
 /// Most requests one initiator may have here: as many as the largest window lets it have outstanding, and as many
 /// again that overlapped a change of it.
 pub(crate) const MAX_REQUESTS: u32 = 2048;
+
+/// Most initiators of one export that have a row of their own, and times.
+pub(crate) const MOST_ROWS: usize = 256;
 
 /// Index of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +52,12 @@ pub(crate) struct Flow {
     pub(crate) in_turn: bool,
     /// Requests of its that are not answered.
     pub(crate) requests: u32,
-    last_used: Instant,
+    pub(crate) carried: Carried,
+    /// From arrival to answer; `None`: too many others of its export have that already.
+    pub(crate) times: Option<Times>,
+    pub(crate) last_used: Instant,
+    /// Since when it has asked for something at least once a minute.
+    pub(crate) since: Instant,
 }
 
 /// All of them.
@@ -59,6 +69,8 @@ pub(crate) struct Flows {
     index: Vec<(FlowKey, FlowId)>,
     /// Where looking for one that is quiet goes on.
     quiet_from: usize,
+    /// Of how many of each export it is measured how long requests take.
+    measured: Table<ExportId, usize>,
 }
 
 impl Flows {
@@ -67,7 +79,11 @@ impl Flows {
         let place = match self.index.binary_search_by_key(&key, |(key, _)| *key) {
             Ok(place) => {
                 let (_, id) = *self.index.get(place)?;
-                self.get_mut(id)?.last_used = now;
+                let flow = self.get_mut(id)?;
+                if now.saturating_since(flow.last_used) >= QUIET {
+                    flow.since = now;
+                }
+                flow.last_used = now;
                 return Some(id);
             }
             Err(place) if self.range(key.peer).len() < MAX_FLOWS => place,
@@ -80,7 +96,10 @@ impl Flows {
             queue: List::default(),
             in_turn: false,
             requests: 0,
+            carried: Carried::default(),
+            times: self.measure(key.export),
             last_used: now,
+            since: now,
         };
         let id = match self.free.pop() {
             Some(id) => FlowId(id),
@@ -105,15 +124,50 @@ impl Flows {
     /// Forgets these, of which nothing may be left in any list. Their ids, sorted.
     pub(crate) fn forget(&mut self, is_gone: impl Fn(&FlowKey) -> bool) -> Vec<FlowId> {
         let gone = self.index.extract_if(.., |(key, _)| is_gone(key));
-        let mut ids: Vec<FlowId> = gone.map(|(_, id)| id).collect();
-        ids.sort_unstable();
-        for id in &ids {
-            if let Some(flow) = self.flows.get_mut(id.0 as usize) {
-                *flow = None;
-                self.free.push(id.0);
-            }
+        let gone: Vec<(FlowKey, FlowId)> = gone.collect();
+        for (key, id) in &gone {
+            self.release(key, *id);
         }
+        let mut ids: Vec<FlowId> = gone.into_iter().map(|(_, id)| id).collect();
+        ids.sort_unstable();
         ids
+    }
+
+    fn release(&mut self, key: &FlowKey, id: FlowId) {
+        let flow = self.flows.get_mut(id.0 as usize).and_then(Option::take);
+        let Some(flow) = flow else { return };
+        self.free.push(id.0);
+        if flow.times.is_some()
+            && let Some(measured) = self.measured.get_mut(key.export)
+        {
+            *measured = measured.saturating_sub(1);
+        }
+    }
+
+    /// What a new flow of this export is measured by: times take memory, so not all are.
+    fn measure(&mut self, export: ExportId) -> Option<Times> {
+        if self.measured.get(export).is_none() {
+            self.measured.insert(export, 0);
+        }
+        let measured = self.measured.get_mut(export)?;
+        (*measured < MOST_ROWS).then(|| {
+            *measured += 1;
+            Times::default()
+        })
+    }
+
+    /// All flows.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&FlowKey, &Flow)> {
+        self.index
+            .iter()
+            .filter_map(|(key, id)| Some((key, self.get(*id)?)))
+    }
+
+    /// A flow of an initiator behind a peer, by whichever import.
+    pub(crate) fn of(&self, peer: PeerId, export: ExportId, initiator: MacAddr) -> Option<FlowId> {
+        let theirs = self.index.get(self.range(peer))?.iter();
+        let mut theirs = theirs.filter(|(key, _)| (key.export, key.initiator) == (export, initiator));
+        theirs.next().map(|(_, id)| *id)
     }
 
     /// The flows by which an export is used.
@@ -142,9 +196,8 @@ impl Flows {
         let found = (self.quiet_from..).take(LOOK).map(at).find(quiet);
         self.quiet_from = self.quiet_from.wrapping_add(LOOK) % MAX_FLOWS;
         let place = found?;
-        let (_, id) = self.index.remove(place);
-        *self.flows.get_mut(id.0 as usize)? = None;
-        self.free.push(id.0);
+        let (key, id) = self.index.remove(place);
+        self.release(&key, id);
         Some(())
     }
 }

@@ -1,28 +1,158 @@
 //! How exports and the initiators behind peers are at one moment.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use super::Exit;
-use crate::config::{ExportId, SegmentId};
-use crate::snapshot::{Export, Initiator};
+use super::export::Export;
+use super::flow::{Flow, FlowKey, MOST_ROWS, QUIET};
+use super::pending::Stage;
+use crate::config::{ExportId, PeerId, SegmentId};
+use crate::frame::SECTOR_LEN;
+use crate::snapshot::{self, Grant, Initiator, Side, Split, State};
 use crate::standing::Moment;
 use crate::table::Table;
 use crate::tunnel::links::Links;
 
+/// Requests of one export.
+#[derive(Clone, Copy, Default)]
+struct Here {
+    at_target: u64,
+    waiting: u64,
+    /// They were answered or given up, and may still be applied.
+    draining: u64,
+}
+
 impl Exit {
     /// What an export is called.
     pub(crate) fn name(&self, id: ExportId) -> String {
-        self.exports
-            .get(id)
-            .map(|export| export.name.clone())
-            .unwrap_or_default()
+        let export = self.exports.get(id).or_else(|| self.leaving.get(id));
+        export.map(|export| export.name.clone()).unwrap_or_default()
     }
 
-    /// A row for each export, and one for each initiator behind a peer.
+    /// A row for each export, and one for each initiator behind a peer: of each export the busiest.
     pub(crate) fn rows(
         &self,
-        _names: &Table<SegmentId, String>,
-        _links: &Links,
-        _moment: &Moment,
-    ) -> (Vec<Export>, Vec<Initiator>) {
-        (Vec::new(), Vec::new())
+        names: &Table<SegmentId, String>,
+        links: &Links,
+        moment: &Moment,
+    ) -> (Vec<snapshot::Export>, Vec<Initiator>) {
+        let here = self.requests_here();
+        let mut flows: Vec<(&FlowKey, &Flow)> = self.flows.iter().collect();
+        flows.sort_by_key(|(key, flow)| (key.export, Reverse(flow.carried.requests)));
+        let (mut exports, mut initiators) = (Vec::new(), Vec::new());
+        for export in self.exports.values().chain(self.leaving.values()) {
+            let start = flows.partition_point(|(key, _)| key.export < export.id);
+            let end = flows.partition_point(|(key, _)| key.export <= export.id);
+            let flows = flows.get(start..end).unwrap_or_default();
+            let here = here.get(export.id).copied().unwrap_or_default();
+            let shown = flows.iter().take(MOST_ROWS);
+            initiators.extend(shown.map(|(key, flow)| initiator(export, key, flow, links, moment)));
+            exports.push(snapshot::Export {
+                allow: grants(export, flows, links, moment),
+                others: flows.len().saturating_sub(MOST_ROWS) as u64,
+                refusals: export.stats.refused.rows(moment, |peer| links.name(peer)),
+                ..self.row(export, here, names, moment)
+            });
+        }
+        (exports, initiators)
+    }
+
+    fn row(
+        &self,
+        export: &Export,
+        here: Here,
+        names: &Table<SegmentId, String>,
+        moment: &Moment,
+    ) -> snapshot::Export {
+        let stats = &export.stats;
+        let mut row = snapshot::Export {
+            name: export.name.clone(),
+            standing: export.standing.row(moment),
+            at_target: here.at_target,
+            waiting: here.waiting,
+            traffic: stats.carried.traffic(here.at_target + here.waiting),
+            latency: Split {
+                queue: stats.queue.latency(),
+                target: stats.target.latency(),
+                ..Split::default()
+            },
+            ..snapshot::Export::default()
+        };
+        if row.standing.state == State::Leaving && export.requests > 0 {
+            let left = here.at_target + here.waiting + here.draining;
+            row.standing.why += &format!("; {left} of its requests may still be at its target");
+        }
+        if let Some(target) = self.targets.get(export.target) {
+            row.segment = names.get(target.segment).cloned().unwrap_or_default();
+            row.target = target.address.to_string();
+            row.mac = target.watch.mac().map(|mac| mac.to_string()).unwrap_or_default();
+            row.buffers = target.watch.info.buffer_count;
+            if let Some(disk) = target.recognition.disk() {
+                row.disk = disk.to_string();
+                row.size_bytes = disk.size.saturating_mul(SECTOR_LEN as u64);
+            }
+        }
+        row
+    }
+
+    fn requests_here(&self) -> Table<ExportId, Here> {
+        let all = self.exports.ids().chain(self.leaving.ids());
+        let mut here: Table<ExportId, Here> = all.map(|id| (id, Here::default())).collect();
+        for (_, pending) in self.pending.iter() {
+            let Some(here) = here.get_mut(pending.export) else {
+                continue;
+            };
+            match pending.stage {
+                Stage::AtTarget => here.at_target += 1,
+                Stage::Queued | Stage::Held | Stage::Dormant => here.waiting += 1,
+                Stage::Draining => here.draining += 1,
+            }
+        }
+        here
     }
 }
+
+fn is_at_work(flow: &Flow, moment: &Moment) -> bool {
+    flow.requests > 0 || moment.now.saturating_since(flow.last_used) < QUIET
+}
+
+/// Who may use an export, and does.
+fn grants(export: &Export, flows: &[(&FlowKey, &Flow)], links: &Links, moment: &Moment) -> Vec<Grant> {
+    let at_work = flows.iter().filter(|(_, flow)| is_at_work(flow, moment));
+    let at_work: BTreeSet<_> = at_work.map(|(key, _)| (key.peer, key.initiator)).collect();
+    let in_use = |peer: PeerId| at_work.iter().filter(|(of, _)| *of == peer).count();
+    let grant = |peer: PeerId| {
+        Some(Grant {
+            peer: links.name(peer),
+            access: export.rights(peer)?.access.to_string(),
+            in_use: in_use(peer) as u64,
+        })
+    };
+    export.peers().filter_map(grant).collect()
+}
+
+fn initiator(export: &Export, key: &FlowKey, flow: &Flow, links: &Links, moment: &Moment) -> Initiator {
+    let (why, since) = match is_at_work(flow, moment) {
+        true => ("", flow.since),
+        false => ("it asked for nothing in the last minute", flow.last_used + QUIET),
+    };
+    Initiator {
+        mac: key.initiator.to_string(),
+        side: Side::There,
+        peer: links.name(key.peer),
+        export: export.name.clone(),
+        address: String::new(),
+        standing: snapshot::Standing {
+            state: State::Up,
+            why: why.to_owned(),
+            since: moment.unix(since),
+        },
+        last: moment.unix(flow.last_used),
+        traffic: flow.carried.traffic(flow.requests.into()),
+        latency: flow.times.as_ref().and_then(|times| times.latency()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

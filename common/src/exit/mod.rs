@@ -13,6 +13,7 @@
 //! - `flush`: requests that nobody may wait for any more
 //! - `watching`: whether targets live, and whether they are who they were
 //! - `refusals`: what is logged of what peers do not get
+//! - `standing`, `stats`, `look`: how exports are, what they had done, and both as rows
 //!
 //! What they work with: `target` and `export`, and `withdrawals`, what peers have to know of exports that they have lost; `table`, the requests, with `pending`, `copies`, `parts`, `overlap`, `chains`
 //! and `list`; `tags`, by which answers find them; `echo`, whether these fit; `flow`, the initiators, with `turns`; `ways`,
@@ -42,6 +43,8 @@ mod service;
 pub(crate) mod span;
 #[cfg(test)]
 mod stage;
+mod standing;
+mod stats;
 pub(crate) mod table;
 pub(crate) mod tags;
 pub(crate) mod target;
@@ -154,7 +157,7 @@ impl Exit {
         };
         for (id, config) in configs {
             let target = exit.target_for(&config, now);
-            exit.exports.insert(id, Export::new(id, config, target));
+            exit.exports.insert(id, Export::new(id, config, target, now));
         }
         exit
     }
@@ -280,10 +283,11 @@ impl Exit {
     }
 
     /// Something about this target changed that peers are told.
-    fn changed(&mut self, target: TargetId) {
+    fn changed(&mut self, target: TargetId, cx: &Context<'_>) {
         for export in self.exports.values_mut().filter(|export| export.target == target) {
             export.changed();
         }
+        self.note_standing(target, cx);
         self.news = true;
     }
 }

@@ -5,8 +5,9 @@ use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::{Event, Missed, Place};
-use crate::frame::Pdu;
+use crate::frame::{MacAddr, Pdu};
 use crate::refusal::{self, Refusal, Refused};
+use crate::tally::Last;
 use crate::trouble::{About, Was};
 use crate::tunnel::links::Links;
 use crate::tunnel::message::RequestHead;
@@ -49,7 +50,7 @@ impl Exit {
 
     /// What an edge refused to initiators, by what we told it.
     pub(crate) fn note_refusals(
-        &self,
+        &mut self,
         peer: PeerId,
         message: &[u8],
         links: &Links,
@@ -58,13 +59,16 @@ impl Exit {
         let refusals = refusal::parse(message).ok_or(DropReason::MessageMalformed)?;
         for refused in refusals.iter().filter(|refused| refused.times > 0) {
             self.note_refused(peer, refused, links, cx);
+            let of = (refused.export, refused.what.reason());
+            let what = Some(refused.what);
+            self.note_refusal(of, refused.times.into(), last(peer, refused.initiator, what, cx));
         }
         Ok(())
     }
 
     /// A request of a peer ended here for this reason. An honest edge refuses most by itself.
     pub(crate) fn note_refused_request(
-        &self,
+        &mut self,
         peer: PeerId,
         message: &[u8],
         reason: DropReason,
@@ -75,6 +79,7 @@ impl Exit {
             return;
         };
         let what = Pdu::parse(bytes).ok().and_then(|pdu| Refusal::of(reason, &pdu));
+        self.note_refusal((head.export, reason), 1, last(peer, head.initiator, what, cx));
         let Some(what) = what else { return };
         let refused = Refused {
             export: head.export,
@@ -96,5 +101,14 @@ impl Exit {
                 initiator: refused.initiator,
                 what: refused.what,
             });
+    }
+}
+
+fn last(peer: PeerId, initiator: MacAddr, what: Option<Refusal>, cx: &Context<'_>) -> Last {
+    Last {
+        initiator,
+        peer: Some(peer),
+        what,
+        at: cx.now,
     }
 }

@@ -164,7 +164,7 @@ impl Exit {
                 Order::Repeated => return Err(DropReason::RequestRepeated),
             }
         }
-        let flow = self.flows.get_mut(origin.flow).ok_or(DropReason::QueueFull)?;
+        let flow = self.flows.get(origin.flow).ok_or(DropReason::QueueFull)?;
         // Of what its peer may have, an initiator has no more than is left for the others.
         let room = self.pending.room(origin.peer);
         if flow.requests >= MAX_REQUESTS || (room > 0 && flow.requests as usize > room) {
@@ -177,7 +177,6 @@ impl Exit {
             .pending
             .insert(arrival, &meeting)
             .ok_or(DropReason::PendingFull)?;
-        flow.requests += 1;
         self.count_in(arrival);
         if let Some(write) = &write {
             self.ways.record(write, now, self.max_age);
@@ -196,6 +195,11 @@ impl Exit {
     fn count_in(&mut self, arrival: &Arrival<'_>) {
         if let Some(export) = self.exports.get_mut(arrival.export) {
             export.requests += 1;
+            export.stats.carried.requests += 1;
+        }
+        if let Some(flow) = self.flows.get_mut(arrival.origin.flow) {
+            flow.requests += 1;
+            flow.carried.requests += 1;
         }
         if let Some(target) = self.targets.get_mut(arrival.target) {
             target.requests += 1;
@@ -209,6 +213,12 @@ impl Exit {
             return Err(DropReason::RequestRepeated);
         }
         let dormant = pending.stage == Stage::Dormant;
+        if let Some(export) = self.exports.get_mut(arrival.export) {
+            export.stats.carried.resent += 1;
+        }
+        if let Some(flow) = self.flows.get_mut(arrival.origin.flow) {
+            flow.carried.resent += 1;
+        }
         if arrival.span.writes() {
             // Older copies of it are late from now on, whoever writes there next.
             self.ways.record(&arrival.numbered(), now, self.max_age);

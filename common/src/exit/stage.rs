@@ -279,6 +279,19 @@ impl Stage {
         self.answer(asked, 0x40).unwrap();
     }
 
+    /// The target has read what it was asked for.
+    pub(super) fn read(&mut self, asked: AtTarget) {
+        let argument = [&ata(0x40, 0, asked.lba)[..], &[7; 1024]].concat();
+        let mut bytes = pdu(asked.address, AoeCommand::Ata, asked.tag, &argument);
+        set_flags(&mut bytes, VERSION, Flags::RESPONSE);
+        self.hear(asked.address, &bytes).unwrap();
+    }
+
+    /// The station at this address answers nothing any more.
+    pub(super) fn silence(&mut self, address: Address) {
+        self.awake.retain(|(target, _)| *target != address);
+    }
+
     /// Lets time pass, while targets answer questions.
     pub(super) fn wait(&mut self, time: Duration) {
         let until = self.now + time;

@@ -188,6 +188,11 @@ impl Watch {
         self.mac.is_none() && self.unanswered == NEVER_THERE
     }
 
+    /// Whether it never answered, and has been asked often enough to say so.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.mac.is_none() && self.unanswered >= NEVER_THERE
+    }
+
     /// When it should be asked again.
     pub(crate) fn ask_at(&self) -> Instant {
         self.ask_at

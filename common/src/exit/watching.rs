@@ -9,7 +9,7 @@ use super::table::SlotId;
 use super::tags::{Tags, Whom};
 use super::target::{Target, TargetId};
 use super::watch::{Heard, Liveness};
-use super::{Exit, Response};
+use super::{Exit, Response, standing};
 use crate::config::{ExportId, OnConflict, SegmentId};
 use crate::context::Context;
 use crate::disk::Disk;
@@ -46,7 +46,7 @@ impl Exit {
                 target.watch.asked(cx.now);
                 ask(id, target, &self.tags, cx);
             }
-            self.changed(id);
+            self.changed(id, cx);
         }
         cx.timers.lower(Timer::Targets, cx.now);
     }
@@ -67,9 +67,10 @@ impl Exit {
             ask(id, target, &self.tags, cx);
             if liveness == Liveness::Down {
                 self.take_down(id, cx);
-                self.changed(id);
+                self.changed(id, cx);
             } else if never_there {
                 self.tell_down(id, cx);
+                self.note_standing(id, cx);
             }
         }
     }
@@ -142,7 +143,7 @@ impl Exit {
                 Heard::Same | Heard::Changed | Heard::Up => Ok(()),
             };
             if matches!(heard, Heard::Changed | Heard::Up) {
-                self.changed(id);
+                self.changed(id, cx);
             }
             cx.timers.lower(Timer::Targets, ask_at);
             self.tell(id, heard, source, cx);
@@ -226,7 +227,7 @@ impl Exit {
             target.watch.alive(now);
             target.occupied = target.occupied.saturating_sub(1);
             if target.recognition.disk() != before.as_ref() {
-                self.changed(id);
+                self.changed(id, cx);
             }
             self.tell_disk(id, answer, cx);
         }
@@ -296,7 +297,7 @@ impl Exit {
             return;
         }
         let address = target.address;
-        self.changed(id);
+        self.changed(id, cx);
         if conflict {
             cx.telemetry.count(Count::Conflicts);
             return self.tell_conflict(id, |_| true, links, cx);
@@ -440,28 +441,12 @@ impl Exit {
 }
 
 fn raise_down(export: &Export, target: &Target, cx: &mut Context<'_>) {
-    let down = Event::TargetDown {
-        export: export.name.clone(),
-        target: target.address,
-    };
-    cx.telemetry.raise(cx.now, About::Target(export.id), down);
+    let event = standing::down(export, target);
+    cx.telemetry.raise(cx.now, About::Target(export.id), event);
 }
 
 fn raise_conflict(export: &Export, target: &Target, conflict: &Conflict, cx: &mut Context<'_>) {
-    let (name, on_conflict) = (export.name.clone(), export.safety.on_conflict);
-    let event = match conflict {
-        Conflict::Changed { known, found } => Event::TargetChanged {
-            export: name,
-            target: target.address,
-            difference: found.difference(known),
-            on_conflict,
-        },
-        Conflict::Second(mac) => Event::SecondResponder {
-            export: name,
-            mac: *mac,
-            on_conflict: Some(on_conflict),
-        },
-    };
+    let event = standing::in_conflict(export, target, conflict);
     cx.telemetry.raise(cx.now, About::Conflict(export.id), event);
 }
 

@@ -1,0 +1,118 @@
+//! What each export, and each initiator behind a peer, had done: numbers beside the things themselves.
+
+use std::time::Duration;
+
+use super::Exit;
+use super::answer::Address;
+use super::pending::{Asked, Origin, Pending};
+use super::table::SlotId;
+use crate::config::ExportId;
+use crate::drop_reason::DropReason;
+use crate::frame::{Pdu, SECTOR_LEN};
+use crate::refusal::Refusal;
+use crate::stats::{Carried, Times};
+use crate::tally::{Last, Tally, is_refusal};
+use crate::time::Instant;
+use crate::tunnel::message::Stay;
+
+/// The numbers of an export.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    pub(crate) carried: Carried,
+    /// From the arrival of a request until it was sent to the target.
+    pub(crate) queue: Times,
+    /// From then until it was answered.
+    pub(crate) target: Times,
+    pub(crate) refused: Tally,
+}
+
+/// An answered request, in numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Done {
+    export: ExportId,
+    origin: Origin,
+    read: u64,
+    written: u64,
+    stay: Stay,
+}
+
+impl Done {
+    /// A request that is about to be answered, with or without success; `None` if nobody waits for the answer.
+    pub(super) fn new(pending: &Pending, success: bool, now: Instant) -> Option<Done> {
+        let (read, written) = match pending.asked {
+            Asked::Ata { opcode, sectors, .. } if success => {
+                let bytes = u64::from(sectors) * SECTOR_LEN as u64;
+                let if_so = |moves| if moves { bytes } else { 0 };
+                (if_so(opcode.is_read()), if_so(opcode.is_write()))
+            }
+            Asked::Ata { .. } | Asked::Query => (0, 0),
+        };
+        Some(Done {
+            export: pending.export,
+            origin: pending.origin?,
+            read,
+            written,
+            stay: pending.stay(now),
+        })
+    }
+}
+
+impl Exit {
+    /// A request was answered by its target.
+    pub(super) fn note_done(&mut self, done: Done) {
+        let Done {
+            read, written, stay, ..
+        } = done;
+        let add = |carried: &mut Carried| {
+            carried.answered += 1;
+            carried.read_bytes += read;
+            carried.written_bytes += written;
+        };
+        let micros = |us: u32| Duration::from_micros(us.into());
+        let (queue, target) = (micros(stay.queue_us), micros(stay.target_us));
+        if let Some(export) = self.exports.get_mut(done.export) {
+            add(&mut export.stats.carried);
+            export.stats.queue.note(queue);
+            export.stats.target.note(target);
+        }
+        if let Some(flow) = self.flows.get_mut(done.origin.flow) {
+            add(&mut flow.carried);
+            if let Some(times) = &mut flow.times {
+                times.note(queue + target);
+            }
+        }
+    }
+
+    /// A request that was here is refused to all who asked for it.
+    pub(super) fn note_failed(&mut self, slot: SlotId, reason: DropReason, askers: &[Address], now: Instant) {
+        let Some(pending) = self.pending.get(slot) else {
+            return;
+        };
+        let pdu = Pdu::parse(&pending.pdu).ok();
+        let what = pdu.and_then(|pdu| Refusal::of(reason, &pdu));
+        let export = pending.export;
+        for to in askers {
+            let last = Last {
+                initiator: to.initiator,
+                peer: Some(to.peer),
+                what,
+                at: now,
+            };
+            self.note_refusal((export, reason), 1, last);
+        }
+    }
+
+    /// So many requests of an initiator were not carried, for this reason.
+    pub(super) fn note_refusal(&mut self, (id, reason): (ExportId, DropReason), times: u64, last: Last) {
+        let Some(export) = self.exports.get_mut(id).filter(|_| is_refusal(reason)) else {
+            return;
+        };
+        let refused = &mut export.stats.carried.refused;
+        *refused = refused.saturating_add(times);
+        export.stats.refused.note(reason, times, last);
+        let flow = last.peer.and_then(|peer| self.flows.of(peer, id, last.initiator));
+        if let Some(flow) = flow.and_then(|flow| self.flows.get_mut(flow)) {
+            flow.carried.refused = flow.carried.refused.saturating_add(times);
+        }
+    }
+}
