@@ -329,7 +329,16 @@ pub fn the_law_holds(seed: u64) {
     let (mut fresh, same) = build(seed, last);
     fresh.run_for(SETTLED);
     let (found, expected) = (probe(&mut world, &cast), probe(&mut fresh, &same));
-    assert_eq!(found, expected, "seed {seed}: {story:#?}\n{}", world.story());
+    let differ: Vec<_> = found
+        .iter()
+        .zip(&expected)
+        .filter(|(one, other)| one != other)
+        .collect();
+    assert!(
+        differ.is_empty(),
+        "seed {seed}: found, and after a fresh start: {differ:?}\n{story:?}\n{}",
+        world.story()
+    );
 }
 
 fn build(seed: u64, shape: &Shape) -> (World, Cast) {
@@ -392,13 +401,22 @@ fn start_loads(world: &mut World, cast: &Cast, story: &Story, random: &mut Rando
             let Some((address, disk, access)) = usable[0] else {
                 continue;
             };
-            let others = usable.iter().flatten();
-            if others.clone().any(|(_, other, _)| *other != disk) {
+            // Between the reloads of two gateways an import is there whose export has another disk already.
+            let exports = story
+                .stages
+                .iter()
+                .filter_map(|stage| stage.exports[name].as_ref());
+            if exports.into_iter().any(|export| export.disk != disk) {
                 continue;
             }
             let stays = |one: &Option<(Address, usize, Access)>| one.is_some_and(|(at, ..)| at == address);
             let always = usable.iter().all(stays);
-            let least = others.map(|(.., access)| *access).min().unwrap_or(access);
+            let least = usable
+                .iter()
+                .flatten()
+                .map(|(.., access)| *access)
+                .min()
+                .unwrap_or(access);
             let disk = cast.blades[disk];
             let load = Load::new(cast.users[edge], address, (disk.host, disk.address))
                 .depth(1 + random.below(6) as usize)
@@ -430,16 +448,23 @@ fn probe(world: &mut World, cast: &Cast) -> Vec<(usize, Address, Found)> {
         .flat_map(|edge| [107, 108].map(|shelf| (edge, shelf)))
         .flat_map(|(edge, shelf)| (0..EXPORTS as u8).map(move |slot| (edge, Address { shelf, slot })))
         .collect();
+    // What was announced earlier is not asked about.
+    for prober in cast.probers {
+        world.drive(prober, |driver, _, _| driver.take_found());
+    }
     for _ in 0..5 {
         for (edge, address) in &places {
             world.drive(cast.probers[*edge], |driver, _, out| driver.query(*address, out));
         }
         world.run_for(Duration::from_secs(1));
     }
+    let answers = cast
+        .probers
+        .map(|prober| world.drive(prober, |driver, _, _| driver.take_found()));
     let mut asked = Vec::new();
     for (number, (edge, address)) in (0..).zip(&places) {
         let prober = cast.probers[*edge];
-        if world.driver(prober).disk(*address).is_none() {
+        if !answers[*edge].iter().any(|answer| answer.address == *address) {
             continue;
         }
         let lba = USED + number;
