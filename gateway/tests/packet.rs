@@ -329,3 +329,66 @@ fn the_kernel_says_when_a_frame_came_however_late_it_is_read() {
         }
     });
 }
+
+#[test]
+fn while_addresses_change_no_frame_of_one_that_stays_is_missed() {
+    const FRAMES: usize = 20_000;
+    in_namespace(|net| {
+        net.cable("a", "b");
+        let list = |slots: &[u8]| {
+            slots
+                .iter()
+                .map(|slot| Address {
+                    shelf: 7,
+                    slot: *slot,
+                })
+                .collect()
+        };
+        let many: Vec<_> = (1..200).collect();
+        let sharing = [
+            Addresses::Only(list(&[0])),
+            Addresses::Only(list(&[0, 1, 2])),
+            Addresses::AllBut(list(&many)),
+            Addresses::All,
+        ];
+        let options = PacketOptions {
+            addresses: sharing[0].clone(),
+            ..PacketOptions::ethertype(AOE)
+        };
+        let (mut a, mut b) = (open("a", PacketOptions::ethertype(AOE)), open("b", options));
+        // Shelf 7, slot 0.
+        let mut wanted = frame(mac("b"), mac("a"), AOE, 0, 60);
+        wanted[16..19].copy_from_slice(&[0, 7, 0]);
+        let sender = std::thread::spawn(move || {
+            for _ in 0..FRAMES / 50 {
+                send(&mut a, &vec![wanted.clone(); 50]);
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        });
+        let mut batch = RecvBatch::default();
+        let (mut came, mut changes) = (0, 0);
+        while !sender.is_finished() {
+            b.capture(&sharing[changes % sharing.len()]).unwrap();
+            changes += 1;
+            came += b.recv_batch(&mut batch).unwrap();
+        }
+        sender.join().unwrap();
+        came += drain(&mut b).len();
+        // What the test itself is too slow for is counted.
+        assert_eq!(
+            came + b.kernel_drops().unwrap() as usize,
+            FRAMES,
+            "after {changes} changes"
+        );
+        assert!(
+            came > FRAMES / 2 && changes > 20,
+            "{came} frames, {changes} changes"
+        );
+        b.capture(&Addresses::Only(list(&[1]))).unwrap();
+        let mut a = open("a", PacketOptions::ethertype(AOE));
+        let mut unwanted = frame(mac("b"), mac("a"), AOE, 0, 60);
+        unwanted[16..19].copy_from_slice(&[0, 7, 0]);
+        send(&mut a, &[unwanted]);
+        assert!(drain(&mut b).is_empty());
+    });
+}

@@ -135,7 +135,9 @@ fn a_pair_that_nobody_calls_and_one_that_was_stopped_say_so() {
         c.process().wait_for_line("ready", PATIENCE)?;
         c.process().signal(Signal::SIGUSR1)?;
         c.process()
-            .wait_for_line("counters frames_received=0 frames_sent=0 ", PATIENCE)?;
+            .wait_for_line("counters: nothing has been counted yet", PATIENCE)?;
+        c.process()
+            .wait_for_line("nothing so far of frames_received=0 frames_sent=0 ", PATIENCE)?;
         let mut gateways = world.start()?;
         let _vblade = stage.serve(&world, TARGET, 64, &[])?;
         gateways.wait_for_import(DISK)?;

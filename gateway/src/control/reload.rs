@@ -12,7 +12,7 @@ use super::change::{Followers, Running};
 use super::compare::{Obstacle, compare};
 use super::orders::{Ask, By};
 use super::protocol::{Answer, Outcome, Request};
-use super::snapshots::Snapshots;
+use super::snapshots::{About, Snapshots};
 use super::words::{Line, words};
 use crate::clock::unix_time;
 use crate::config::{Examined, Faults, Loaded, examine};
@@ -126,13 +126,14 @@ impl Reloader {
         // By the path of the start: what faults and paths are relative to stays the same.
         let candidate = self.candidate(self.config.clone()).await?;
         self.running.become_as(candidate.loaded.copy()).await?;
-        let mut about = self.snapshots.about();
-        about.gateway.configured = unix_time().as_secs_f64();
-        about.gateway.listen = candidate.loaded.listen.iter().map(ToString::to_string).collect();
-        if !candidate.lines.is_empty() {
-            about.gateway.reloads += 1;
-        }
-        drop(about);
+        let listen = candidate.loaded.listen.iter().map(ToString::to_string).collect();
+        let changed = u64::from(!candidate.lines.is_empty());
+        let about = |about: &mut About| {
+            about.gateway.configured = unix_time().as_secs_f64();
+            about.gateway.listen = listen;
+            about.gateway.reloads += changed;
+        };
+        self.snapshots.change(about).await;
         Ok(candidate)
     }
 

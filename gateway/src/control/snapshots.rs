@@ -45,8 +45,13 @@ impl Snapshots {
         }
     }
 
-    /// What no worker knows, to be changed.
-    pub(crate) fn about(&self) -> MutexGuard<'_, About> {
+    /// Changes what no worker knows; who asks from now on gets a new document.
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut About)) {
+        change(&mut self.about());
+        *self.last.lock().await = None;
+    }
+
+    fn about(&self) -> MutexGuard<'_, About> {
         self.about.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

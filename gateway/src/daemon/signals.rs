@@ -34,12 +34,12 @@ impl Signals {
         loop {
             tokio::select! {
                 Some(()) = self.terminate.recv() => {
-                    tell(|| Command::Shutdown);
                     tracing::info!("ending: SIGTERM");
+                    tell(|| Command::Shutdown);
                 }
                 Some(()) = self.interrupt.recv() => {
-                    tell(|| Command::Shutdown);
                     tracing::info!("ending: SIGINT");
+                    tell(|| Command::Shutdown);
                 }
                 Some(()) = self.hangup.recv() => {
                     // If the line is full, a reload that is asked for already comes after this signal.

@@ -170,7 +170,7 @@ impl Driver {
         }
         self.deliver(now);
         if flow == Flow::End {
-            self.log_counters(|value| value != 0);
+            self.log_counters();
         }
         flow
     }

@@ -75,7 +75,10 @@ impl Driver {
                         let _ = asker.send(self.snapshot(now));
                     }
                 }
-                Command::LogCounters => self.log_counters(|_| true),
+                Command::LogCounters => {
+                    self.log_counters();
+                    self.log_zeroes();
+                }
                 // An admin who says it twice does not want to wait.
                 Command::Shutdown if self.ends_at.is_some() => return Flow::End,
                 Command::Shutdown => {
@@ -166,17 +169,27 @@ impl Driver {
         }
     }
 
-    /// Logs those counters whose value is wanted; first those that have counted something.
-    pub(super) fn log_counters(&mut self, is_wanted: impl Fn(u64) -> bool) {
+    /// Logs the counters that have counted something.
+    pub(super) fn log_counters(&mut self) {
         self.count_overflows();
-        let mut line = format!("{}counters", self.label);
-        let mut counters: Vec<_> = self.engine.counters().iter().collect();
-        counters.sort_by_key(|(_, value)| *value == 0);
-        for (name, value) in counters.into_iter().filter(|(_, value)| is_wanted(*value)) {
-            line.push_str(&format!(" {name}={value}"));
+        let counters = self.engine.counters().iter();
+        match in_words(counters.filter(|(_, value)| *value != 0)) {
+            line if line.is_empty() => tracing::info!("{}counters: nothing has been counted yet", self.label),
+            line => tracing::info!("{}counters{line}", self.label),
         }
-        tracing::info!("{line}");
     }
+
+    /// Logs the others: they say which names there are.
+    fn log_zeroes(&self) {
+        let counters = self.engine.counters().iter();
+        let line = in_words(counters.filter(|(_, value)| *value == 0));
+        tracing::info!("{}nothing so far of{line}", self.label);
+    }
+}
+
+/// ` name=value`, one after the other.
+fn in_words<'a>(counters: impl Iterator<Item = (&'a str, u64)>) -> String {
+    counters.map(|(name, value)| format!(" {name}={value}")).collect()
 }
 
 /// Closes a packet socket on a thread of its own: the kernel waits for a grace period (`packet_release`), which on a

@@ -2,12 +2,14 @@
 
 #![allow(dead_code, reason = "every test file uses a part of this")]
 #![allow(
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use aoe_keys::store::{Existing, write_secret};
 use aoe_keys::{PublicKey, SecretKey};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_aoe-gateway");
@@ -114,6 +117,16 @@ impl Site {
 
     /// Starts it with more arguments.
     pub(crate) fn start_with(self, arguments: &[&str]) -> Daemon {
+        let (child, lines) = self.spawn(arguments);
+        Daemon {
+            child,
+            lines,
+            read: Vec::new(),
+            site: self,
+        }
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> (Child, Receiver<String>) {
         let mut child = self.command(&self.through).args(arguments).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let (sender, lines) = channel();
@@ -124,12 +137,7 @@ impl Site {
                 }
             }
         });
-        Daemon {
-            child,
-            lines,
-            read: Vec::new(),
-            site: self,
-        }
+        (child, lines)
     }
 }
 
@@ -179,6 +187,13 @@ impl Daemon {
         value.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// Starts it once more after it has died; the log begins again.
+    pub(crate) fn start_again(&mut self) {
+        self.child.wait().unwrap();
+        (self.child, self.lines) = self.site.spawn(&[]);
+        self.read.clear();
+    }
+
     /// Ends the gateway; gives its exit status and the whole log.
     pub(crate) fn end(mut self, signal: Signal) -> (ExitStatus, String) {
         self.signal(signal);
@@ -198,3 +213,63 @@ impl Drop for Daemon {
 /// A network card and a TAP device.
 pub(crate) const CARD_AND_TAP: &str =
     "[[segment]]\nname = \"san\"\nnic = \"eth1\"\n[[segment]]\nname = \"lab\"\ntap = \"aoe0\"\nmtu = 9000\n";
+
+/// A TAP device.
+pub(crate) const TAP: &str = "[[segment]]\nname = \"lab\"\ntap = \"aoe0\"\nmtu = 9000\n";
+/// An export file.
+pub(crate) const EXPORT: &str = "name = \"backup\"\nsegment = \"lab\"\ntarget = \"e7.3\"\n[[allow]]\npeer = \"peer\"\naccess = \"read-write\"\n";
+/// An import.
+pub(crate) const IMPORT: &str =
+    "[[import]]\npeer = \"peer\"\nexport = \"vault\"\nsegment = \"lab\"\nas = \"e107.3\"\n";
+
+/// A running gateway with an export and an import.
+pub(crate) fn sharing() -> Daemon {
+    let site = Site::lonely(TAP);
+    site.write("exports.d/backup.toml", EXPORT);
+    site.append("gateway.toml", IMPORT);
+    let mut daemon = site.start();
+    daemon.expect("ready");
+    daemon
+}
+
+/// Exit code and words of a program.
+pub(crate) fn said_by(output: &Output) -> (i32, String) {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+impl Daemon {
+    /// Exit code and words of `reload`.
+    pub(crate) fn reload(&self) -> (i32, String) {
+        said_by(&self.site.run(&["reload", "--config", "gateway.toml"]))
+    }
+
+    /// The same of `check --diff`.
+    pub(crate) fn diff(&self, config: &str) -> (i32, String) {
+        said_by(&self.site.run(&["check", "--diff", "--config", config]))
+    }
+
+    /// What the gateway says of itself.
+    pub(crate) fn document(&self) -> Value {
+        let mut stream = UnixStream::connect(self.site.dir.path().join("observe.sock")).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// One column of one list of it.
+    pub(crate) fn names(&self, list: &str, name: &str) -> Vec<String> {
+        let document = self.document();
+        let rows = document[list].as_array().unwrap();
+        rows.iter()
+            .map(|row| row[name].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// A connection to the control socket by which this was said.
+    pub(crate) fn asks(&self, request: &str) -> UnixStream {
+        let mut stream = UnixStream::connect(self.site.dir.path().join("control.sock")).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+}
