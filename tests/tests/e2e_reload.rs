@@ -104,7 +104,7 @@ fn a_right_that_is_taken_away_is_gone_at_once_and_comes_back() {
         eventually("site A says that the export was withdrawn", PATIENCE, || {
             let status = trial.site(Side::A).status()?;
             let row = &status.imports[0].standing;
-            Ok(row.state == State::Down && row.why.contains("no longer allowed"))
+            Ok(row.state == State::Down && row.why.contains("does not allow it to us"))
         })?;
         let silent = initiator.disk(IMPORT, Duration::from_secs(2))?.read(0, 2);
         ensure!(silent == Err(DiskError::NoAnswer), "{silent:?}");
