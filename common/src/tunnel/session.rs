@@ -108,6 +108,11 @@ impl Session {
         self.rekey_at = self.rekey_at.min(rekey_at(self.role, self.since, rekey_after));
     }
 
+    /// It is to be replaced at this moment, or before.
+    pub(crate) fn renew_at(&mut self, at: Instant) {
+        self.rekey_at = self.rekey_at.min(at);
+    }
+
     /// When it refuses.
     pub(crate) fn ends_at(&self) -> Instant {
         self.ends_at

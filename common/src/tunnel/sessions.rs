@@ -7,6 +7,8 @@ use super::session::{Role, Session};
 use crate::output::Path;
 use crate::time::Instant;
 
+/// A call that waits for [`REDIAL_AFTER`] waits so much longer: the two sides count from moments of their own.
+const CALL_MARGIN: Duration = Duration::from_millis(500);
 /// How long a session may wait for its first record.
 pub(crate) const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 
@@ -114,6 +116,19 @@ impl Sessions {
             && current.role == Role::Dialer
             && current.peer_boot == next.session.peer_boot
             && next.at < current.since() + REDIAL_AFTER
+    }
+
+    /// New keys are wanted as soon as a call for them counts: when. See [`keeps_current`](Self::keeps_current).
+    pub(crate) fn renew_at(&mut self, precedence: Precedence, now: Instant) -> Instant {
+        let Some(current) = &mut self.current else {
+            return now;
+        };
+        let at = match (precedence, current.role) {
+            (Precedence::Theirs, Role::Listener) => now.max(current.since() + REDIAL_AFTER + CALL_MARGIN),
+            _ => now,
+        };
+        current.renew_at(at);
+        at
     }
 
     /// Makes `session` the current one.

@@ -106,16 +106,20 @@ impl Links {
             self.changes.push_back((peer, Change::Path));
         }
         self.end_unaccepted(peer, cx);
-        let Some(link) = self.links.get(peer) else {
+        let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         if endpoint == Is::Other && link.sessions.current.is_none() {
             link.await_session(cx.now, cx.telemetry);
         }
         // A call under way was made on the old terms. One that is not under way is made if it is for us to call.
-        let calls = link.endpoint == Endpoint::Known || link.dialing.is_some();
-        if terms == Is::Other && calls {
-            self.dial(peer, 0, cx);
+        if terms == Is::Other && (link.endpoint == Endpoint::Known || link.dialing.is_some()) {
+            let at = link.sessions.renew_at(link.precedence, cx.now);
+            if at <= cx.now {
+                self.dial(peer, 0, cx);
+            } else {
+                link.dialing = None;
+            }
         }
         cx.timers.lower(Timer::Peers, cx.now);
     }
