@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{Access, Cipher, ConfigString, ExportId, ImportId, PeerId, Protection};
 use crate::exit::flow::{FlowId, FlowKey, Flows};
 use crate::exit::guard::{Guard, Order};
-use crate::exit::pending::{Arrival, Asked, Origin};
+use crate::exit::pending::{Arrival, Origin};
 use crate::exit::span::{Span, Touch};
 use crate::exit::table::{PendingTable, SlotId};
 use crate::exit::tags::{Sent, Tags};
@@ -14,7 +14,8 @@ use crate::exit::target::TargetId;
 use crate::export::Rights;
 use crate::frame::{Ata, AtaFlags, AtaOpcode, Frame, MacAddr, Pdu, Tag};
 use crate::output::{Path, TrainBatch};
-use crate::policy::{Verdict, judge_ata};
+use crate::policy::{Verdict, judge};
+use crate::request::{Asked, Request};
 use crate::time::Instant;
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::message::Kind;
@@ -261,8 +262,8 @@ impl Policy {
         let judge = || {
             let frame = Frame::parse(frame).ok()?;
             let pdu = Pdu::parse(frame.payload()).ok()?;
-            let ata = Ata::parse(pdu.argument()).ok()?;
-            Some(self.0.covers(initiator) && judge_ata(&self.0, &ata) == Verdict::Admit)
+            let request = Request::parse(pdu).ok()?;
+            Some(judge(&self.0, initiator, &request) == Verdict::Admit)
         };
         judge().unwrap_or(false)
     }

@@ -69,15 +69,6 @@ pub(crate) struct Rights {
     pub(crate) initiators: Option<Vec<MacAddr>>,
 }
 
-impl Rights {
-    /// Whether this initiator may use the export at all.
-    pub(crate) fn covers(&self, initiator: MacAddr) -> bool {
-        self.initiators
-            .as_ref()
-            .is_none_or(|listed| listed.contains(&initiator))
-    }
-}
-
 impl From<&Allow> for Rights {
     fn from(allow: &Allow) -> Self {
         Rights {

@@ -7,7 +7,7 @@
 //! - [`frame`]: bytes and meaning of AoE frames
 //! - `edge`: the gateway next to the initiator, a target in its own right
 //! - `exit`: the gateway next to the target, an initiator in its own right
-//! - `export`: what both know of an export; `policy`: who may do what
+//! - `export`: what both know of an export; `request`: what initiators ask; `policy`: who may do what
 //! - `tunnel`: handshakes, sessions, records, packing
 //! - [`worker`]: several engines in one gateway
 //! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`table`], [`time`]: what goes in and
@@ -43,6 +43,7 @@ mod policy;
 mod quota;
 mod random;
 mod refusal;
+mod request;
 mod spread;
 mod standing;
 mod stats;

@@ -5,9 +5,10 @@ use crate::config::SegmentId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::export::ExportState;
-use crate::frame::aoe::{self, AoeError, Pdu};
-use crate::frame::query::{self, Query, QueryCommand, QueryHeader};
+use crate::frame::aoe::{self, AoeError};
+use crate::frame::query::{self, QueryCommand, QueryHeader};
 use crate::frame::{Address, Ata, HEADER_LEN, Header, MacAddr, ata};
+use crate::request::{Command, Request};
 use crate::segment::SegmentState;
 use crate::telemetry::Count;
 
@@ -15,26 +16,31 @@ use crate::telemetry::Count;
 /// = buffer count / 2).
 const MIN_BUFFER_COUNT: u16 = 2;
 
-/// A request to one import, and where its answer goes.
-pub(super) struct Asked<'a> {
+/// Answers a request to one import.
+pub(super) struct Responder<'a> {
     pub(super) segment: SegmentId,
     pub(super) initiator: MacAddr,
-    pub(super) pdu: Pdu<'a>,
+    pub(super) request: &'a Request<'a>,
+    /// Of the import.
     pub(super) address: Address,
 }
 
-impl Asked<'_> {
+impl Responder<'_> {
+    /// Says no. The reason comes back as the error.
+    pub(super) fn refuse(&self, reason: DropReason, cx: &mut Context<'_>) -> Result<(), DropReason> {
+        match &self.request.command {
+            Command::Ata(ata) => self.refuse_ata(ata, reason, cx),
+            Command::Query(_) => self.answer_error(AoeError::BadArgument, reason, cx),
+            Command::Other(_) => self.answer_error(AoeError::BadCommand, reason, cx),
+        }
+    }
+
     /// Refuses an ATA command the way a read-only vblade does: the initiator sees an I/O error at once and keeps
     /// the device.
-    pub(super) fn refuse_ata(
-        &self,
-        ata: &Ata<'_>,
-        reason: DropReason,
-        cx: &mut Context<'_>,
-    ) -> Result<(), DropReason> {
+    fn refuse_ata(&self, ata: &Ata<'_>, reason: DropReason, cx: &mut Context<'_>) -> Result<(), DropReason> {
         self.answer(ata::PDU_LEN, cx, |frame| {
             let start = frame.len();
-            ata::emit_refusal(&self.pdu, ata, frame);
+            ata::emit_refusal(&self.request.pdu, ata, frame);
             aoe::set_address(frame.get_mut(start..).unwrap_or_default(), self.address);
         })?;
         cx.telemetry.count(Count::Refusals);
@@ -42,7 +48,7 @@ impl Asked<'_> {
     }
 
     /// Refuses by an AoE error; not for ATA commands.
-    pub(super) fn answer_error(
+    fn answer_error(
         &self,
         error: AoeError,
         reason: DropReason,
@@ -50,7 +56,7 @@ impl Asked<'_> {
     ) -> Result<(), DropReason> {
         let header = Header {
             address: self.address,
-            ..self.pdu.header().error_response(error)
+            ..self.request.pdu.header().error_response(error)
         };
         self.answer(HEADER_LEN, cx, |frame| {
             frame.extend_from_slice(&header.to_bytes())
@@ -60,14 +66,18 @@ impl Asked<'_> {
     }
 
     /// Answers as the target would.
-    pub(super) fn answer_query(&self, import: &Import, cx: &mut Context<'_>) -> Result<(), DropReason> {
+    pub(super) fn answer_query(
+        &self,
+        import: &Import,
+        command: QueryCommand,
+        cx: &mut Context<'_>,
+    ) -> Result<(), DropReason> {
         let Some(remote) = import.live() else {
             return Err(DropReason::RequestImportDown);
         };
-        let command = Query::parse(self.pdu.argument())?.command();
         let header = Header {
             address: self.address,
-            ..self.pdu.header().response()
+            ..self.request.pdu.header().response()
         };
         let argument = advertised(import, remote, cx.segment(self.segment), command);
         self.answer(

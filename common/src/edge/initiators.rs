@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use super::key::Key;
-use super::ledger::{Ledger, Verdict};
+use super::ledger::{Delivery, Ledger};
 use crate::frame::{MacAddr, Pdu, Tag};
 use crate::time::Instant;
 
@@ -95,14 +95,20 @@ impl Initiators {
     }
 
     /// Judges a reply to the initiator's request of this number.
-    pub(super) fn answer(&mut self, initiator: MacAddr, number: u64, pdu: &Pdu<'_>, now: Instant) -> Verdict {
+    pub(super) fn answer(
+        &mut self,
+        initiator: MacAddr,
+        number: u64,
+        pdu: &Pdu<'_>,
+        now: Instant,
+    ) -> Delivery {
         let own = self.place(initiator).ok();
         let own = own.and_then(|at| self.known.get_mut(at));
-        let verdict = own.map(|own| own.ledger.answer(initiator, number, pdu, now));
-        match verdict {
+        let delivery = own.map(|own| own.ledger.answer(initiator, number, pdu, now));
+        match delivery {
             // Perhaps it was asked before there was a ledger for this initiator.
-            None | Some(Verdict::Unknown) => self.shared.answer(initiator, number, pdu, now),
-            Some(verdict) => verdict,
+            None | Some(Delivery::Unknown) => self.shared.answer(initiator, number, pdu, now),
+            Some(delivery) => delivery,
         }
     }
 
@@ -169,7 +175,7 @@ mod tests {
         initiators.capture(Key::of_query(mac(n)), Tag(7), now)
     }
 
-    fn answer(initiators: &mut Initiators, n: u32, number: u64, now: Instant) -> Verdict {
+    fn answer(initiators: &mut Initiators, n: u32, number: u64, now: Instant) -> Delivery {
         let bytes = [0x18, 0, 0, 1, 1, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0];
         initiators.answer(mac(n), number, &Pdu::parse(&bytes).unwrap(), now)
     }
@@ -184,10 +190,10 @@ mod tests {
         assert_eq!(numbers, [1, 2, 3, 4, 5]);
         assert_eq!(
             answer(&mut initiators, 1, 3, at(1)),
-            Verdict::Unknown,
+            Delivery::Unknown,
             "it asked 2 and 5"
         );
-        assert_eq!(answer(&mut initiators, 0, 3, at(1)), Verdict::Deliver);
+        assert_eq!(answer(&mut initiators, 0, 3, at(1)), Delivery::Deliver);
     }
 
     /// Sources that do not exist, far more than there are ledgers, and never a pause of a minute between them.
@@ -201,7 +207,11 @@ mod tests {
             ask(&mut initiators, n, now);
             if n % 3000 == 0 {
                 // Thirty seconds is what a target that is slow, or a driver's timer, takes.
-                assert_eq!(answer(&mut initiators, busy, waits, now), Verdict::Deliver, "{n}");
+                assert_eq!(
+                    answer(&mut initiators, busy, waits, now),
+                    Delivery::Deliver,
+                    "{n}"
+                );
                 waits = ask(&mut initiators, busy, now);
             }
         }
@@ -213,7 +223,7 @@ mod tests {
         }
         assert_eq!(
             answer(&mut initiators, 1 << 20, newcomer, at(200_001)),
-            Verdict::Deliver
+            Delivery::Deliver
         );
     }
 
@@ -228,11 +238,14 @@ mod tests {
         assert!(initiators.place(mac(1000)).is_ok() && initiators.place(mac(0)).is_err());
         assert_eq!(
             answer(&mut initiators, 1000, asked, at(60_001)),
-            Verdict::Deliver,
+            Delivery::Deliver,
             "from the shared one"
         );
-        assert_eq!(answer(&mut initiators, 1000, again, at(60_001)), Verdict::Deliver);
-        assert_eq!(answer(&mut initiators, 1, 2, at(60_001)), Verdict::Deliver);
-        assert_eq!(answer(&mut initiators, 0, 1, at(60_001)), Verdict::Unknown);
+        assert_eq!(
+            answer(&mut initiators, 1000, again, at(60_001)),
+            Delivery::Deliver
+        );
+        assert_eq!(answer(&mut initiators, 1, 2, at(60_001)), Delivery::Deliver);
+        assert_eq!(answer(&mut initiators, 0, 1, at(60_001)), Delivery::Unknown);
     }
 }

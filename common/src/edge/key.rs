@@ -1,74 +1,56 @@
 //! What a request asked: tells copies of it from other requests, and its reply from other replies.
 
-use crate::frame::{AoeCommand, Ata, AtaOpcode, MacAddr, Pdu, Query, ata};
+use crate::frame::{Ata, MacAddr, Pdu};
+use crate::request::Asked;
 
 /// What makes two requests of one initiator look the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     /// Who asks.
     pub(super) initiator: MacAddr,
-    what: What,
+    asked: Asked,
     lba: u64,
-    sectors: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    Ata(AtaOpcode),
-    Query,
 }
 
 impl Key {
     pub(super) fn of_ata(initiator: MacAddr, ata: &Ata<'_>) -> Key {
         Key {
             initiator,
-            what: What::Ata(ata.command()),
+            asked: Asked::of_ata(ata),
             lba: ata.lba(),
-            sectors: ata.sectors(),
         }
     }
 
     pub(super) const fn of_query(initiator: MacAddr) -> Key {
         Key {
             initiator,
-            what: What::Query,
+            asked: Asked::Query,
             lba: 0,
-            sectors: 0,
         }
     }
 
     /// Whether a response can be the answer to this: the same command, and exactly as long as the answer must be.
-    /// An error of AoE carries at most the registers.
     pub(super) fn is_answered_by(&self, pdu: &Pdu<'_>) -> bool {
-        let len = pdu.bytes().len();
-        match (self.what, pdu.command()) {
-            (What::Ata(_), AoeCommand::Ata) if pdu.is_error() => len <= ata::PDU_LEN,
-            (What::Ata(opcode), AoeCommand::Ata) => Ata::parse(pdu.argument())
-                .is_ok_and(|response| len == ata::response_len(opcode, self.sectors, &response)),
-            (What::Query, AoeCommand::Query) => {
-                Query::parse(pdu.argument()).is_ok_and(|query| len == query.pdu_len())
-            }
-            _ => false,
-        }
+        self.asked.answer_len(pdu) == Some(pdu.bytes().len())
     }
 
     /// All of it in one number.
     pub(super) fn number(&self) -> u64 {
         let [a, b, c, d, e, f] = self.initiator.0;
-        let what = match self.what {
-            What::Ata(opcode) => u8::from(opcode),
-            What::Query => 0,
+        let (what, sectors) = match self.asked {
+            Asked::Ata { opcode, sectors, .. } => (u8::from(opcode), sectors),
+            Asked::Query => (0, 0),
         };
         // A large odd factor, so that address and MAC do not cancel each other out.
         let initiator = u64::from_be_bytes([0, 0, a, b, c, d, e, f]).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        initiator ^ self.lba ^ u64::from(what) << 48 ^ u64::from(self.sectors) << 56
+        initiator ^ self.lba ^ u64::from(what) << 48 ^ u64::from(sectors) << 56
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Address, Flags, HEADER_LEN, Header, SECTOR_LEN, Tag};
+    use crate::frame::{Address, AoeCommand, Flags, HEADER_LEN, Header, SECTOR_LEN, Tag, ata};
 
     const SOMEBODY: MacAddr = MacAddr([2; 6]);
 

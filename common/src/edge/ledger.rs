@@ -23,7 +23,7 @@ use crate::time::Instant;
 
 /// What to do with a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Delivery {
     /// It goes to the initiator.
     Deliver,
     /// It answers nothing that is known, or nothing any more.
@@ -127,46 +127,52 @@ impl Ledger {
     }
 
     /// Judges the reply to a request of the initiator; if it is delivered, the request is answered.
-    pub(super) fn answer(&mut self, initiator: MacAddr, number: u64, pdu: &Pdu<'_>, now: Instant) -> Verdict {
+    pub(super) fn answer(
+        &mut self,
+        initiator: MacAddr,
+        number: u64,
+        pdu: &Pdu<'_>,
+        now: Instant,
+    ) -> Delivery {
         let late = self.late;
         let Some(entry) = self
             .find(number)
             .filter(|entry| entry.key.initiator == initiator && entry.state != State::Answered)
         else {
-            return Verdict::Unknown;
+            return Delivery::Unknown;
         };
         if entry.tag != pdu.tag() || !entry.key.is_answered_by(pdu) {
-            return Verdict::Unfit;
+            return Delivery::Unfit;
         }
         let superseded = entry.state == State::Superseded;
         let old = now.saturating_since(entry.captured) > late;
         entry.state = State::Answered;
         let Entry { key, tag, .. } = *entry;
         if !superseded {
-            return Verdict::Deliver;
+            return Delivery::Deliver;
         }
         let newest = self.newest_slot(key).map_or(0, |slot| *slot);
         let newest = self
             .find(newest)
             .filter(|newest| newest.key == key && newest.number > number);
         let Some(newest) = newest else {
-            return Verdict::Deliver;
+            return Delivery::Deliver;
         };
         let answered = newest.state == State::Answered;
         if old {
             if !answered {
                 newest.state = State::Owed;
             }
-            return Verdict::Late;
+            return Delivery::Late;
         }
         if newest.tag == tag {
             // An initiator that uses the tag again takes one for the answer to both.
             newest.state = State::Answered;
             if answered {
-                return Verdict::Unknown;
+                return Delivery::Unknown;
             }
         }
-        Verdict::Deliver
+        Delivery::Deliver
     }
 
     fn find(&mut self, number: u64) -> Option<&mut Entry> {
@@ -226,7 +232,7 @@ mod tests {
         }
 
         /// A failure fits whatever was asked.
-        fn answer(&mut self, (number, tag): (u64, Tag), now: Instant) -> Verdict {
+        fn answer(&mut self, (number, tag): (u64, Tag), now: Instant) -> Delivery {
             let bytes = response(tag, 0x41, 0);
             self.ledger
                 .answer(SOMEBODY, number, &Pdu::parse(&bytes).unwrap(), now)
@@ -265,13 +271,13 @@ mod tests {
     fn a_reply_is_delivered_once_and_only_to_what_was_asked() {
         let mut ledger = ledger();
         let number = ledger.capture(write(), Tag(1), at(0));
-        assert_eq!(ledger.answer((number.0 + 1, number.1), at(1)), Verdict::Unknown);
+        assert_eq!(ledger.answer((number.0 + 1, number.1), at(1)), Delivery::Unknown);
         assert_eq!(
             ledger.answer(number, at(50_000)),
-            Verdict::Deliver,
+            Delivery::Deliver,
             "nothing came after it"
         );
-        assert_eq!(ledger.answer(number, at(50_000)), Verdict::Unknown);
+        assert_eq!(ledger.answer(number, at(50_000)), Delivery::Unknown);
     }
 
     /// Ten seconds without a way back, a copy every second: only the newest is answered.
@@ -281,19 +287,19 @@ mod tests {
         let copies: Vec<_> = (0u32..10)
             .map(|n| ledger.capture(write(), Tag(n), at(u64::from(n) * 1000)))
             .collect();
-        let verdicts: Vec<_> = copies
+        let deliverys: Vec<_> = copies
             .iter()
             .map(|number| ledger.answer(*number, at(10_500)))
             .collect();
-        assert_eq!(verdicts[..8], [Verdict::Late; 8]);
-        assert_eq!(verdicts[9], Verdict::Deliver);
+        assert_eq!(deliverys[..8], [Delivery::Late; 8]);
+        assert_eq!(deliverys[9], Delivery::Deliver);
         // The other way round as well.
         let (one, other) = (
             ledger.capture(write(), Tag(1), at(20_000)),
             ledger.capture(write(), Tag(2), at(30_000)),
         );
-        assert_eq!(ledger.answer(other, at(30_500)), Verdict::Deliver);
-        assert_eq!(ledger.answer(one, at(30_500)), Verdict::Late);
+        assert_eq!(ledger.answer(other, at(30_500)), Delivery::Deliver);
+        assert_eq!(ledger.answer(one, at(30_500)), Delivery::Late);
     }
 
     /// A round trip above the initiator's timer and above `late`: every reply comes when the request has been sent
@@ -307,7 +313,7 @@ mod tests {
             for (copy, now) in (0u32..).zip((0..10 * round_trip).step_by(100)) {
                 let arrived = under_way.pop_front_if(|(_, sent)| now - *sent >= round_trip);
                 if let Some((number, _)) = arrived
-                    && ledger.answer(number, at(now)) == Verdict::Deliver
+                    && ledger.answer(number, at(now)) == Delivery::Deliver
                 {
                     delivered.get_or_insert(now);
                 }
@@ -325,8 +331,8 @@ mod tests {
             ledger.capture(write(), Tag(1), at(0)),
             ledger.capture(write(), Tag(2), at(0)),
         );
-        assert_eq!(ledger.answer(one, at(5)), Verdict::Deliver);
-        assert_eq!(ledger.answer(other, at(5)), Verdict::Deliver);
+        assert_eq!(ledger.answer(one, at(5)), Delivery::Deliver);
+        assert_eq!(ledger.answer(other, at(5)), Delivery::Deliver);
     }
 
     #[test]
@@ -336,14 +342,14 @@ mod tests {
             ledger.capture(write(), Tag(1), at(0)),
             ledger.capture(write(), Tag(1), at(100)),
         );
-        assert_eq!(ledger.answer(one, at(105)), Verdict::Deliver);
-        assert_eq!(ledger.answer(other, at(205)), Verdict::Unknown);
+        assert_eq!(ledger.answer(one, at(105)), Delivery::Deliver);
+        assert_eq!(ledger.answer(other, at(205)), Delivery::Unknown);
         let (one, other) = (
             ledger.capture(write(), Tag(1), at(300)),
             ledger.capture(write(), Tag(1), at(400)),
         );
-        assert_eq!(ledger.answer(other, at(405)), Verdict::Deliver);
-        assert_eq!(ledger.answer(one, at(406)), Verdict::Unknown);
+        assert_eq!(ledger.answer(other, at(405)), Delivery::Deliver);
+        assert_eq!(ledger.answer(one, at(406)), Delivery::Unknown);
     }
 
     #[test]
@@ -352,9 +358,9 @@ mod tests {
         let slow = ledger.capture(write(), Tag(1), at(0));
         for n in 0..=u16::MAX {
             let quick = ledger.capture(key(0x24, n.to_le_bytes()), Tag(2), at(1));
-            assert_eq!(ledger.answer(quick, at(2)), Verdict::Deliver);
+            assert_eq!(ledger.answer(quick, at(2)), Delivery::Deliver);
         }
-        assert_eq!(ledger.answer(slow, at(3)), Verdict::Deliver);
+        assert_eq!(ledger.answer(slow, at(3)), Delivery::Deliver);
     }
 
     #[test]
@@ -367,11 +373,11 @@ mod tests {
             ledger.answer(mac, 1, &Pdu::parse(&bytes).unwrap(), at(1))
         };
         for data in [0, 512, 1023, 1025, 2048] {
-            assert_eq!(answer(SOMEBODY, tag, 0x40, data), Verdict::Unfit, "{data}");
+            assert_eq!(answer(SOMEBODY, tag, 0x40, data), Delivery::Unfit, "{data}");
         }
-        assert_eq!(answer(SOMEBODY, Tag(8), 0x40, 1024), Verdict::Unfit);
-        assert_eq!(answer(MacAddr([4; 6]), tag, 0x40, 1024), Verdict::Unknown);
-        assert_eq!(answer(SOMEBODY, tag, 0x40, 1024), Verdict::Deliver);
+        assert_eq!(answer(SOMEBODY, Tag(8), 0x40, 1024), Delivery::Unfit);
+        assert_eq!(answer(MacAddr([4; 6]), tag, 0x40, 1024), Delivery::Unknown);
+        assert_eq!(answer(SOMEBODY, tag, 0x40, 1024), Delivery::Deliver);
     }
 
     #[test]
@@ -379,11 +385,11 @@ mod tests {
         let mut ledger = ledger();
         let owed = ledger.capture(write(), Tag(1), at(0));
         let newest = ledger.capture(write(), Tag(2), at(1));
-        assert_eq!(ledger.answer(owed, at(5000)), Verdict::Late);
+        assert_eq!(ledger.answer(owed, at(5000)), Delivery::Late);
         for n in 0..=u16::MAX {
             ledger.capture(key(0x24, n.to_le_bytes()), Tag(3), at(6000));
             assert!(ledger.ledger.entries.len() <= ROOM && ledger.ledger.entries.capacity() <= ROOM);
         }
-        assert_eq!(ledger.answer(newest, at(7000)), Verdict::Deliver);
+        assert_eq!(ledger.answer(newest, at(7000)), Delivery::Deliver);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::echo::Likeness;
 use super::parts::Pieces;
-use super::pending::{Asked, Origin, Stage};
+use super::pending::{Origin, Stage};
 use super::stats::Done;
 use super::table::SlotId;
 use super::tags::Sent;
@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::frame::{Ata, HEADER_LEN, Header, MacAddr, Query, Tag, ata};
+use crate::request::Asked;
 use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::timers::Timer;
@@ -297,15 +298,7 @@ pub(super) fn refuse_ata(
 
 /// What follows the header of the answer's PDU; what a target pads with stays behind.
 fn answer_bytes<'a>(asked: Asked, pdu: &Pdu<'a>) -> Result<&'a [u8], DropReason> {
-    let have = pdu.bytes().len();
-    let len = match (asked, pdu.command()) {
-        (Asked::Ata { .. }, AoeCommand::Ata) if pdu.is_error() => have.min(ata::PDU_LEN),
-        (Asked::Ata { opcode, sectors, .. }, AoeCommand::Ata) => {
-            ata::response_len(opcode, sectors, &Ata::parse(pdu.argument())?)
-        }
-        (Asked::Query, AoeCommand::Query) => Query::parse(pdu.argument())?.pdu_len(),
-        _ => return Err(DropReason::ResponseMismatch),
-    };
+    let len = asked.answer_len(pdu).ok_or(DropReason::ResponseMismatch)?;
     pdu.bytes()
         .get(HEADER_LEN..len)
         .ok_or(DropReason::ResponseMismatch)

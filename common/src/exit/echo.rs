@@ -6,10 +6,10 @@
 //! [`PROOF`] times in a row what it was asked, an answer that does not is not believed, and the request stays. One that
 //! is not believed [`DISPROOF`] times in a row is another target, or has another way now, and everything is learnt again.
 
-use super::pending::Asked;
 use super::span::Span;
 use crate::frame::aoe::Pdu;
 use crate::frame::{Ata, SECTOR_LEN};
+use crate::request::Asked;
 
 /// Answers in a row that repeat what was asked, after which one that does not is not believed.
 const PROOF: u8 = 8;

@@ -10,9 +10,7 @@ use super::table::SlotId;
 use crate::config::{ExportId, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
-use crate::export::Rights;
-use crate::frame::{Ata, Pdu, Query};
-use crate::policy::{Verdict, judge_ata, judge_query};
+use crate::policy::{Verdict, covers};
 use crate::tunnel::links::Links;
 
 impl Exit {
@@ -68,9 +66,9 @@ impl Exit {
             let Some(pending) = self.pending.get_mut(slot) else {
                 continue;
             };
-            if !pending.answer_only(|initiator| rights.covers(initiator)) {
+            if !pending.answer_only(|initiator| covers(&rights, initiator)) {
                 self.flush_one(slot, DropReason::ExportWithdrawn, cx);
-            } else if let Verdict::Refuse(reason) = judge(&rights, &pending.pdu) {
+            } else if let Some(Verdict::Refuse(reason)) = pending.judge(&rights) {
                 self.fail(slot, reason, links, cx);
             }
         }
@@ -104,18 +102,4 @@ impl Exit {
             target.turns.leave(|flow| gone.binary_search(&flow).is_ok());
         }
     }
-}
-
-/// Judges a request once more.
-fn judge(rights: &Rights, bytes: &[u8]) -> Verdict {
-    let Ok(pdu) = Pdu::parse(bytes) else {
-        return Verdict::Admit;
-    };
-    let ata = Ata::parse(pdu.argument()).map(|ata| judge_ata(rights, &ata));
-    let query = || Query::parse(pdu.argument()).map(|query| judge_query(rights, query.command()));
-    match pdu.command() {
-        crate::frame::AoeCommand::Ata => ata,
-        _ => query(),
-    }
-    .unwrap_or(Verdict::Admit)
 }

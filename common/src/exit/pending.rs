@@ -7,7 +7,10 @@ use super::span::Span;
 use super::target::TargetId;
 use super::ways::{Numbered, Way};
 use crate::config::{ExportId, ImportId, PeerId};
-use crate::frame::{Ata, AtaFlags, AtaOpcode, HEADER_LEN, MacAddr, Pdu, Tag, ata};
+use crate::export::Rights;
+use crate::frame::{Ata, HEADER_LEN, MacAddr, Pdu, Tag, ata};
+use crate::policy::{Verdict, judge};
+use crate::request::{Asked, Request};
 use crate::time::Instant;
 use crate::tunnel::message::Stay;
 use std::time::Duration;
@@ -80,39 +83,6 @@ pub(crate) struct Origin {
     pub(crate) number: u64,
     /// The initiator's own tag of the newest copy, all 32 bits.
     pub(crate) tag: Tag,
-}
-
-/// What was asked: tells how long the answer must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    Ata {
-        opcode: AtaOpcode,
-        sectors: u8,
-        flags: AtaFlags,
-    },
-    Query,
-}
-
-impl Asked {
-    /// A part of this, which is all of it unless it moves sectors.
-    pub(super) fn part(self, part: u8) -> Asked {
-        match (self, self.moves()) {
-            (Asked::Ata { opcode, flags, .. }, Some(_)) => Asked::Ata {
-                opcode,
-                sectors: part,
-                flags,
-            },
-            _ => self,
-        }
-    }
-
-    /// How many sectors it moves, if it moves any.
-    pub(super) fn moves(self) -> Option<u8> {
-        match self {
-            Asked::Ata { opcode, sectors, .. } if opcode.is_read() || opcode.is_write() => Some(sectors),
-            Asked::Ata { .. } | Asked::Query => None,
-        }
-    }
 }
 
 /// A request to be accepted.
@@ -228,6 +198,12 @@ impl Pending {
         origin.number = newest.number;
         origin.tag = newest.tag;
         true
+    }
+
+    /// Judges it once more, as a request of the newest that asked.
+    pub(super) fn judge(&self, rights: &Rights) -> Option<Verdict> {
+        let request = Request::parse(Pdu::parse(&self.pdu).ok()?).ok()?;
+        Some(judge(rights, self.origin?.initiator, &request))
     }
 
     /// The PDU that asks for a part of what it asks for; `None` if that is all of it.

@@ -3,16 +3,16 @@
 use super::flow::{FlowKey, MAX_REQUESTS};
 use super::guard::Order;
 use super::patience::SWEEP_EVERY;
-use super::pending::{Arrival, Asked, Origin, Stage};
+use super::pending::{Arrival, Origin, Stage};
 use super::span::Span;
 use super::table::SlotId;
 use super::{Exit, OrderGuard, answer};
 use crate::config::{OnConflict, OnTargetTimeout, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
-use crate::frame::aoe::{AoeCommand, Pdu};
-use crate::frame::{Ata, Query, ata};
-use crate::policy::{Verdict, judge_ata, judge_query};
+use crate::frame::aoe::Pdu;
+use crate::policy::{Verdict, judge};
+use crate::request::{Asked, Command, Request};
 use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::timers::Timer;
@@ -38,12 +38,14 @@ impl Exit {
                 false => DropReason::ExportNotAllowed,
             });
         };
-        if !rights.covers(head.initiator) {
-            return Err(DropReason::ExportNotAllowed);
-        }
         let pdu = Pdu::parse(bytes)?;
         if pdu.is_response() {
             return Err(DropReason::MessageMalformed);
+        }
+        let request = Request::parse(pdu)?;
+        let verdict = judge(rights, head.initiator, &request);
+        if let Verdict::Ignore(reason) = verdict {
+            return Err(reason);
         }
         let age = match self.order {
             OrderGuard::On => links.request_age(peer, head.captured, now),
@@ -68,27 +70,12 @@ impl Exit {
             };
             answer::refuse_ata((to, Stay::default()), &pdu, reason, links, cx)
         };
-        let (asked, span, len) = match pdu.command() {
-            AoeCommand::Ata => {
-                let ata = Ata::parse(pdu.argument())?;
-                if let Verdict::Refuse(reason) = judge_ata(rights, &ata) {
-                    return refuse(reason, links, cx);
-                }
-                let asked = Asked::Ata {
-                    opcode: ata.command(),
-                    sectors: ata.sectors(),
-                    flags: ata.flags(),
-                };
-                (asked, Span::of_ata(&ata), ata::request_len(&ata)?)
-            }
-            AoeCommand::Query => {
-                let query = Query::parse(pdu.argument())?;
-                if let Verdict::Refuse(reason) = judge_query(rights, query.command()) {
-                    return Err(reason);
-                }
-                (Asked::Query, Span::of_query(query.command()), query.pdu_len())
-            }
-            _ => return Err(DropReason::RefusedAoeCommand),
+        let (asked, span) = match (&request.command, verdict) {
+            (Command::Ata(_), Verdict::Refuse(reason)) => return refuse(reason, links, cx),
+            (_, Verdict::Refuse(reason)) => return Err(reason),
+            (Command::Ata(ata), _) => (Asked::of_ata(ata), Span::of_ata(ata)),
+            (Command::Query(query), _) => (Asked::Query, Span::of_query(query.command())),
+            (Command::Other(_), _) => return Err(DropReason::RefusedAoeCommand),
         };
         if target.conflict && span.writes() && export.safety.on_conflict == OnConflict::Stop {
             return match asked {
@@ -126,7 +113,7 @@ impl Exit {
             span,
             captured: now.saturating_sub(age),
             arrived: now,
-            pdu: bytes.get(..len).ok_or(DropReason::MessageMalformed)?,
+            pdu: request.bytes(),
         };
         let slot = self.accept(&arrival, cx)?;
         self.serve(target, cx);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aoe_keys::SecretKey;
 
 use super::flow::FlowKey;
-use super::pending::{Arrival, Asked, Origin};
+use super::pending::{Arrival, Origin};
 use super::span::{Span, Touch};
 use super::table::SlotId;
 use super::{Exit, Response};
@@ -22,6 +22,7 @@ use crate::frame::query::{QueryCommand, QueryHeader};
 use crate::frame::{Address, Ata, AtaOpcode, Frame, Header, MacAddr, Pdu, Tag};
 use crate::output::Output;
 use crate::random::Secrets;
+use crate::request::Asked;
 use crate::segment::SegmentState;
 use crate::table::Table;
 use crate::telemetry::{Count, Telemetry};

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::Exit;
 use super::answer::Address;
-use super::pending::{Asked, Origin, Pending};
+use super::pending::{Origin, Pending};
 use super::table::SlotId;
 use crate::config::ExportId;
 use crate::drop_reason::DropReason;
 use crate::frame::{Pdu, SECTOR_LEN};
 use crate::refusal::Refusal;
+use crate::request::Asked;
 use crate::stats::{Carried, Times};
 use crate::tally::{Last, Tally, is_refusal};
 use crate::time::Instant;

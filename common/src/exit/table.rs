@@ -299,12 +299,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::flow::{FlowId, FlowKey, Flows};
-    use super::super::pending::{Asked, Origin};
+    use super::super::pending::Origin;
     use super::super::span::{Span, Touch};
     use super::super::target::TargetId;
     use super::*;
     use crate::config::{ExportId, ImportId};
     use crate::frame::{HEADER_LEN, MacAddr, Tag};
+    use crate::request::Asked;
     use crate::time::Instant;
 
     const YOUNG: Duration = Duration::from_secs(1);

@@ -22,7 +22,7 @@ use super::admission::Stamp;
 use super::handshake::{Dial, Terms};
 use super::links::Seat;
 use super::pack::Packer;
-use super::path_mtu::{PathMtu, Refused, Verdict};
+use super::path_mtu::{Effect, PathMtu, Refused};
 use super::peer_clock::{Came, PeerClock};
 use super::reassembly::Reassembly;
 use super::repair::Repair;
@@ -273,7 +273,7 @@ impl Link {
     /// Takes a pong.
     pub(crate) fn answered(&mut self, ping: u64, clock: u64, cx: &mut Context<'_>) {
         if self.clock.answered(ping, clock, self.came, cx.now)
-            && self.path_mtu.answered(ping, cx.now) == Verdict::Raised
+            && self.path_mtu.answered(ping, cx.now) == Effect::Raised
         {
             cx.telemetry.count(Count::PathMtuRaised);
         }

@@ -105,7 +105,7 @@ pub enum Refused {
 
 /// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Effect {
     /// Longer datagrams may go.
     Raised,
     /// Nothing.
@@ -243,7 +243,7 @@ impl PathMtu {
     }
 
     /// A pong came, perhaps to a probe.
-    pub(crate) fn answered(&mut self, ping: u64, now: Instant) -> Verdict {
+    pub(crate) fn answered(&mut self, ping: u64, now: Instant) -> Effect {
         let of_probe = |probing: &mut Probing| probing.pings.contains(&Some(ping));
         let Some(probing) = self.probing.take_if(of_probe) else {
             self.is_answered = true;
@@ -253,15 +253,15 @@ impl PathMtu {
                 // Now it is known how long an answer takes.
                 probing.again_at = probing.again_at.min(now + SLACK);
             }
-            return Verdict::Same;
+            return Effect::Same;
         };
         self.confirmed_at = now;
         if probing.purpose == Purpose::Confirm {
-            return Verdict::Same;
+            return Effect::Same;
         }
         (self.low, self.standing, self.search_at) = (probing.size, Standing::Proven, now);
         self.proven = self.proven.max(self.low);
-        Verdict::Raised
+        Effect::Raised
     }
 
     /// When [`probe`](Self::probe) has something to do.
