@@ -18,8 +18,10 @@ impl Links {
             return;
         }
         self.keep_sent(cx);
-        let peers: Vec<PeerId> = self.links.ids().collect();
-        for peer in peers {
+        for place in 0..self.links.len() {
+            let Some(peer) = self.links.id_at(place) else {
+                break;
+            };
             let link = self.links.get(peer);
             if link.is_some_and(|link| link.deadline(self.keepalive) <= cx.now) {
                 self.tend(peer, cx);
