@@ -54,19 +54,6 @@ pub struct Loaded {
     pub settings: Settings,
 }
 
-impl Loaded {
-    /// The same once more: its secrets are erased with each of them.
-    pub fn copy(&self) -> Loaded {
-        Loaded {
-            core: self.core.copy(),
-            listen: self.listen.clone(),
-            endpoints: self.endpoints.clone(),
-            devices: self.devices.clone(),
-            settings: self.settings.clone(),
-        }
-    }
-}
-
 /// What a segment attaches to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {

@@ -1,4 +1,5 @@
-//! Keys of `[gateway]` that the core needs not know: each is read, bounded and given its default here, in one place.
+//! Keys of `[gateway]` that the core needs not know: each is read, bounded, given its default and compared here, in one
+//! place.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::Faults;
 use super::section::Section;
 use super::value::{self, Parsed, Refusal};
-use crate::logging::parse_filter;
+use crate::logging::{DEFAULT_FILTER, parse_filter};
 
 /// The names of the sockets in their default directory.
 const OBSERVE: &str = "observe.sock";
@@ -36,6 +37,38 @@ pub struct Settings {
     pub control: PathBuf,
     /// What to log, if the command line does not say.
     pub log: Option<String>,
+}
+
+impl Settings {
+    /// The keys that differ and that only a restart changes; the others as key, old and new value, in words.
+    pub fn compare(&self, new: &Settings) -> (Vec<&'static str>, Vec<(&'static str, String, String)>) {
+        let Settings {
+            busy_poll,
+            state,
+            workers,
+            observe,
+            control,
+            log,
+        } = new;
+        let fixed = [
+            ("workers", self.workers == *workers),
+            ("state", self.state == *state),
+            ("observe", self.observe == *observe),
+            ("control", self.control == *control),
+        ];
+        let spin = |time: &Duration| match time.is_zero() {
+            true => String::from("off"),
+            false => format!("{}us", time.as_micros()),
+        };
+        let said = |log: &Option<String>| log.clone().unwrap_or_else(|| DEFAULT_FILTER.to_owned());
+        let live = [
+            ("busy_poll", spin(&self.busy_poll), spin(busy_poll)),
+            ("log", said(&self.log), said(log)),
+        ];
+        let fixed = fixed.into_iter().filter(|(_, same)| !same);
+        let live = live.into_iter().filter(|(_, was, is)| was != is);
+        (fixed.map(|(key, _)| key).collect(), live.collect())
+    }
 }
 
 /// The directory that paths in a file are relative to, by its whole path: so a path is the same, however its file is named.

@@ -55,18 +55,11 @@ pub(super) fn compare(running: &Loaded, candidate: Loaded) -> Result<Loaded, Obs
         Ok(_) => Vec::new(),
         Err(NeedsRestart { fields }) => fields.into_iter().map(str::to_owned).collect(),
     };
-    let (old, new) = (&running.settings, &candidate.settings);
-    let differ = [
-        ("`workers` of [gateway]", old.workers != new.workers),
-        ("`state` of [gateway]", old.state != new.state),
-        ("`observe` of [gateway]", old.observe != new.observe),
-        ("`control` of [gateway]", old.control != new.control),
-        ("[[segment]]", running.devices != candidate.devices),
-    ];
-    for (field, differs) in differ {
-        if differs && !fields.iter().any(|known| known == field) {
-            fields.push(field.to_owned());
-        }
+    let (keys, _) = running.settings.compare(&candidate.settings);
+    fields.extend(keys.iter().map(|key| format!("`{key}` of [gateway]")));
+    let segments = "[[segment]]".to_owned();
+    if running.devices != candidate.devices && !fields.contains(&segments) {
+        fields.push(segments);
     }
     if fields.is_empty() {
         Ok(candidate)

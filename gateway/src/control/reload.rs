@@ -26,9 +26,8 @@ pub(crate) struct Reloader {
     snapshots: Arc<Snapshots>,
 }
 
-/// A configuration that the gateway can become.
-struct Candidate {
-    loaded: Loaded,
+/// What is found in a configuration that the gateway can become.
+struct Findings {
     lines: Vec<Line>,
     warnings: Faults,
 }
@@ -71,12 +70,12 @@ impl Reloader {
     /// Says what a reload would change.
     async fn diff(&self, config: PathBuf) -> Answer {
         match self.candidate(config).await {
-            Ok(candidate) => {
-                let outcome = match candidate.lines.as_slice() {
+            Ok((_, found)) => {
+                let outcome = match found.lines.as_slice() {
                     [] => Outcome::Same,
                     _ => Outcome::WouldChange,
                 };
-                candidate.answer(outcome)
+                found.answer(outcome)
             }
             Err(obstacle) => obstacle.answer(),
         }
@@ -84,11 +83,11 @@ impl Reloader {
 
     async fn reload(&mut self, config: PathBuf, by: By) -> Answer {
         match self.try_reload(config).await {
-            Ok(candidate) => {
-                for warning in candidate.warnings.iter() {
+            Ok(found) => {
+                for warning in found.warnings.iter() {
                     tracing::warn!("{warning}");
                 }
-                let outcome = match candidate.lines.as_slice() {
+                let outcome = match found.lines.as_slice() {
                     [] => {
                         tracing::info!("reload by {by}: nothing has changed");
                         Outcome::Same
@@ -101,7 +100,7 @@ impl Reloader {
                         Outcome::Changed
                     }
                 };
-                candidate.answer(outcome)
+                found.answer(outcome)
             }
             Err(obstacle) => {
                 if let Obstacle::Faults(faults) = &obstacle {
@@ -115,7 +114,7 @@ impl Reloader {
         }
     }
 
-    async fn try_reload(&mut self, config: PathBuf) -> Result<Candidate, Obstacle> {
+    async fn try_reload(&mut self, config: PathBuf) -> Result<Findings, Obstacle> {
         if !is_same_file(&config, &self.config) {
             let running = self.config.clone();
             return Err(Obstacle::OtherFile {
@@ -124,21 +123,21 @@ impl Reloader {
             });
         }
         // By the path of the start: what faults and paths are relative to stays the same.
-        let candidate = self.candidate(self.config.clone()).await?;
-        self.running.become_as(candidate.loaded.copy()).await?;
-        let listen = candidate.loaded.listen.iter().map(ToString::to_string).collect();
-        let changed = u64::from(!candidate.lines.is_empty());
+        let (loaded, found) = self.candidate(self.config.clone()).await?;
+        let listen = loaded.listen.iter().map(ToString::to_string).collect();
+        self.running.become_as(loaded).await?;
+        let changed = u64::from(!found.lines.is_empty());
         let about = |about: &mut About| {
             about.gateway.configured = unix_time().as_secs_f64();
             about.gateway.listen = listen;
             about.gateway.reloads += changed;
         };
         self.snapshots.change(about).await;
-        Ok(candidate)
+        Ok(found)
     }
 
     /// What is in this file, if the gateway can become that. Nothing is changed.
-    async fn candidate(&self, config: PathBuf) -> Result<Candidate, Obstacle> {
+    async fn candidate(&self, config: PathBuf) -> Result<(Loaded, Findings), Obstacle> {
         // Files may be on a slow disk.
         let Examined { loaded, faults } =
             spawn_blocking(move || examine(&config))
@@ -152,15 +151,15 @@ impl Reloader {
         let running = self.running.loaded();
         let loaded = compare(running, loaded)?;
         let now = self.snapshots.merged().await;
-        Ok(Candidate {
+        let found = Findings {
             lines: words(running, &loaded, &now, self.running.log().fixed()),
-            loaded,
             warnings: faults,
-        })
+        };
+        Ok((loaded, found))
     }
 }
 
-impl Candidate {
+impl Findings {
     fn answer(self, outcome: Outcome) -> Answer {
         let mut answer = Answer {
             outcome,
