@@ -11,7 +11,7 @@ use super::words::{UNKNOWN, bytes, count, known, plain, shorten};
 /// Peers that are named; more are counted.
 const GRANTS: usize = 8;
 /// Room for what a disk calls itself.
-const DISK: usize = 60;
+const DISK: usize = 120;
 /// Room for the name of a peer in a list.
 const PEER: usize = 24;
 
@@ -70,7 +70,7 @@ fn disk(export: &Export) -> String {
     };
     match export.disk.trim() {
         "" => format!("on {segment}, disk not known yet{size}"),
-        disk => format!("on {segment}, disk \"{}\"{size}", shorten(&plain(disk), DISK)),
+        disk => format!("on {segment}, disk {}{size}", shorten(&plain(disk), DISK)),
     }
 }
 

@@ -221,7 +221,7 @@ pub(super) fn export(name: &str, target: &str) -> Export {
         target: target.into(),
         standing: standing(State::Up, "", 3.2 * 86_400.0),
         mac: "52:54:00:00:00:07".into(),
-        disk: "vblade backup.img".into(),
+        disk: r#"serial "7.3:vm", model "Coraid EtherDrive vblade", 209715200 sectors"#.into(),
         size_bytes: 107_374_182_400,
         buffers: 16,
         at_target: 12,
