@@ -1,16 +1,16 @@
 //! Parts of the core by themselves, for `benches/parts.rs`. No gateway uses this.
 
+use crate::exit::ids::{FlowId, SlotId, TargetId};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::{Access, Cipher, ConfigString, ExportId, ImportId, PeerId, Protection};
-use crate::exit::flow::{FlowId, FlowKey, Flows};
+use crate::exit::flow::{FlowKey, Flows};
 use crate::exit::guard::{Guard, Order};
 use crate::exit::pending::{Arrival, Origin};
 use crate::exit::span::{Span, Touch};
-use crate::exit::table::{PendingTable, SlotId};
+use crate::exit::table::PendingTable;
 use crate::exit::tags::{Sent, Tags};
-use crate::exit::target::TargetId;
 use crate::export::Rights;
 use crate::frame::{Ata, AtaFlags, AtaOpcode, Frame, MacAddr, Pdu, Tag};
 use crate::output::{Path, TrainBatch};
@@ -157,7 +157,7 @@ impl Pendings {
         if let Some(pending) = self.table.get_mut(slot) {
             pending.copies.sent(Instant::default());
         }
-        let Some(Sent::Copy { slot, generation }) = self.tags.open(self.tags.of_copy(slot.0, generation))
+        let Some(Sent::Copy { slot, generation }) = self.tags.open(self.tags.of_copy(slot, generation))
         else {
             return false;
         };

@@ -202,7 +202,10 @@ fn an_export_that_changes_its_target_writes_to_the_new_one_only() {
             assert!(is_at(REAL, lba) || is_at(NEW, lba), "sector {lba} is nowhere");
         }
         for lba in 100..160 {
-            assert!(!is_at(REAL, lba) && is_at(NEW, lba), "sector {lba} is where it was");
+            assert!(
+                !is_at(REAL, lba) && is_at(NEW, lba),
+                "sector {lba} is where it was"
+            );
         }
         assert_eq!(world.snapshot(pair.exit).exports[0].target, NEW.to_string());
     });

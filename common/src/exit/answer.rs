@@ -1,10 +1,11 @@
 //! What a target answers, and what the edge is told.
 
 use super::echo::Likeness;
+use super::ids::SlotId;
 use super::parts::Pieces;
-use super::pending::{Origin, Stage};
+use super::pending::Origin;
+use super::stages::Stage;
 use super::stats::Done;
-use super::table::SlotId;
 use super::tags::Sent;
 use super::{Exit, Response};
 use crate::config::ImportId;
@@ -63,7 +64,7 @@ impl Exit {
         let Response { segment, source, pdu } = response;
         let (slot, copy) = match self.tags.open(pdu.tag()) {
             Some(Sent::Question { target, whom }) => return self.hear((target, whom), response, links, cx),
-            None if super::watching::is_announcement(&pdu) => return self.hear_config(response, cx),
+            None if super::discovery::is_announcement(&pdu) => return self.hear_config(response, cx),
             Some(Sent::Copy { slot, generation }) => self.pending.find(slot, generation),
             None => None,
         }
@@ -74,7 +75,7 @@ impl Exit {
         if target.segment != segment || target.address != pdu.address() {
             return Err(DropReason::ResponseMismatch);
         }
-        if !target.watch.is(source) {
+        if !target.liveness.is(source) {
             return Err(DropReason::ResponseWrongSource);
         }
         // A copy of another part than the one that is waited for says nothing but that it is not at the target any more.
@@ -90,7 +91,7 @@ impl Exit {
         }
         pending.copies.answer(copy);
         let sent = pending.copies.sent_at(copy);
-        target.watch.alive(cx.now);
+        target.liveness.alive(cx.now);
         target.answered_at = cx.now;
         target.answered_sent = target.answered_sent.max(sent.unwrap_or_default());
         if pending.stage == Stage::Draining {
@@ -115,7 +116,7 @@ impl Exit {
             Pieces::Made(made) => Some(made),
             Pieces::More => {
                 self.unlist(slot);
-                self.enqueue(slot);
+                self.move_to(slot, Stage::Queued);
                 self.serve(id, cx);
                 return Ok(());
             }
@@ -218,7 +219,7 @@ impl Exit {
         let Some(target) = self.targets.get_mut(id) else {
             return;
         };
-        let known = &mut target.watch.info.string;
+        let known = &mut target.liveness.info.string;
         if let Ok(query) = Query::parse(pdu.argument())
             && !pdu.is_error()
             && query.string() != known.as_slice()

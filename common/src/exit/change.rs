@@ -1,10 +1,11 @@
 //! Exports, and peers that use them, that come, change and go while the gateway runs.
 
+use super::ids::TargetId;
 use std::time::Duration;
 
 use super::Exit;
 use super::export::{Export, Knowledge};
-use super::target::{Target, TargetId};
+use super::target::Target;
 use crate::config::{ExportConfig, ExportId, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -159,7 +160,7 @@ impl Exit {
         if let Some(target) = self.targets.get_mut(old) {
             // A pin on the station that is the target already, or none any more, changes nothing else.
             let alone = target.exports == 1 && target.is_at(config);
-            if target.is_of(config) || (alone && target.watch.repin(config.target_mac)) {
+            if target.is_of(config) || (alone && target.liveness.repin(config.target_mac)) {
                 return;
             }
         }

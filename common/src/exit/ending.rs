@@ -2,7 +2,7 @@
 //! and not to the next process, and nothing is sent any more.
 
 use super::Exit;
-use super::table::SlotId;
+use super::ids::SlotId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::tunnel::links::Links;

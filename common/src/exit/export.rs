@@ -1,8 +1,9 @@
 //! One export: its target, who may use it, and what they have been told.
 
+use super::ids::TargetId;
+use super::liveness::Life;
 use super::stats::Stats;
-use super::target::{Target, TargetId};
-use super::watch::Liveness;
+use super::target::Target;
 use crate::config::{ExportConfig, ExportId, ExportSafety, OnConflict, PeerId};
 use crate::export::{ExportState, Rights, TargetInfo, TargetState, Writes};
 use crate::policy::MAX_SECTORS;
@@ -146,11 +147,11 @@ impl Export {
         if std::mem::replace(&mut grant.knowledge, Knowledge::Current) == Knowledge::Current {
             return None;
         }
-        let watch = &target.watch;
-        let state = match watch.liveness {
-            _ if watch.mac().is_none() => TargetState::Unknown,
-            Liveness::Up if segment != SegmentState::Down => TargetState::Live,
-            Liveness::Up | Liveness::Down => TargetState::Away,
+        let liveness = &target.liveness;
+        let state = match liveness.life {
+            _ if liveness.mac().is_none() => TargetState::Unknown,
+            Life::Up if segment != SegmentState::Down => TargetState::Live,
+            Life::Up | Life::Down => TargetState::Away,
         };
         Some(ExportState {
             export: self.id,
@@ -165,7 +166,7 @@ impl Export {
             identity: target.recognition.disk().map(Into::into).unwrap_or_default(),
             target: TargetInfo {
                 sectors: max_sectors(target, segment),
-                ..watch.info.clone()
+                ..liveness.info.clone()
             },
             carried: carried(segment),
         })
@@ -184,7 +185,7 @@ impl Knowledge {
 /// Sectors that one frame to or from the target can carry. Through a segment that is down it is what the target said:
 /// requests wait for it to come back.
 pub(crate) fn max_sectors(target: &Target, segment: SegmentState) -> u8 {
-    target.watch.info.max_sectors().min(carried(segment))
+    target.liveness.info.max_sectors().min(carried(segment))
 }
 
 fn carried(segment: SegmentState) -> u8 {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::ids::FlowId;
 use super::list::List;
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::frame::MacAddr;
@@ -22,17 +23,6 @@ pub(crate) const MAX_REQUESTS: u32 = 2048;
 
 /// Most initiators of one export that have a row of their own, and times.
 pub(crate) const MOST_ROWS: usize = 256;
-
-/// Index of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FlowId(u32);
-
-#[cfg(test)]
-impl FlowId {
-    pub(crate) fn of(number: u32) -> FlowId {
-        FlowId(number)
-    }
-}
 
 /// One initiator's use of one export by one import of one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,8 +5,9 @@
 
 use super::Exit;
 use super::flow::FlowKey;
-use super::pending::{Pending, Stage};
-use super::table::SlotId;
+use super::ids::SlotId;
+use super::pending::Pending;
+use super::stages::Stage;
 use crate::config::{ExportId, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -39,7 +40,6 @@ impl Exit {
         }
         if pending.stage == Stage::Queued {
             self.unlist(slot);
-            self.rest(slot);
         }
         self.disown(slot);
         cx.telemetry.drop(reason);

@@ -1,6 +1,6 @@
 //! Queues of slots, linked through the slots themselves: joining and leaving cost the same wherever, and no memory.
 
-use super::table::SlotId;
+use super::ids::SlotId;
 
 /// A slot's neighbours in the one list it can be in.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Exit;
 use super::export::Export;
 use super::flow::{Flow, FlowKey, MOST_ROWS, QUIET};
-use super::pending::Stage;
+use super::stages::Stage;
 use crate::config::{ExportId, PeerId, SegmentId};
 use crate::frame::SECTOR_LEN;
 use crate::snapshot::{self, Grant, Initiator, Side, Split, State};
@@ -86,8 +86,12 @@ impl Exit {
         if let Some(target) = self.targets.get(export.target) {
             row.segment = names.get(target.segment).cloned().unwrap_or_default();
             row.target = target.address.to_string();
-            row.mac = target.watch.mac().map(|mac| mac.to_string()).unwrap_or_default();
-            row.buffers = target.watch.info.buffer_count;
+            row.mac = target
+                .liveness
+                .mac()
+                .map(|mac| mac.to_string())
+                .unwrap_or_default();
+            row.buffers = target.liveness.info.buffer_count;
             if let Some(disk) = target.recognition.disk() {
                 row.disk = disk.to_string();
                 row.size_bytes = disk.size.saturating_mul(SECTOR_LEN as u64);

@@ -8,28 +8,34 @@
 //! - `service`: requests to the target and again to the target
 //! - `answer`: what the target says, and what the edge is told
 //! - `patience`: how long anything may take
+//! - `stages`: the one door by which requests go from one stage to the next
 //! - `ending`: the last second of a process
 //! - `change`: exports, peers and rights that come, change and go
 //! - `flush`: requests that nobody may wait for any more
-//! - `watching`: whether targets live, and whether they are who they were
+//! - `discovery`: whether targets live; `identity`: whether they are who they were; `conflict`: what happens if not
 //! - `refusals`: what is logged of what peers do not get
 //! - `standing`, `stats`, `look`: how exports are, what they had done, and both as rows
 //!
 //! What they work with: `target` and `export`, and `withdrawals`, what peers have to know of exports that they have lost; `table`, the requests, with `pending`, `copies`, `parts`, `overlap`, `chains`
 //! and `list`; `tags`, by which answers find them; `echo`, whether these fit; `flow`, the initiators, with `turns`; `ways`,
-//! by which writes come, with a `guard` for each; `span`, `rto`, `watch`, `recognition`.
+//! by which writes come, with a `guard` for each; `span`, `rto`, `liveness`, `recognition`.
 
 mod answer;
 mod chains;
 mod change;
+mod conflict;
 mod copies;
+mod discovery;
 mod echo;
 mod ending;
 mod export;
 pub(crate) mod flow;
 mod flush;
 pub(crate) mod guard;
+mod identity;
+pub(crate) mod ids;
 mod list;
+mod liveness;
 mod look;
 mod overlap;
 mod parts;
@@ -43,14 +49,13 @@ mod service;
 pub(crate) mod span;
 #[cfg(test)]
 mod stage;
+pub(crate) mod stages;
 mod standing;
 mod stats;
 pub(crate) mod table;
 pub(crate) mod tags;
 pub(crate) mod target;
 mod turns;
-mod watch;
-mod watching;
 mod ways;
 mod withdrawals;
 
@@ -68,9 +73,10 @@ use crate::tunnel::links::Links;
 use crate::tunnel::update::{Entry, Rest, Scope};
 use export::Export;
 use flow::Flows;
-use table::{PendingTable, SlotId};
+use ids::{SlotId, TargetId};
+use table::PendingTable;
 use tags::Tags;
-use target::{Target, TargetId};
+use target::Target;
 use ways::Ways;
 use withdrawals::Withdrawals;
 

@@ -1,12 +1,12 @@
 //! How long anything may take: timers, and what is released.
 
+use super::ids::{SlotId, TargetId};
 use std::time::Duration;
 
 use super::Exit;
-use super::pending::{Pending, Stage};
+use super::pending::Pending;
 use super::service::REORDERED;
-use super::table::SlotId;
-use super::target::TargetId;
+use super::stages::Stage;
 use crate::config::{OnTargetTimeout, TargetOrder};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -55,7 +55,7 @@ impl Exit {
         if !cx.timers.is_due(Timer::Targets, now) {
             return;
         }
-        self.watch(cx);
+        self.ask_targets(cx);
         self.recognise(links, cx);
         for target in self.target_ids() {
             if self.target(target).is_some_and(|target| now >= target.deadline()) {
@@ -68,7 +68,7 @@ impl Exit {
         let deadline = |target: &super::Target| {
             let ask_at = match cx.segment(target.segment) {
                 SegmentState::Down => Instant::NEVER,
-                SegmentState::Up { .. } => target.watch.ask_at(),
+                SegmentState::Up { .. } => target.liveness.ask_at(),
             };
             ask_at.min(target.deadline()).min(target.recognition_at())
         };
@@ -135,7 +135,7 @@ impl Exit {
         if !target.is_up() {
             let export = self.exports.get(pending.export);
             let safety = export.or_else(|| self.leaving.get(pending.export))?.safety;
-            let over = target.watch.silence(now) >= safety.target_timeout;
+            let over = target.liveness.silence(now) >= safety.target_timeout;
             return over.then_some(End::TimedOut(safety.on_target_timeout));
         }
         match pending.stage {
@@ -146,8 +146,8 @@ impl Exit {
             // Its initiator does not repeat it, and the target has answered others in the meantime.
             Stage::AtTarget | Stage::Dormant => {
                 let lost = target.rto.lost_after();
-                let settled = since_sent >= lost && target.watch.up_for(now) >= lost;
-                let lost = settled && target.watch.heard_since(pending.copies.last_sent());
+                let settled = since_sent >= lost && target.liveness.up_for(now) >= lost;
+                let lost = settled && target.liveness.heard_since(pending.copies.last_sent());
                 lost.then_some(End::Shed(DropReason::PendingExpired))
             }
             _ => None,
@@ -167,19 +167,19 @@ impl Exit {
             // What is sent after it is done after it.
             TargetOrder::Fifo => since_sent >= REORDERED,
             // While it is away it may stand still, and go on where it was.
-            TargetOrder::Any => target.is_up() && since_sent.min(target.watch.up_for(now)) >= LONGEST_SERVICE,
+            TargetOrder::Any => {
+                target.is_up() && since_sent.min(target.liveness.up_for(now)) >= LONGEST_SERVICE
+            }
         }
     }
 
     /// The target is gone: what it had may come back, and waits for it.
     pub(super) fn suspend(&mut self, id: TargetId) {
-        if let Some(target) = self.target_mut(id)
-            && target.recognition.forget_question()
-        {
-            target.occupied = target.occupied.saturating_sub(1);
+        if let Some(target) = self.target_mut(id) {
+            target.forget_question();
         }
         while let Some(slot) = self.target(id).and_then(|target| target.sent.first()) {
-            self.rest(slot);
+            self.move_to(slot, Stage::Dormant);
         }
     }
 
@@ -202,7 +202,7 @@ impl Exit {
             .collect();
         again.sort_unstable();
         for (_, slot) in again {
-            self.enqueue(slot);
+            self.move_to(slot, Stage::Queued);
         }
         self.serve(id, cx);
     }

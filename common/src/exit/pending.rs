@@ -1,10 +1,10 @@
 //! One request that the exit has accepted and not released.
 
 use super::copies::Copies;
-use super::flow::FlowId;
+use super::ids::{FlowId, TargetId};
 use super::parts::{Part, Parts};
 use super::span::Span;
-use super::target::TargetId;
+use super::stages::Stage;
 use super::ways::{Numbered, Way};
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::export::Rights;
@@ -29,7 +29,7 @@ pub(crate) struct Pending {
     pub(crate) origin: Option<Origin>,
     /// Who asked the same before the newest. They may be requests of their own, so they are answered as well, unless they
     /// are old.
-    pub(crate) earlier: Vec<Earlier>,
+    pub(crate) earlier: Vec<EarlierCopy>,
     pub(crate) asked: Asked,
     pub(crate) span: Span,
     pub(crate) stage: Stage,
@@ -49,26 +49,11 @@ pub(crate) struct Pending {
 
 /// A request that another one has the place of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Earlier {
+pub(crate) struct EarlierCopy {
     pub(crate) initiator: MacAddr,
     pub(crate) number: u64,
     pub(crate) tag: Tag,
     pub(crate) captured: Instant,
-}
-
-/// Where a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// In its initiator's queue.
-    Queued,
-    /// Behind an overlapping write.
-    Held,
-    /// Sent, and counted against the target's window.
-    AtTarget,
-    /// Sent, not answered, and the target was gone since: sent again if it comes back soon or its initiator asks again.
-    Dormant,
-    /// Answered or given up, but a copy may still be at the target and be applied there: without its data.
-    Draining,
 }
 
 /// Whom an answer is for.
@@ -119,7 +104,7 @@ impl Arrival<'_> {
 
 impl Pending {
     /// As it arrives, with its PDU in memory of its own.
-    pub(super) fn new(arrival: &Arrival<'_>, stage: Stage, pdu: Vec<u8>) -> Pending {
+    pub(super) fn new(arrival: &Arrival<'_>, pdu: Vec<u8>) -> Pending {
         Pending {
             export: arrival.export,
             target: arrival.target,
@@ -128,7 +113,7 @@ impl Pending {
             earlier: Vec::new(),
             asked: arrival.asked,
             span: arrival.span,
-            stage,
+            stage: Stage::Held,
             captured: arrival.captured,
             arrived: arrival.arrived,
             timer: arrival.arrived,
@@ -155,7 +140,7 @@ impl Pending {
         };
         if (newest.initiator, newest.tag) != (earlier.initiator, earlier.tag) {
             self.earlier.retain(|one| one.is_young(arrival.arrived, young));
-            self.earlier.push(Earlier {
+            self.earlier.push(EarlierCopy {
                 initiator: earlier.initiator,
                 number: earlier.number,
                 tag: earlier.tag,
@@ -235,7 +220,7 @@ impl Pending {
     }
 }
 
-impl Earlier {
+impl EarlierCopy {
     /// Whether it is no older than `young`.
     pub(super) fn is_young(&self, now: Instant, young: Duration) -> bool {
         now.saturating_since(self.captured) <= young

@@ -2,10 +2,11 @@
 
 use super::flow::{FlowKey, MAX_REQUESTS};
 use super::guard::Order;
+use super::ids::SlotId;
 use super::patience::SWEEP_EVERY;
-use super::pending::{Arrival, Origin, Stage};
+use super::pending::{Arrival, Origin};
 use super::span::Span;
-use super::table::SlotId;
+use super::stages::Stage;
 use super::{Exit, OrderGuard, answer};
 use crate::config::{OnConflict, OnTargetTimeout, PeerId};
 use crate::context::Context;
@@ -57,7 +58,7 @@ impl Exit {
             return Err(DropReason::RequestTooOld);
         };
         let target = self.target(export.target).ok_or(DropReason::TargetDown)?;
-        if target.watch.mac().is_none() {
+        if target.liveness.mac().is_none() {
             return Err(DropReason::TargetDown);
         }
         let refuse = |reason, links: &mut Links, cx: &mut Context<'_>| {
@@ -83,7 +84,7 @@ impl Exit {
                 Asked::Query => Err(DropReason::RefusedConflict),
             };
         }
-        if target.watch.silence(now) >= export.safety.target_timeout {
+        if target.liveness.silence(now) >= export.safety.target_timeout {
             return match (asked, export.safety.on_target_timeout) {
                 (Asked::Ata { .. }, OnTargetTimeout::Error) => refuse(DropReason::TargetTimeout, links, cx),
                 _ => Err(DropReason::TargetTimeout),
@@ -171,7 +172,7 @@ impl Exit {
         if meeting.is_held() {
             cx.telemetry.count(Count::RequestsHeld);
         } else {
-            self.enqueue(slot);
+            self.move_to(slot, Stage::Queued);
         }
         self.sweep_at = self.sweep_at.min(now + SWEEP_EVERY);
         cx.timers.lower(Timer::Targets, self.sweep_at);
@@ -211,7 +212,7 @@ impl Exit {
             self.ways.record(&arrival.numbered(), now, self.max_age);
         }
         if dormant {
-            self.enqueue(slot);
+            self.move_to(slot, Stage::Queued);
         }
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! Requests to the target: in turn, within its window, and again if it does not answer.
 
+use super::ids::{SlotId, TargetId};
 use std::time::Duration;
 
 use super::Exit;
 use super::export::max_sectors;
 use super::patience::{is_wanted, waited_too_long};
-use super::pending::{Origin, Stage};
-use super::table::SlotId;
-use super::target::TargetId;
+use super::pending::Origin;
+use super::stages::Stage;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{self, Flags};
@@ -22,26 +22,6 @@ const BURST: u64 = 32;
 pub(super) const REORDERED: Duration = Duration::from_millis(10);
 
 impl Exit {
-    /// Puts a request into its initiator's queue.
-    pub(super) fn enqueue(&mut self, slot: SlotId) {
-        let Some(pending) = self.pending.get_mut(slot) else {
-            return;
-        };
-        pending.stage = Stage::Queued;
-        let target = pending.target;
-        let Some((peer, flow_id)) = pending.origin.map(|origin| (origin.peer, origin.flow)) else {
-            return;
-        };
-        let target = self.targets.get_mut(target);
-        let (Some(flow), Some(target)) = (self.flows.get_mut(flow_id), target) else {
-            return;
-        };
-        self.pending.push_back(&mut flow.queue, slot);
-        if !std::mem::replace(&mut flow.in_turn, true) {
-            target.turns.push(peer, flow_id);
-        }
-    }
-
     /// Sends what waits, one request of each initiator in turn, as far as the target has room.
     pub(super) fn serve(&mut self, id: TargetId, cx: &mut Context<'_>) {
         self.ask_identity(id, cx);
@@ -54,9 +34,7 @@ impl Exit {
             };
             if !waited_too_long(pending, cx.now) && pending.copies.has_room() {
                 self.emit(slot, cx);
-            } else if pending.copies.count() > 0 {
-                pending.stage = Stage::Dormant;
-            } else {
+            } else if pending.copies.count() == 0 {
                 self.shed(slot, DropReason::RequestTooOld, cx);
             }
         }
@@ -64,16 +42,16 @@ impl Exit {
 
     /// The next request for a target that has room, out of its queue.
     fn next(&mut self, id: TargetId, now: Instant) -> Option<SlotId> {
-        let target = self.targets.get_mut(id)?;
-        while target.has_room(now) {
+        loop {
+            let target = self.targets.get_mut(id).filter(|target| target.has_room(now))?;
             let (peer, flow_id) = target.turns.pop()?;
-            let Some(flow) = self.flows.get_mut(flow_id) else {
+            let Some(first) = self.flows.get(flow_id).map(|flow| flow.queue.first()) else {
                 continue;
             };
-            let first = flow.queue.first();
             if let Some(slot) = first {
-                self.pending.unlink(&mut flow.queue, slot);
+                self.move_to(slot, Stage::Dormant);
             }
+            let (flow, target) = (self.flows.get_mut(flow_id)?, self.targets.get_mut(id)?);
             flow.in_turn = !flow.queue.is_empty();
             if flow.in_turn {
                 target.turns.push(peer, flow_id);
@@ -82,7 +60,6 @@ impl Exit {
                 return first;
             }
         }
-        None
     }
 
     /// Sends a request that is in no list to its target.
@@ -91,31 +68,25 @@ impl Exit {
             self.shed(slot, reason, cx);
             return;
         }
-        let now = cx.now;
-        let Some(pending) = self.pending.get_mut(slot) else {
-            return;
-        };
-        pending.stage = Stage::AtTarget;
-        let Some(target) = self.targets.get_mut(pending.target) else {
-            return;
-        };
-        if target.sent.is_empty() {
-            target.due = now + target.rto.wait();
+        let target = self.pending.get(slot).map(|pending| pending.target);
+        if let Some(target) = target.and_then(|id| self.targets.get_mut(id))
+            && target.sent.is_empty()
+        {
+            target.due = cx.now + target.rto.wait();
             cx.timers.lower(Timer::Targets, target.due);
         }
-        target.occupied += 1;
-        self.pending.push_back(&mut target.sent, slot);
+        self.move_to(slot, Stage::AtTarget);
         cx.telemetry.count(Count::RequestsToTarget);
     }
 
     /// Writes the frame.
     fn send(&mut self, slot: SlotId, cx: &mut Context<'_>) -> Result<(), DropReason> {
         let generation = self.pending.next_generation(slot).ok_or(DropReason::TargetDown)?;
-        let tag = self.tags.of_copy(slot.0, generation);
+        let tag = self.tags.of_copy(slot, generation);
         let pending = self.pending.get_mut(slot).ok_or(DropReason::TargetDown)?;
         let target = self.targets.get(pending.target);
         let target = target.ok_or(DropReason::TargetDown)?;
-        let mac = target.watch.mac().ok_or(DropReason::TargetDown)?;
+        let mac = target.liveness.mac().ok_or(DropReason::TargetDown)?;
         let copies = pending.copies.count();
         let most = max_sectors(target, cx.segment(target.segment));
         let part = pending
@@ -162,8 +133,7 @@ impl Exit {
             }
             let wanted = is_wanted(pending, now) && pending.copies.has_room() && !self.is_ending;
             let backed_off = target.rto.is_backed_off();
-            self.pending.unlink(&mut target.sent, slot);
-            self.pending.push_back(&mut target.sent, slot);
+            self.move_to(slot, Stage::AtTarget);
             if let Some(pending) = self.pending.get_mut(slot) {
                 pending.timer = now;
             }
@@ -187,38 +157,6 @@ impl Exit {
             cx.telemetry.add(Count::RequestsRepeated, again);
         }
         self.serve(id, cx);
-    }
-
-    /// A request is not at the target any more as far as we know, and its buffer free.
-    pub(super) fn rest(&mut self, slot: SlotId) {
-        let Some(pending) = self.pending.get_mut(slot) else {
-            return;
-        };
-        let (stage, target) = (pending.stage, pending.target);
-        pending.stage = Stage::Dormant;
-        if stage == Stage::AtTarget
-            && let Some(target) = self.targets.get_mut(target)
-        {
-            self.pending.unlink(&mut target.sent, slot);
-            target.occupied = target.occupied.saturating_sub(1);
-        }
-    }
-
-    /// Takes a request out of the list it is in.
-    pub(super) fn unlist(&mut self, slot: SlotId) {
-        let Some(pending) = self.pending.get(slot) else {
-            return;
-        };
-        match pending.stage {
-            Stage::AtTarget => self.rest(slot),
-            Stage::Queued => {
-                let flow = pending.origin.and_then(|origin| self.flows.get_mut(origin.flow));
-                if let Some(flow) = flow {
-                    self.pending.unlink(&mut flow.queue, slot);
-                }
-            }
-            Stage::Held | Stage::Dormant | Stage::Draining => {}
-        }
     }
 
     /// Whom a request was for; it is for nobody any more.
@@ -248,10 +186,13 @@ impl Exit {
                 self.count_out(slot);
                 self.pending.release(slot, &mut freed);
             }
-            false => self.pending.drain(slot, &mut freed),
+            false => {
+                self.move_to(slot, Stage::Draining);
+                self.pending.drain(slot, &mut freed);
+            }
         }
         for slot in freed.drain(..) {
-            self.enqueue(slot);
+            self.move_to(slot, Stage::Queued);
         }
         self.freed = freed;
     }

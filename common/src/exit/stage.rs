@@ -1,5 +1,6 @@
 //! An exit on a test bench: requests are handed in as accepted ones, and what goes to targets is read.
 
+use super::ids::SlotId;
 use std::time::Duration;
 
 use aoe_keys::SecretKey;
@@ -7,7 +8,6 @@ use aoe_keys::SecretKey;
 use super::flow::FlowKey;
 use super::pending::{Arrival, Origin};
 use super::span::{Span, Touch};
-use super::table::SlotId;
 use super::{Exit, Response};
 use crate::config::{
     Access, Allow, ConfigString, ExportConfig, ExportId, ExportSafety, ImportId, PeerId, SegmentId,

@@ -2,8 +2,9 @@
 
 use super::Exit;
 use super::export::Export;
+use super::ids::TargetId;
 use super::recognition::Conflict;
-use super::target::{Target, TargetId};
+use super::target::Target;
 use crate::config::OnConflict;
 use crate::context::Context;
 use crate::event::Event;
@@ -39,7 +40,7 @@ fn how(export: &Export, target: &Target, segment: SegmentState, now: Instant) ->
             State::Down,
             format!("the segment of target {} is down", target.address),
         ),
-        _ if target.watch.mac().is_none() && !target.watch.is_missed() => (
+        _ if target.liveness.mac().is_none() && !target.liveness.is_missed() => (
             State::Starting,
             format!("target {} was not heard yet", target.address),
         ),

@@ -1,11 +1,11 @@
 //! What each export, and each initiator behind a peer, had done: numbers beside the things themselves.
 
+use super::ids::SlotId;
 use std::time::Duration;
 
 use super::Exit;
 use super::answer::Address;
 use super::pending::{Origin, Pending};
-use super::table::SlotId;
 use crate::config::ExportId;
 use crate::drop_reason::DropReason;
 use crate::frame::{Pdu, SECTOR_LEN};

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::chains::Chains;
 use super::copies::CopyId;
+use super::ids::SlotId;
 use super::list::{Link, List};
 use super::overlap::{self, Overlaps};
-use super::pending::{Arrival, Pending, Stage};
-use super::tags::GENERATIONS;
+use super::pending::{Arrival, Pending};
+use super::tags::Generation;
 use crate::config::PeerId;
 use crate::quota::Quota;
 use crate::spread::place_by;
@@ -21,10 +22,6 @@ pub(crate) const MAX_SLOTS: usize = 1 << 16;
 const MAX_BYTES: usize = 64 << 20;
 /// Buffers kept for the next requests.
 const SPARE_BUFFERS: usize = 1024;
-
-/// Index of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SlotId(pub(crate) u16);
 
 /// Requests accepted.
 #[derive(Debug)]
@@ -45,8 +42,8 @@ pub(crate) struct PendingTable {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// How many copies were sent from here before those of the request that is here, modulo [`GENERATIONS`].
-    generation: u16,
+    /// That of the first copy of the request that is here, or of the next one.
+    generation: Generation,
     pending: Option<Pending>,
 }
 
@@ -104,7 +101,7 @@ impl PendingTable {
         self.room.room(peer)
     }
 
-    /// Accepts a request that met this. `None`: no room.
+    /// Accepts a request that met this; it is held. `None`: no room.
     pub(crate) fn insert(&mut self, arrival: &Arrival<'_>, meeting: &Meeting) -> Option<SlotId> {
         let (peer, len) = (arrival.origin.peer, arrival.pdu.len());
         if self.room.room(peer) == 0 || self.bytes.room(peer) < len {
@@ -120,12 +117,7 @@ impl PendingTable {
         pdu.extend_from_slice(arrival.pdu);
         self.room.take(peer, 1);
         self.bytes.take(peer, len);
-        let stage = if meeting.is_held() {
-            Stage::Held
-        } else {
-            Stage::Queued
-        };
-        slot.pending = Some(Pending::new(arrival, stage, pdu));
+        slot.pending = Some(Pending::new(arrival, pdu));
         self.occupied += 1;
         let Arrival {
             origin, lane, span, ..
@@ -163,18 +155,17 @@ impl PendingTable {
     }
 
     /// The generation of the next copy of this request.
-    pub(crate) fn next_generation(&self, slot: SlotId) -> Option<u16> {
+    pub(crate) fn next_generation(&self, slot: SlotId) -> Option<Generation> {
         let slot = self.slots.get(usize::from(slot.0))?;
-        let copies = u16::from(slot.pending.as_ref()?.copies.count());
-        Some(slot.generation.wrapping_add(copies) % GENERATIONS)
+        Some(slot.generation.after(slot.pending.as_ref()?.copies.count()))
     }
 
     /// The request, and its copy, that was sent from this slot in this generation.
-    pub(crate) fn find(&self, slot: u16, generation: u16) -> Option<(SlotId, CopyId)> {
-        let place = self.slots.get(usize::from(slot))?;
-        let distance = generation.wrapping_sub(place.generation) % GENERATIONS;
+    pub(crate) fn find(&self, slot: SlotId, generation: Generation) -> Option<(SlotId, CopyId)> {
+        let place = self.slots.get(usize::from(slot.0))?;
+        let distance = generation.since(place.generation);
         let copy = place.pending.as_ref()?.copies.get(distance)?;
-        Some((SlotId(slot), copy))
+        Some((slot, copy))
     }
 
     /// A request's place in the order of acceptance.
@@ -204,16 +195,12 @@ impl PendingTable {
         true
     }
 
-    /// Keeps nothing of a write that is in no list any more but what it touched: it holds other writes only. Adds to
-    /// `freed` what waited for it and need not.
+    /// Keeps nothing of a write that drains but what it touched: it holds other writes only. Adds to `freed` what waited for
+    /// it and need not.
     pub(crate) fn drain(&mut self, slot: SlotId, freed: &mut Vec<SlotId>) {
-        let Some(pending) = self
-            .get_mut(slot)
-            .filter(|pending| pending.stage != Stage::Draining)
-        else {
+        let Some(pending) = self.get_mut(slot) else {
             return;
         };
-        pending.stage = Stage::Draining;
         let (peer, pdu) = (pending.peer, std::mem::take(&mut pending.pdu));
         self.recycle(peer, pdu);
         self.overlaps.drain(slot, freed);
@@ -227,7 +214,8 @@ impl PendingTable {
         let Some(pending) = entry.pending.take() else {
             return;
         };
-        entry.generation = (entry.generation + u16::from(pending.copies.count())) % GENERATIONS;
+        debug_assert!(!pending.stage.is_listed(), "it is in a list: {pending:?}");
+        entry.generation = entry.generation.after(pending.copies.count());
         self.free.push_back(slot.0);
         self.occupied -= 1;
         self.room.give(pending.peer, 1);
@@ -295,174 +283,4 @@ impl PendingTable {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::super::flow::{FlowId, FlowKey, Flows};
-    use super::super::pending::Origin;
-    use super::super::span::{Span, Touch};
-    use super::super::target::TargetId;
-    use super::*;
-    use crate::config::{ExportId, ImportId};
-    use crate::frame::{HEADER_LEN, MacAddr, Tag};
-    use crate::request::Asked;
-    use crate::time::Instant;
-
-    const YOUNG: Duration = Duration::from_secs(1);
-
-    fn flow() -> FlowId {
-        let key = FlowKey {
-            peer: PeerId(0),
-            import: ImportId(0),
-            export: ExportId(0),
-            initiator: MacAddr([2; 6]),
-        };
-        Flows::default().enter(key, Instant::default()).unwrap()
-    }
-
-    fn arrival(number: u64, span: Span, pdu: &[u8]) -> Arrival<'_> {
-        Arrival {
-            export: ExportId(0),
-            target: TargetId(0),
-            lane: TargetId(0),
-            origin: Origin {
-                flow: flow(),
-                peer: PeerId(0),
-                import: ImportId(0),
-                initiator: MacAddr([2; 6]),
-                number,
-                tag: Tag(7),
-            },
-            asked: Asked::Query,
-            span,
-            captured: Instant::default(),
-            arrived: Instant::default(),
-            pdu,
-        }
-    }
-
-    fn read(start: u64) -> Span {
-        Span::new(start, 2, Touch::Reads)
-    }
-
-    fn write(start: u64) -> Span {
-        Span::new(start, 2, Touch::Writes)
-    }
-
-    fn empty() -> PendingTable {
-        PendingTable::new(0x1234_5678_9abc_def1, &[PeerId(0)])
-    }
-
-    fn accept(table: &mut PendingTable, arrival: &Arrival<'_>) -> Option<SlotId> {
-        let meeting = table.meet(arrival, YOUNG);
-        table.insert(arrival, &meeting)
-    }
-
-    fn release(table: &mut PendingTable, slot: SlotId) -> Vec<SlotId> {
-        let mut freed = Vec::new();
-        table.release(slot, &mut freed);
-        freed
-    }
-
-    /// Sends one copy; its generation.
-    fn send(table: &mut PendingTable, slot: SlotId) -> u16 {
-        let generation = table.next_generation(slot).unwrap();
-        table.get_mut(slot).unwrap().copies.sent(Instant::default());
-        generation
-    }
-
-    fn sent(table: &mut PendingTable, number: u64) -> Option<SlotId> {
-        let slot = accept(table, &arrival(number, read(number), &[]))?;
-        send(table, slot);
-        Some(slot)
-    }
-
-    #[test]
-    fn each_copy_is_found_while_its_request_is_there() {
-        let mut table = empty();
-        let waits = accept(&mut table, &arrival(1, read(1), &[])).unwrap();
-        let next = table.next_generation(waits).unwrap();
-        assert_eq!(table.find(waits.0, next), None, "it was never sent");
-        let slot = accept(&mut table, &arrival(2, read(2), &[])).unwrap();
-        let (one, two) = (send(&mut table, slot), send(&mut table, slot));
-        let found = |table: &PendingTable, generation| table.find(slot.0, generation);
-        let copies = table.get(slot).unwrap().copies;
-        assert_eq!(found(&table, one), Some((slot, copies.get(0).unwrap())));
-        assert_eq!(found(&table, two), Some((slot, copies.get(1).unwrap())));
-        assert_eq!(found(&table, table.next_generation(slot).unwrap()), None);
-        release(&mut table, slot);
-        assert_eq!((found(&table, one), found(&table, two)), (None, None));
-    }
-
-    #[test]
-    fn a_generation_is_not_used_again_soon_and_memory_is_bounded() {
-        let mut table = empty();
-        let mut seen = BTreeSet::new();
-        for number in 0..200_000 {
-            let slot = accept(&mut table, &arrival(number, read(number), &[])).unwrap();
-            for _ in 0..number % 3 {
-                assert!(seen.insert((slot, send(&mut table, slot))), "given twice");
-            }
-            release(&mut table, slot);
-        }
-        assert!(table.spare.len() <= SPARE_BUFFERS && table.is_empty());
-        let held = (0..).map_while(|number| sent(&mut table, number)).count();
-        assert_eq!(held, MAX_SLOTS);
-        assert_eq!(table.iter().count(), MAX_SLOTS);
-        let mut table = empty();
-        let big = vec![0; 1 << 20];
-        let held = (0..)
-            .map_while(|n| accept(&mut table, &arrival(n, read(n), &big)))
-            .count();
-        assert_eq!(held, MAX_BYTES >> 20);
-    }
-
-    #[test]
-    fn an_arrival_meets_its_own_copy_and_the_writes_it_has_to_wait_for() {
-        let mut table = empty();
-        let data = |byte| [&[0; HEADER_LEN][..], &[byte]].concat();
-        let (one, two) = (data(1), data(2));
-        let meet = |table: &PendingTable, arrival: Arrival<'_>| {
-            let meeting = table.meet(&arrival, YOUNG);
-            (meeting.same, meeting.is_held())
-        };
-        assert_eq!(meet(&table, arrival(1, write(8), &one)), (None, false));
-        let first = accept(&mut table, &arrival(1, write(8), &one)).unwrap();
-        assert_eq!(meet(&table, arrival(2, write(8), &one)).0, Some(first));
-        assert_eq!(
-            meet(&table, arrival(2, write(8), &two)),
-            (None, true),
-            "other data"
-        );
-        assert_eq!(meet(&table, arrival(2, read(9), &one)), (None, true));
-        assert_eq!(meet(&table, arrival(2, read(10), &one)), (None, false));
-        let second = accept(&mut table, &arrival(2, write(8), &two)).unwrap();
-        assert_eq!(
-            meet(&table, arrival(3, write(8), &one)).0,
-            Some(first),
-            "a write is not overtaken"
-        );
-        let third = accept(&mut table, &arrival(3, read(8), &two)).unwrap();
-        let stages = [first, second, third].map(|slot| table.get(slot).unwrap().stage);
-        assert_eq!(stages, [Stage::Queued, Stage::Held, Stage::Held]);
-        assert_eq!(
-            release(&mut table, first),
-            [second],
-            "the third still waits for the second"
-        );
-        assert_eq!(release(&mut table, second), [third]);
-        assert_eq!(meet(&table, arrival(4, read(8), &two)).0, Some(third));
-        let fourth = accept(&mut table, &arrival(4, write(9), &one)).unwrap();
-        assert_eq!(
-            meet(&table, arrival(5, read(8), &two)),
-            (None, true),
-            "it was overtaken"
-        );
-        release(&mut table, fourth);
-        assert_eq!(
-            meet(&table, arrival(5, read(8), &two)),
-            (None, false),
-            "it still is"
-        );
-    }
-}
+mod tests;

@@ -25,7 +25,7 @@
 //! any of 2^30 numbers, so one of them fits one of `n` copies that are waited for with a probability of `n` / 2^30, and
 //! then it still has to be from the right target, of the right length and about the right sectors.
 
-use super::target::TargetId;
+use super::ids::{SlotId, TargetId};
 use crate::frame::Tag;
 
 const OURS: u32 = 1 << 31;
@@ -33,7 +33,7 @@ const QUESTION: u32 = 1 << 30;
 const SECOND: u32 = 1 << 16;
 const SLOT_BITS: u32 = 16;
 /// Generations of one slot.
-pub(crate) const GENERATIONS: u16 = 1 << 14;
+const GENERATIONS: u16 = 1 << 14;
 const HALF_BITS: u32 = 15;
 const HALF: u32 = (1 << HALF_BITS) - 1;
 const ROUNDS: usize = 4;
@@ -44,11 +44,27 @@ pub(crate) struct Tags {
     keys: [u64; ROUNDS],
 }
 
+/// Which of the copies that were ever sent from one slot, modulo 2^14.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Generation(u16);
+
+impl Generation {
+    /// The one after so many copies more.
+    pub(crate) fn after(self, copies: u8) -> Generation {
+        Generation((self.0 + u16::from(copies)) % GENERATIONS)
+    }
+
+    /// How many copies after the first of a request this one was sent, if `first` is that one's.
+    pub(crate) fn since(self, first: Generation) -> u16 {
+        self.0.wrapping_sub(first.0) % GENERATIONS
+    }
+}
+
 /// What was sent with a tag of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// A copy of a request.
-    Copy { slot: u16, generation: u16 },
+    Copy { slot: SlotId, generation: Generation },
     /// A question of our own.
     Question { target: TargetId, whom: Whom },
 }
@@ -73,9 +89,9 @@ impl Tags {
         Tags { keys }
     }
 
-    /// The tag of a copy; `generation` is below [`GENERATIONS`].
-    pub(crate) fn of_copy(&self, slot: u16, generation: u16) -> Tag {
-        Tag(OURS | self.seal(u32::from(generation % GENERATIONS) << SLOT_BITS | u32::from(slot)))
+    /// The tag of a copy that is sent from a slot.
+    pub(crate) fn of_copy(&self, slot: SlotId, generation: Generation) -> Tag {
+        Tag(OURS | self.seal(u32::from(generation.0) << SLOT_BITS | u32::from(slot.0)))
     }
 
     /// The tag of a question.
@@ -97,8 +113,8 @@ impl Tags {
         let high = u16::try_from(plain >> SLOT_BITS).ok()?;
         if tag.0 & QUESTION == 0 {
             return Some(Sent::Copy {
-                slot: low,
-                generation: high,
+                slot: SlotId(low),
+                generation: Generation(high),
             });
         }
         let target = TargetId(low);
@@ -154,14 +170,15 @@ mod tests {
     #[test]
     fn what_is_sealed_is_opened_and_a_question_is_no_request() {
         let tags = tags(1);
-        for slot in [0, 1, 4095, u16::MAX] {
-            for generation in [0, 1, GENERATIONS - 1] {
+        for number in [0, 1, 4095, u16::MAX] {
+            let slot = SlotId(number);
+            for generation in [0, 1, GENERATIONS - 1].map(Generation) {
                 let tag = tags.of_copy(slot, generation);
                 assert_eq!(tags.open(tag), Some(Sent::Copy { slot, generation }));
                 assert_eq!(tag.0 >> 30, 0b10);
             }
             for whom in [Whom::Target, Whom::Second] {
-                let target = TargetId(slot);
+                let target = TargetId(number);
                 let tag = tags.of_question(target, whom);
                 assert_eq!(tags.open(tag), Some(Sent::Question { target, whom }));
                 assert_eq!(tag.0 >> 30, 0b11);
@@ -177,7 +194,7 @@ mod tests {
         let mut ones = [0u32; 30];
         for slot in 0..4096 {
             for generation in 0..4 {
-                let tag = tags.of_copy(slot, generation).0;
+                let tag = tags.of_copy(SlotId(slot), Generation(generation)).0;
                 assert!(seen.insert(tag));
                 for (bit, ones) in ones.iter_mut().enumerate() {
                     *ones += tag >> bit & 1;
@@ -194,7 +211,9 @@ mod tests {
     fn another_process_has_other_tags() {
         let waited_for = |process| -> BTreeSet<u32> {
             let tags = tags(process);
-            (0..2048).map(|slot| tags.of_copy(slot, 0).0).collect()
+            (0..2048)
+                .map(|slot| tags.of_copy(SlotId(slot), Generation(0)).0)
+                .collect()
         };
         let ours = waited_for(0);
         let hits: usize = (1..=64)

@@ -1,20 +1,16 @@
 //! One target as all its exports share it: whether it lives, what it has in its buffers, whose turn is next.
 
 use super::echo::Echo;
+use super::ids::TargetId;
 use super::list::List;
-use super::recognition::Recognition;
+use super::liveness::{Life, Liveness};
+use super::recognition::{Answer, Recognition};
 use super::rto::Rto;
 use super::turns::Turns;
-use super::watch::{Liveness, Watch};
 use crate::config::{ExportConfig, SegmentId, TargetOrder};
+use crate::disk::Disk;
 use crate::frame::Address;
-use crate::table::ids;
 use crate::time::Instant;
-
-ids! {
-    /// A target.
-    pub(crate) TargetId,
-}
 
 /// A target with at least this many buffers has one of them left for what is not counted: Config queries, ours and those of
 /// whoever looks around on its segment. Where they find all of them full, they or a request are lost.
@@ -31,7 +27,7 @@ pub(crate) struct Target {
     pub(crate) exports: usize,
     /// Requests for it that are kept, here and there.
     pub(crate) requests: u32,
-    pub(crate) watch: Watch,
+    pub(crate) liveness: Liveness,
     pub(crate) recognition: Recognition,
     /// In which order it works.
     pub(crate) order: TargetOrder,
@@ -39,9 +35,9 @@ pub(crate) struct Target {
     pub(crate) echo: Echo,
     /// Whether writes are refused where an export says so.
     pub(crate) conflict: bool,
-    /// Requests that occupy one of its buffers.
-    pub(crate) occupied: usize,
-    /// Those requests; the one sent longest ago first.
+    /// Its buffers that are in use: by the requests in `sent`, and by a question of our own.
+    occupied: usize,
+    /// Requests that are there; the one sent longest ago first.
     pub(crate) sent: List,
     pub(crate) rto: Rto,
     /// When it answered a request last, and when the newest copy that it answered was sent.
@@ -63,7 +59,7 @@ impl Target {
             lane,
             exports: 0,
             requests: 0,
-            watch: Watch::new(config.target_mac, now),
+            liveness: Liveness::new(config.target_mac, now),
             recognition: Recognition::new(now),
             order: config.safety.order,
             echo: Echo::default(),
@@ -81,7 +77,7 @@ impl Target {
 
     /// Whether an export is of this target.
     pub(crate) fn is_of(&self, config: &ExportConfig) -> bool {
-        self.is_at(config) && self.watch.pin() == config.target_mac
+        self.is_at(config) && self.liveness.pin() == config.target_mac
     }
 
     /// Whether an export is of a target at this address.
@@ -91,7 +87,7 @@ impl Target {
 
     /// Whether requests go to it now.
     pub(crate) fn is_up(&self) -> bool {
-        self.watch.liveness == Liveness::Up
+        self.liveness.life == Life::Up
     }
 
     /// Whether it takes one more request now. The next buffer is for a question of our own if one is due.
@@ -102,8 +98,48 @@ impl Target {
 
     /// Whether one of its buffers is free for a request.
     pub(crate) fn has_buffer(&self) -> bool {
-        let window = self.watch.window();
+        let window = self.liveness.window();
         self.occupied < if window < FEW { window } else { window - 1 }
+    }
+
+    /// A request is there.
+    pub(super) fn occupy(&mut self) {
+        self.occupied += 1;
+    }
+
+    /// A request is not there any more.
+    pub(super) fn free(&mut self) {
+        debug_assert!(self.occupied > 0, "a buffer is given back that was not taken");
+        self.occupied = self.occupied.saturating_sub(1);
+    }
+
+    /// It is being asked who it is, which takes a buffer.
+    pub(super) fn asked_identity(&mut self, now: Instant) {
+        self.recognition.asked(now, self.rto.wait());
+        self.occupy();
+    }
+
+    /// It said who it is, if it did.
+    pub(super) fn told_identity(&mut self, disk: Option<Disk>, now: Instant) -> Answer {
+        let answer = self.recognition.answered(disk, now);
+        if answer != Answer::Unasked {
+            self.free();
+        }
+        answer
+    }
+
+    /// Gives a question up that was not answered in time.
+    pub(super) fn give_up_question(&mut self, now: Instant) {
+        if self.recognition.gave_up(now) {
+            self.free();
+        }
+    }
+
+    /// It has gone, and its buffers with it.
+    pub(super) fn forget_question(&mut self) {
+        if self.recognition.forget_question() {
+            self.free();
+        }
     }
 
     /// When it has to be asked who it is, or that given up. A question that waits for a buffer has no time of its own:

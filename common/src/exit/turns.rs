@@ -1,9 +1,9 @@
 //! Whose request a target gets next: a peer's in turn, and of that peer an initiator's in turn. However many initiators a
 //! peer has, the others have their turns as often as it.
 
+use super::ids::FlowId;
 use std::collections::VecDeque;
 
-use super::flow::FlowId;
 use crate::config::PeerId;
 
 /// Those that wait.
@@ -69,10 +69,10 @@ mod tests {
     fn peers_take_turns_and_so_do_the_initiators_of_each() {
         let mut turns = Turns::default();
         for n in 0..8000 {
-            turns.push(PeerId(1), FlowId::of(n));
+            turns.push(PeerId(1), FlowId(n));
         }
         for n in 8000..8002 {
-            turns.push(PeerId(0), FlowId::of(n));
+            turns.push(PeerId(0), FlowId(n));
         }
         let mut of_the_small_one = Vec::new();
         for _ in 0..10 {
@@ -82,13 +82,13 @@ mod tests {
             }
             turns.push(peer, flow);
         }
-        let expected: Vec<_> = [8000, 8001, 8000, 8001, 8000].map(FlowId::of).into();
+        let expected: Vec<_> = [8000, 8001, 8000, 8001, 8000].map(FlowId).into();
         assert_eq!(of_the_small_one, expected);
-        turns.leave(|flow| flow < FlowId::of(8000));
+        turns.leave(|flow| flow < FlowId(8000));
         assert_eq!(turns.pop().map(|(peer, _)| peer), Some(PeerId(0)));
         turns.leave(|_| true);
         assert_eq!(turns.pop(), None);
-        turns.push(PeerId(1), FlowId::of(1));
-        assert_eq!(turns.pop(), Some((PeerId(1), FlowId::of(1))));
+        turns.push(PeerId(1), FlowId(1));
+        assert_eq!(turns.pop(), Some((PeerId(1), FlowId(1))));
     }
 }

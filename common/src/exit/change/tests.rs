@@ -193,7 +193,11 @@ fn an_export_that_moves_leaves_what_waited_and_drains_the_old_target() {
     stage.change(DISK, &export("disk", ELSEWHERE));
     assert_eq!(stage.dropped(DropReason::ExportMoved), 2);
     let target = stage.exit.exports.get(DISK).unwrap().target;
-    assert_eq!(stage.exit.target(target).unwrap().watch.mac(), None, "a new one");
+    assert_eq!(
+        stage.exit.target(target).unwrap().liveness.mac(),
+        None,
+        "a new one"
+    );
     stage.wake(ELSEWHERE, 4);
     stage.write(ALICE, DISK, 8);
     stage.write(ALICE, DISK, 80);

@@ -25,11 +25,11 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// What is known of a target.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Liveness {
     pin: Option<MacAddr>,
     mac: Option<MacAddr>,
     pub(crate) info: TargetInfo,
-    pub(crate) liveness: Liveness,
+    pub(crate) life: Life,
     /// When a change of the target was last told of.
     pub(crate) change_told: Throttle,
     /// When a growth of its disk was last told of.
@@ -43,7 +43,7 @@ pub(crate) struct Watch {
 
 /// Whether a target answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Liveness {
+pub(crate) enum Life {
     Up,
     Down,
 }
@@ -63,13 +63,13 @@ pub(crate) enum Heard {
     Candidate,
 }
 
-impl Watch {
-    pub(crate) fn new(pin: Option<MacAddr>, now: Instant) -> Watch {
-        Watch {
+impl Liveness {
+    pub(crate) fn new(pin: Option<MacAddr>, now: Instant) -> Liveness {
+        Liveness {
             pin,
             mac: None,
             info: TargetInfo::default(),
-            liveness: Liveness::Down,
+            life: Life::Down,
             change_told: Throttle::default(),
             growth_told: Throttle::default(),
             last_heard: now,
@@ -96,9 +96,9 @@ impl Watch {
 
     /// How long it has been silent, if it counts as gone.
     pub(crate) fn silence(&self, now: Instant) -> Duration {
-        match self.liveness {
-            Liveness::Up => Duration::ZERO,
-            Liveness::Down => now.saturating_since(self.last_heard),
+        match self.life {
+            Life::Up => Duration::ZERO,
+            Life::Down => now.saturating_since(self.last_heard),
         }
     }
 
@@ -146,13 +146,13 @@ impl Watch {
         self.mac = Some(mac);
         self.info = info;
         self.ask_at = now + WATCH_EVERY;
-        match std::mem::replace(&mut self.liveness, Liveness::Up) {
-            Liveness::Down => {
+        match std::mem::replace(&mut self.life, Life::Up) {
+            Life::Down => {
                 self.up_since = now;
                 Heard::Up
             }
-            Liveness::Up if changed => Heard::Changed,
-            Liveness::Up => Heard::Same,
+            Life::Up if changed => Heard::Changed,
+            Life::Up => Heard::Same,
         }
     }
 
@@ -163,7 +163,7 @@ impl Watch {
 
     /// Whether it was asked often enough and did not answer, and so counts as gone.
     fn is_silent(&self) -> bool {
-        self.liveness == Liveness::Down && self.unanswered >= PATIENCE
+        self.life == Life::Down && self.unanswered >= PATIENCE
     }
 
     /// The segment is away or back: what was asked before says nothing.
@@ -180,7 +180,7 @@ impl Watch {
     /// Counts it as gone; false if it was already.
     pub(crate) fn down(&mut self, now: Instant) -> bool {
         self.ask_at = now + ASK_EVERY;
-        std::mem::replace(&mut self.liveness, Liveness::Down) == Liveness::Up
+        std::mem::replace(&mut self.life, Life::Down) == Life::Up
     }
 
     /// Whether it has just missed so many questions, and never answered one, that somebody should look.
@@ -199,14 +199,14 @@ impl Watch {
     }
 
     /// Notes that it is being asked; whether it still counts as alive.
-    pub(crate) fn asked(&mut self, now: Instant) -> Liveness {
-        if self.liveness == Liveness::Up && self.unanswered >= PATIENCE {
-            return Liveness::Down;
+    pub(crate) fn asked(&mut self, now: Instant) -> Life {
+        if self.life == Life::Up && self.unanswered >= PATIENCE {
+            return Life::Down;
         }
         self.unanswered = self.unanswered.saturating_add(1);
         self.asked_at = now;
         self.ask_at = now + ASK_EVERY;
-        Liveness::Up
+        Life::Up
     }
 }
 
@@ -227,26 +227,26 @@ mod tests {
     #[test]
     fn a_silent_target_is_down_after_three_questions_and_up_at_its_first_word() {
         let mut now = Instant::default();
-        let mut target = Watch::new(None, now);
+        let mut target = Liveness::new(None, now);
         assert_eq!(target.hear(MAC, info(16), now), Heard::Up);
         assert_eq!(target.hear(MAC, info(16), now), Heard::Same);
         assert_eq!(target.hear(MAC, info(8), now), Heard::Changed);
         assert_eq!(target.ask_at(), now + WATCH_EVERY);
         for _ in 0..PATIENCE {
             now = target.ask_at();
-            assert_eq!(target.asked(now), Liveness::Up);
+            assert_eq!(target.asked(now), Life::Up);
         }
-        assert_eq!(target.asked(target.ask_at()), Liveness::Down);
+        assert_eq!(target.asked(target.ask_at()), Life::Down);
         assert!(target.down(now) && !target.down(now));
         assert_eq!(target.hear(MAC, info(8), now), Heard::Up);
     }
 
     /// Asks until the target counts as gone; returns when that is.
-    fn ask_in_vain(target: &mut Watch) -> Instant {
+    fn ask_in_vain(target: &mut Liveness) -> Instant {
         loop {
             let now = target.ask_at();
             assert!(target.hear(OTHER, info(16), now) != Heard::Up && target.is(MAC));
-            if target.asked(now) == Liveness::Down {
+            if target.asked(now) == Life::Down {
                 target.down(now);
                 return now;
             }
@@ -256,14 +256,14 @@ mod tests {
     #[test]
     fn a_second_station_is_believed_only_when_the_first_was_asked_and_is_silent() {
         let mut now = Instant::default();
-        let mut target = Watch::new(None, now);
+        let mut target = Liveness::new(None, now);
         target.hear(MAC, info(16), now);
         assert_eq!(target.hear(OTHER, info(16), now), Heard::Imposter);
         // However long it was idle, it is asked first, and soon.
         now = now + WATCH_EVERY / 2;
         assert_eq!(target.hear(OTHER, info(16), now), Heard::Candidate);
         assert_eq!(target.ask_at(), Instant::default() + CHALLENGE_EVERY);
-        assert_eq!(target.asked(now), Liveness::Up);
+        assert_eq!(target.asked(now), Life::Up);
         target.hear(MAC, info(16), now);
         assert_eq!(target.hear(OTHER, info(16), now), Heard::Imposter);
         // One that is gone has a successor after some questions.
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn a_segment_that_returns_brings_nobody_else_before_the_target_was_asked() {
         let now = Instant::default();
-        let mut target = Watch::new(None, now);
+        let mut target = Liveness::new(None, now);
         target.hear(MAC, info(16), now);
         ask_in_vain(&mut target);
         target.segment_changed();
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn nobody_is_believed_against_a_pin() {
         let now = Instant::default();
-        let mut pinned = Watch::new(Some(MAC), now);
+        let mut pinned = Liveness::new(Some(MAC), now);
         assert_eq!(pinned.hear(OTHER, info(16), now), Heard::Imposter);
         assert_eq!(pinned.hear(MAC, info(16), now), Heard::Up);
     }

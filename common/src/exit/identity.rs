@@ -1,0 +1,182 @@
+//! Whether targets are who they were: asking them, comparing what they say, remembering it.
+
+use super::ids::TargetId;
+use super::recognition::Answer;
+use super::tags::Whom;
+use super::target::Target;
+use super::{Exit, Response};
+use crate::context::Context;
+use crate::disk::Disk;
+use crate::drop_reason::DropReason;
+use crate::event::Event;
+use crate::frame::aoe::{self, AoeCommand, Flags};
+use crate::frame::ata::{self, AtaFlags, AtaHeader};
+use crate::frame::{Ata, Header, MacAddr, Tag};
+use crate::timers::Timer;
+use crate::tunnel::links::Links;
+use std::time::Duration;
+
+/// A disk that grows again and again is logged at most this often.
+const GROWTH_EVENT_EVERY: Duration = Duration::from_secs(60);
+
+impl Exit {
+    /// Asks targets who they are, or gives up on an answer.
+    pub(super) fn recognise(&mut self, links: &mut Links, cx: &mut Context<'_>) {
+        for id in self.target_ids() {
+            let Some(target) = self.target_mut(id).filter(|target| target.is_up()) else {
+                continue;
+            };
+            target.give_up_question(cx.now);
+            self.judge_conflict(id, links, cx);
+            self.serve(id, cx);
+        }
+    }
+
+    /// Asks a target who it is, if that is due and it has a buffer for it.
+    pub(super) fn ask_identity(&mut self, id: TargetId, cx: &mut Context<'_>) {
+        let now = cx.now;
+        let due = |target: &&mut Target| {
+            target.is_up() && target.has_buffer() && target.recognition.wants_answer(now)
+        };
+        let Some(target) = self.targets.get_mut(id).filter(due) else {
+            return;
+        };
+        target.asked_identity(now);
+        if let Some(mac) = target.liveness.mac() {
+            let tag = self.tags.of_question(id, Whom::Target);
+            identify(target, mac, tag, cx);
+        }
+        let until = target.recognition.deadline();
+        cx.timers.lower(Timer::Targets, until);
+    }
+
+    /// An answer to an IDENTIFY of ours.
+    pub(super) fn hear_identity(
+        &mut self,
+        (id, whom): (TargetId, Whom),
+        response: Response<'_>,
+        links: &mut Links,
+        cx: &mut Context<'_>,
+    ) -> Result<(), DropReason> {
+        let Response { segment, source, pdu } = response;
+        let now = cx.now;
+        let target = self.target_mut(id).ok_or(DropReason::ResponseUnmatched)?;
+        if target.segment != segment || target.address != pdu.address() {
+            return Err(DropReason::ResponseMismatch);
+        }
+        let ata = Ata::parse(pdu.argument())?;
+        let disk = Some(&ata).filter(|ata| ata.is_success() && !pdu.is_error());
+        let disk = disk.and_then(|ata| Disk::of(ata.data()));
+        if whom == Whom::Second {
+            if !target.recognition.second_answered(source, disk.as_ref()) {
+                return Err(DropReason::ResponseUnmatched);
+            }
+            if target.recognition.second_is_right() {
+                target.recognition.moved(source);
+                target.liveness.follow(source);
+                self.suspend(id);
+                self.resume(id, cx);
+            }
+        } else {
+            if !target.liveness.is(source) {
+                return Err(DropReason::ResponseWrongSource);
+            }
+            let before = target.recognition.disk().cloned();
+            let answer = target.told_identity(disk, now);
+            if answer == Answer::Unasked {
+                return Err(DropReason::ResponseUnmatched);
+            }
+            target.liveness.alive(now);
+            if target.recognition.disk() != before.as_ref() {
+                self.changed(id, cx);
+            }
+            self.tell_disk(id, answer, cx);
+        }
+        self.judge_conflict(id, links, cx);
+        self.serve(id, cx);
+        Ok(())
+    }
+
+    /// The disk of this target is that one, whatever was there when the export was used last.
+    pub(crate) fn remember_disk(&mut self, export: &str, disk: Disk) {
+        let target = self.target_named(export).and_then(|id| self.target_mut(id));
+        // What others that use it know already holds for a new export of it, too.
+        if let Some(target) = target.filter(|target| target.recognition.disk().is_none()) {
+            target.recognition.remember(disk);
+        }
+    }
+
+    /// The operator says that the disk behind an export is the right one, or the next one will be.
+    pub(crate) fn accept_disk(&mut self, export: &str, links: &mut Links, cx: &mut Context<'_>) {
+        let now = cx.now;
+        let Some(id) = self.target_named(export) else {
+            return;
+        };
+        let Some(target) = self.target_mut(id) else { return };
+        if target.recognition.accept(now).is_some() {
+            self.tell_disk(id, Answer::First, cx);
+        }
+        self.judge_conflict(id, links, cx);
+        cx.timers.lower(Timer::Targets, now);
+    }
+
+    fn target_named(&self, export: &str) -> Option<TargetId> {
+        let named = self.exports.values().find(|known| known.name == export);
+        named.map(|export| export.target)
+    }
+
+    /// Tells which disk a target is, where that is news.
+    fn tell_disk(&mut self, id: TargetId, answer: Answer, cx: &mut Context<'_>) {
+        let Some(target) = self.targets.get_mut(id) else {
+            return;
+        };
+        let tells_growth = matches!(answer, Answer::Grown { .. })
+            && target.liveness.growth_told.permits(cx.now, GROWTH_EVENT_EVERY);
+        let Some(disk) = target.recognition.disk().filter(|_| answer != Answer::Compared) else {
+            return;
+        };
+        for export in self.exports.values().filter(|export| export.target == id) {
+            let (export, target) = (export.name.clone(), target.address);
+            if let (Answer::Grown { was }, true) = (answer, tells_growth) {
+                cx.telemetry.event(Event::DiskGrown {
+                    export: export.clone(),
+                    target,
+                    was,
+                    is: disk.size,
+                });
+            }
+            cx.telemetry.event(Event::DiskKnown {
+                export,
+                disk: disk.clone(),
+            });
+        }
+    }
+}
+
+/// Asks a station who it is.
+pub(super) fn identify(target: &Target, mac: MacAddr, tag: Tag, cx: &mut Context<'_>) {
+    let header = Header {
+        version: aoe::VERSION,
+        flags: Flags::REQUEST,
+        error: 0,
+        address: target.address,
+        command: AoeCommand::Ata,
+        tag,
+    };
+    // As the Linux driver asks (`aoecmd_ata_id`).
+    let argument = AtaHeader {
+        flags: AtaFlags(0),
+        error_feature: 0,
+        sectors: 1,
+        command_status: 0xec,
+        lba: [0, 0, 0, 0xa0, 0, 0],
+        reserved: [0; 2],
+    };
+    let sent = cx.emit(target.segment, mac, ata::PDU_LEN, |frame| {
+        frame.extend_from_slice(&header.to_bytes());
+        frame.extend_from_slice(&argument.to_bytes());
+    });
+    if let Err(reason) = sent {
+        cx.telemetry.drop(reason);
+    }
+}
