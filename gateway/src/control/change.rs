@@ -6,7 +6,9 @@
 //! 3. Resolvers learn of the peers, so that what engines ask for is found.
 //! 4. Every worker takes away what disappears; then each changes the rest. So an address or a target that goes from one
 //!    worker to another never has two.
-//! 5. Ports capture what belongs to a worker now; resolvers learn of sockets; the log and the files of disks follow.
+//! 5. Resolvers learn of sockets; the log and the files of disks follow.
+//! 6. A minute later ports capture what belongs to a worker now: until then targets may still answer requests of exports
+//!    that are gone, and their worker has to know.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,7 +21,7 @@ use aoe_common::worker::Worker;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::compare::Obstacle;
 use crate::config::Loaded;
@@ -35,6 +37,9 @@ use crate::workers;
 
 /// How long a worker may take to say whether its port captures something else.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long targets may take to answer requests of exports that are gone: longer than anything is waited for there.
+const LINGER: Duration = Duration::from_secs(60);
 
 /// Who has to follow when the configuration changes.
 #[derive(Debug)]
@@ -61,6 +66,10 @@ pub(super) struct Running {
     sockets: Sockets,
     /// The number of the next socket. None is used twice.
     next: usize,
+    /// What ports capture.
+    shares: Shares,
+    /// When they need not capture more than what belongs to their worker.
+    narrow: Option<Instant>,
 }
 
 /// What each worker captures of each segment.
@@ -81,7 +90,10 @@ impl Running {
     /// The workers listen at the addresses of the configuration, by their order.
     pub(super) fn new(loaded: Loaded, followers: Followers) -> Self {
         let sockets = workers::sockets(&loaded.listen);
+        let parts = loaded.core.for_workers(loaded.settings.workers);
         Running {
+            shares: shares(parts.iter()),
+            narrow: None,
             next: sockets.len(),
             sockets,
             loaded,
@@ -108,14 +120,31 @@ impl Running {
             return Err(Obstacle::Ending);
         }
         let prepared = self.prepare(&new).await?;
-        let (before, after) = prepared.shares();
-        self.widen(&before, &after).await?;
+        let wanted = shares(prepared.parts.iter().map(|(_, after)| after));
+        self.widen(&wanted).await?;
         self.change(prepared, new).await;
-        if let Err(error) = self.share(after).await {
-            // They see more than is theirs, which costs a little and does no harm: it is counted.
-            tracing::debug!("workers capture more than they need: {error}");
-        }
+        self.narrow = (self.shares != wanted).then(|| Instant::now() + LINGER);
         Ok(())
+    }
+
+    /// Waits until [`narrow`](Self::narrow) is due.
+    pub(super) async fn drained(&self) {
+        match self.narrow {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ports capture what belongs to their worker and no more.
+    pub(super) async fn narrow(&mut self) {
+        self.narrow = None;
+        let parts = self.loaded.core.for_workers(self.loaded.settings.workers);
+        let wanted = shares(parts.iter());
+        match self.share(wanted.clone()).await {
+            Ok(()) => self.shares = wanted,
+            // They see more than is theirs, which costs a little and does no harm: it is counted.
+            Err(error) => tracing::debug!("workers capture more than they need: {error}"),
+        }
     }
 
     async fn prepare(&self, new: &Loaded) -> Result<Prepared, Obstacle> {
@@ -199,20 +228,22 @@ impl Running {
     }
 
     /// Ports capture what belongs to their worker before or after. If one cannot, all capture what they did.
-    async fn widen(&self, before: &Shares, after: &Shares) -> Result<(), Obstacle> {
-        let both = before.iter().map(|(segment, shares)| {
+    async fn widen(&mut self, after: &Shares) -> Result<(), Obstacle> {
+        let both = self.shares.iter().map(|(segment, shares)| {
             let wanted = after.get(segment).map_or([].as_slice(), Vec::as_slice);
-            let wide = shares
-                .iter()
-                .zip(wanted)
-                .map(|(old, new)| workers::either(old, new));
-            (*segment, wide.collect())
+            let wide = shares.iter().zip(wanted);
+            (
+                *segment,
+                wide.map(|(old, new)| workers::either(old, new)).collect(),
+            )
         });
-        let Err(cause) = self.share(both.collect()).await else {
+        let both: Shares = both.collect();
+        let Err(cause) = self.share(both.clone()).await else {
+            self.shares = both;
             return Ok(());
         };
         // They could before.
-        let _ = self.share(before.clone()).await;
+        let _ = self.share(self.shares.clone()).await;
         Err(Obstacle::System {
             reason: format!(
                 "cannot set which frames workers capture: {cause}; with so many exports and imports a larger \
@@ -333,20 +364,11 @@ impl Running {
     }
 }
 
-impl Prepared {
-    fn shares(&self) -> (Shares, Shares) {
-        let segments = || {
-            self.parts
-                .first()
-                .into_iter()
-                .flat_map(|(part, _)| part.segments.ids())
-        };
-        let of =
-            |parts: Vec<&GatewayConfig>| segments().map(|id| (id, workers::shares(&parts, id))).collect();
-        let before = self.parts.iter().map(|(before, _)| before).collect();
-        let after = self.parts.iter().map(|(_, after)| after).collect();
-        (of(before), of(after))
-    }
+/// What each worker captures of each segment, given the configurations of all.
+fn shares<'a>(parts: impl Iterator<Item = &'a GatewayConfig>) -> Shares {
+    let parts: Vec<_> = parts.collect();
+    let segments = parts.first().into_iter().flat_map(|part| part.segments.ids());
+    segments.map(|id| (id, workers::shares(&parts, id))).collect()
 }
 
 fn is_removal(change: &Change) -> bool {

@@ -21,7 +21,7 @@ use std::io;
 use std::path::Path;
 
 pub(crate) use self::change::Followers;
-pub(crate) use self::orders::{Ask, MOST_ASKS};
+pub(crate) use self::orders::MOST_ASKS;
 pub(crate) use self::reload::Reloader;
 pub(crate) use self::snapshots::{About, Snapshots};
 use self::socket::{Listener, Refusal};

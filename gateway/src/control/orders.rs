@@ -21,14 +21,14 @@ pub(crate) const MOST_ASKS: usize = 8;
 /// A request that waits for its turn.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    /// What is asked; `None`: a reload with the file that the gateway runs with.
-    pub(crate) request: Option<Request>,
+    /// What is asked.
+    pub(crate) request: Request,
     /// By whom.
     pub(crate) by: By,
     /// Gets the answer.
-    pub(crate) reply: Option<oneshot::Sender<Answer>>,
+    pub(crate) reply: oneshot::Sender<Answer>,
     /// The connection it came by.
-    caller: Option<Arc<UnixStream>>,
+    caller: Arc<UnixStream>,
 }
 
 /// Who asks.
@@ -55,19 +55,9 @@ impl fmt::Display for By {
 }
 
 impl Ask {
-    /// What SIGHUP asks for.
-    pub(crate) fn by_hangup() -> Ask {
-        Ask {
-            request: None,
-            by: By::Hangup,
-            reply: None,
-            caller: None,
-        }
-    }
-
     /// Whether who asked has gone meanwhile: nobody would hear what came of it.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.caller.as_ref().is_some_and(|caller| is_hung_up(&**caller))
+        is_hung_up(&*self.caller)
     }
 }
 
@@ -120,10 +110,10 @@ async fn answer(stream: &Arc<UnixStream>, asks: mpsc::Sender<Ask>) -> Answer {
     };
     let (reply, answer) = oneshot::channel();
     let ask = Ask {
-        request: Some(request),
+        request,
         by,
-        reply: Some(reply),
-        caller: Some(stream.clone()),
+        reply,
+        caller: stream.clone(),
     };
     if asks.try_send(ask).is_err() {
         return Answer::refused("too many requests wait already; try again");

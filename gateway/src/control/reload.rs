@@ -1,12 +1,15 @@
 //! Requests, one after the other.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::change::{Followers, Running};
 use super::compare::{Obstacle, compare};
@@ -16,6 +19,9 @@ use super::snapshots::{About, Snapshots};
 use super::words::{Line, words};
 use crate::clock::unix_time;
 use crate::config::{Examined, Faults, Loaded, examine};
+
+/// How long reading all files may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Carries requests out.
 #[derive(Debug)]
@@ -47,24 +53,31 @@ impl Reloader {
         }
     }
 
-    /// Carries requests out for as long as it is polled.
-    pub(crate) async fn run(mut self, mut asks: mpsc::Receiver<Ask>) -> Infallible {
-        while let Some(ask) = asks.recv().await {
-            if ask.is_abandoned() {
-                tracing::info!("a request of {} is not carried out: who asked has gone", ask.by);
-                continue;
-            }
-            let answer = match &ask.request {
-                None => self.reload(self.config.clone(), ask.by).await,
-                Some(Request::Reload { config }) => self.reload(config.clone(), ask.by).await,
-                Some(Request::Diff { config }) => self.diff(config.clone()).await,
-            };
-            if let Some(reply) = ask.reply {
-                // Who has gone meanwhile finds it in the log.
-                let _ = reply.send(answer);
+    /// Carries out requests, and the reloads that signals ask for, for as long as it is polled.
+    pub(crate) async fn run(mut self, mut asks: mpsc::Receiver<Ask>, hangups: Arc<Notify>) -> Infallible {
+        loop {
+            tokio::select! {
+                () = hangups.notified() => {
+                    // Nobody waits for the answer: it is in the log.
+                    let _ = self.reload(self.config.clone(), By::Hangup).await;
+                }
+                Some(ask) = asks.recv() => self.obey(ask).await,
+                () = self.running.drained() => self.running.narrow().await,
             }
         }
-        std::future::pending().await
+    }
+
+    async fn obey(&mut self, ask: Ask) {
+        if ask.is_abandoned() {
+            tracing::info!("a request of {} is not carried out: who asked has gone", ask.by);
+            return;
+        }
+        let answer = match ask.request {
+            Request::Reload { config } => self.reload(config, ask.by).await,
+            Request::Diff { config } => self.diff(config).await,
+        };
+        // Who has gone meanwhile finds it in the log.
+        let _ = ask.reply.send(answer);
     }
 
     /// Says what a reload would change.
@@ -138,13 +151,15 @@ impl Reloader {
 
     /// What is in this file, if the gateway can become that. Nothing is changed.
     async fn candidate(&self, config: PathBuf) -> Result<(Loaded, Findings), Obstacle> {
-        // Files may be on a slow disk.
-        let Examined { loaded, faults } =
-            spawn_blocking(move || examine(&config))
-                .await
-                .map_err(|error| Obstacle::System {
-                    reason: format!("cannot read the configuration: {error}"),
-                })?;
+        // Files may be on a slow disk, or on one that does not answer.
+        let reading = timeout(PATIENCE, spawn_blocking(move || examine(&config)));
+        let unread = |error: &dyn Display| Obstacle::System {
+            reason: format!("cannot read the configuration: {error}"),
+        };
+        let Examined { loaded, faults } = reading
+            .await
+            .map_err(|error| unread(&error))?
+            .map_err(|error| unread(&error))?;
         let Some(loaded) = loaded else {
             return Err(Obstacle::Faults(faults));
         };

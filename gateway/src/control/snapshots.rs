@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aoe_common::snapshot::{Alarm, Gateway, Snapshot, Standing, State, VERSION};
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
 
 use crate::clock::unix_time;
@@ -64,10 +65,14 @@ impl Snapshots {
             return document.clone();
         }
         let snapshot = self.merged().await;
-        // There is nothing in it that cannot be written.
-        let mut document = serde_json::to_vec(&snapshot).unwrap_or_default();
-        document.push(b'\n');
-        let document: Arc<[u8]> = document.into();
+        // A big one takes a while, and others wait for this thread.
+        let written = spawn_blocking(move || {
+            // There is nothing in it that cannot be written.
+            let mut document = serde_json::to_vec(&snapshot).unwrap_or_default();
+            document.push(b'\n');
+            document
+        });
+        let document: Arc<[u8]> = written.await.unwrap_or_default().into();
         *last = Some((Instant::now(), document.clone()));
         document
     }

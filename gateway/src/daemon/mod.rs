@@ -28,7 +28,7 @@ use aoe_common::disk::Disk;
 use aoe_common::engine::Engine;
 use aoe_common::snapshot::Gateway;
 use aoe_common::worker::Worker;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use self::data_plane::{seed, spawn};
@@ -188,13 +188,14 @@ impl Start {
         };
         let (ask, asks) = mpsc::channel(control::MOST_ASKS);
         let reloader = Reloader::new(config.to_owned(), self.loaded, followers, snapshots.clone());
-        tasks.spawn(reloader.run(asks));
+        let hangups = Arc::new(Notify::new());
+        tasks.spawn(reloader.run(asks, hangups.clone()));
         if outcome.is_ok() {
             if let Some(listener) = control::open_observe(&settings.observe) {
                 tasks.spawn(control::observe(listener, snapshots));
             }
             if let Some(listener) = control::open_control(&settings.control) {
-                tasks.spawn(control::take_orders(listener, ask.clone()));
+                tasks.spawn(control::take_orders(listener, ask));
             }
         }
         let copies = std::iter::repeat_n(Arc::new(()), commands.len());
@@ -206,7 +207,7 @@ impl Start {
         }
         let control = Control {
             signals,
-            ask,
+            hangups,
             watch,
             commands,
             tasks,
@@ -265,7 +266,7 @@ fn bind(listen: &[SocketAddr], worker: u8) -> Result<Vec<UdpWire>, RunError> {
 /// What runs beside the data plane.
 struct Control {
     signals: Signals,
-    ask: mpsc::Sender<control::Ask>,
+    hangups: Arc<Notify>,
     watch: Watch,
     commands: Vec<CommandSender>,
     /// Tasks of their own, which end with this.
@@ -285,7 +286,7 @@ impl Control {
         tokio::select! {
             biased;
             end = all_ended(ends, workers) => end.map_err(RunError::DataPlane),
-            never = self.signals.obey(self.commands, self.ask) => match never {},
+            never = self.signals.obey(self.commands, self.hangups) => match never {},
             never = self.watch.run(losses, shares) => match never {},
         }
     }

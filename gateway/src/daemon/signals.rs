@@ -2,11 +2,11 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc::Sender;
+use tokio::sync::Notify;
 
-use crate::control::Ask;
 use crate::driver::{Command, CommandSender};
 
 /// Those that are heard.
@@ -29,7 +29,7 @@ impl Signals {
     }
 
     /// Obeys them for as long as it is polled.
-    pub(super) async fn obey(mut self, commands: Vec<CommandSender>, reloads: Sender<Ask>) -> Infallible {
+    pub(super) async fn obey(mut self, commands: Vec<CommandSender>, hangups: Arc<Notify>) -> Infallible {
         let tell = |command: fn() -> Command| commands.iter().for_each(|worker| worker.send(command()));
         loop {
             tokio::select! {
@@ -42,8 +42,8 @@ impl Signals {
                     tell(|| Command::Shutdown);
                 }
                 Some(()) = self.hangup.recv() => {
-                    // If the line is full, a reload that is asked for already comes after this signal.
-                    let _ = reloads.try_send(Ask::by_hangup());
+                    // Several before the first is obeyed are as good as one.
+                    hangups.notify_one();
                 }
                 Some(()) = self.user.recv() => tell(|| Command::LogCounters),
                 else => std::future::pending().await,
