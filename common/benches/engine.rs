@@ -126,5 +126,25 @@ fn growth(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, per_frame, growth);
+/// How long a look at an exit holds its data plane up: of one peer and one export, and of a hub.
+fn looks(c: &mut Criterion) {
+    const HUB: Plan = Plan {
+        peers: 64,
+        exports: 256,
+        ..ALONE
+    };
+    for (id, plan) in [("1 peer, 1 export", ALONE), ("64 peers, 256 exports", HUB)] {
+        let mut world = World::new(plan);
+        for _ in 0..100 {
+            world.round(AtaOpcode::ReadExt, 2, &mut |_, act| act());
+        }
+        let mut group = c.benchmark_group("snapshot");
+        group.bench_function(BenchmarkId::from_parameter(id), |bench| {
+            bench.iter(|| world.look());
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, per_frame, growth, looks);
 criterion_main!(benches);

@@ -53,4 +53,14 @@ fn a_frame_costs_no_allocation() {
             "{frames} of {opcode:?}, {sectors} sectors: {found:?}"
         );
     }
+    let carried: u64 = world
+        .look()
+        .exports
+        .iter()
+        .map(|export| export.traffic.answered)
+        .sum();
+    assert!(
+        carried > u64::from(ROUNDS * BATCH),
+        "all of it was counted: {carried}"
+    );
 }

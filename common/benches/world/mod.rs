@@ -8,6 +8,7 @@ use aoe_common::engine::Engine;
 use aoe_common::frame::{AtaOpcode, MacAddr};
 use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
+use aoe_common::snapshot::Snapshot;
 use aoe_common::telemetry::Count;
 use aoe_common::time::Instant;
 
@@ -82,6 +83,13 @@ enum Mail {
 }
 
 impl World {
+    /// How the exit is.
+    pub(crate) fn look(&self) -> Snapshot {
+        self.exit
+            .engine
+            .snapshot(self.now, Duration::from_secs(1_790_000_000))
+    }
+
     /// All sessions are there, all targets known, and everybody who waits waits.
     pub(crate) fn new(plan: Plan) -> World {
         let now = Instant::from_micros(1_000_000);
