@@ -29,7 +29,10 @@ const CHANGE_EVENT_EVERY: Duration = Duration::from_secs(1);
 impl Exit {
     /// A segment came, went, or changed its MTU or address.
     pub(crate) fn handle_segment(&mut self, segment: SegmentId, state: SegmentState, cx: &mut Context<'_>) {
-        for id in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(id) = self.targets.id_at(place) else {
+                break;
+            };
             let here = |target: &&mut Target| target.segment == segment;
             let Some(target) = self.targets.get_mut(id).filter(here) else {
                 continue;
@@ -49,7 +52,10 @@ impl Exit {
     /// Asks the targets that are to be asked now.
     pub(super) fn ask_targets(&mut self, cx: &mut Context<'_>) {
         let now = cx.now;
-        for id in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(id) = self.targets.id_at(place) else {
+                break;
+            };
             let Some(target) = self.targets.get_mut(id) else {
                 continue;
             };
@@ -107,7 +113,10 @@ impl Exit {
             string: query.string().to_vec(),
         };
         let mut outcome = Err(DropReason::ResponseUnmatched);
-        for id in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(id) = self.targets.id_at(place) else {
+                break;
+            };
             let here = |target: &&mut Target| target.segment == segment && target.address == pdu.address();
             let Some(target) = self.targets.get_mut(id).filter(here) else {
                 continue;

@@ -21,7 +21,10 @@ impl Exit {
             self.unlist(slot);
             self.shed(slot, DropReason::GatewayEnding, cx);
         }
-        for target in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(target) = self.targets.id_at(place) else {
+                break;
+            };
             self.changed(target, cx);
         }
         self.send_news(links, cx);

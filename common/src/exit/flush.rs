@@ -25,7 +25,10 @@ impl Exit {
         for slot in self.slots(|pending| pending.origin.is_some() && ends(pending)) {
             self.flush_one(slot, reason, cx);
         }
-        for target in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(target) = self.targets.id_at(place) else {
+                break;
+            };
             self.serve(target, cx);
         }
     }
@@ -72,7 +75,10 @@ impl Exit {
                 self.fail(slot, reason, links, cx);
             }
         }
-        for target in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(target) = self.targets.id_at(place) else {
+                break;
+            };
             self.serve(target, cx);
         }
     }

@@ -22,7 +22,10 @@ const GROWTH_EVENT_EVERY: Duration = Duration::from_secs(60);
 impl Exit {
     /// Asks targets who they are, or gives up on an answer.
     pub(super) fn recognise(&mut self, links: &mut Links, cx: &mut Context<'_>) {
-        for id in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(id) = self.targets.id_at(place) else {
+                break;
+            };
             let Some(target) = self.target_mut(id).filter(|target| target.is_up()) else {
                 continue;
             };

@@ -284,10 +284,6 @@ impl Exit {
         self.targets.get_mut(id)
     }
 
-    fn target_ids(&self) -> Vec<TargetId> {
-        self.targets.ids().collect()
-    }
-
     /// Something about this target changed that peers are told.
     fn changed(&mut self, target: TargetId, cx: &Context<'_>) {
         for export in self.exports.values_mut().filter(|export| export.target == target) {

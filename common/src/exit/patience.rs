@@ -57,7 +57,10 @@ impl Exit {
         }
         self.ask_targets(cx);
         self.recognise(links, cx);
-        for target in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(target) = self.targets.id_at(place) else {
+                break;
+            };
             if self.target(target).is_some_and(|target| now >= target.deadline()) {
                 self.retransmit(target, cx);
             }
@@ -108,7 +111,10 @@ impl Exit {
                 }
             }
         }
-        for target in self.target_ids() {
+        for place in 0..self.targets.len() {
+            let Some(target) = self.targets.id_at(place) else {
+                break;
+            };
             self.serve(target, cx);
         }
         self.tidy(cx);
