@@ -78,7 +78,8 @@ impl Packing {
     /// Packs for datagrams of this length.
     pub fn new(datagram_len: usize) -> Self {
         let agreed = Agreed {
-            handshake: crate::tunnel::handshake::Handshake::Noise { psk: false },
+            transport: crate::tunnel::handshake::Transport::Noise,
+            has_psk: false,
             role: Role::Dialer,
             local_index: 1,
             remote_index: 2,

@@ -9,7 +9,7 @@ use crate::exit::Response;
 use crate::frame::aoe::AoeCommand;
 use crate::frame::{Frame, Pdu};
 use crate::time::Instant;
-use crate::tunnel::links::Applies;
+use crate::tunnel::link::Applies;
 use crate::tunnel::message::{Chunk, Kind, News, chunks};
 use crate::tunnel::update;
 

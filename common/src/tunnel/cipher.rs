@@ -9,7 +9,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, U
 use super::record::{AUTH_TAG_LEN, HEADER_LEN};
 use crate::config::{Cipher, Protection};
 
-/// A key for one direction of one session. The counter is never used twice: the session sees to that.
+/// A key for one direction of one session. The counter is never used twice: the session makes sure of that.
 pub(crate) struct RecordKey {
     key: LessSafeKey,
     protection: Protection,

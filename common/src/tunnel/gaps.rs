@@ -53,7 +53,7 @@ pub(crate) struct Gaps {
     /// When there is something to ask for, or to give up.
     due: Instant,
     given_up: u64,
-    /// Whether something arrived that the sender was not told of.
+    /// Whether something arrived that the sender does not know of.
     news: bool,
 }
 

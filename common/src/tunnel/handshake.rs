@@ -1,75 +1,38 @@
-//! The Noise handshake, through `snow`: `Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s`.
+//! How the keys of a session come to be: the one place where the ways to agree on them are told apart.
 //!
-//! Two messages. The first proves who calls and lists what it accepts; the second chooses. Both payloads are
-//! under Noise's AEAD, so nobody on the path can change an offer or a choice. The layout of both messages is in
-//! `docs/protocol.md`; mac1 and mac2, the last 32 bytes of each, belong to [`macs`](super::macs).
+//! A side that calls has a [`Dial`], one that is called a [`Call`]; both end in the same
+//! [`Agreed`](super::session::Agreed), and nothing behind that knows which way it came from. Another way is another
+//! variant here, with a file beside [`noise`].
 
-mod codes;
-mod noise;
+pub(crate) mod noise;
 
 use aoe_keys::{Psk, PublicKey, SecretKey};
-use snow::HandshakeState;
-use zeroize::Zeroize;
 
-use super::cipher::RecordKey;
-use super::macs::{MAC_LEN, MACS_LEN};
-use super::record::{TYPE_INIT, TYPE_RESPONSE};
-use super::session::{Agreed, Role};
+use super::macs::MAC_LEN;
+use super::session::Agreed;
 use crate::config::{Cipher, Protection};
 use crate::random::Secret;
 use crate::worker::Worker;
-use codes::{
-    STATUS_AGREED, STATUS_NO_CIPHER, STATUS_NO_PROTECTION, STATUS_NO_VERSION, STATUS_OLD_STAMP,
-    STATUS_OTHER_WORKERS, cipher_code, decode_cipher, decode_protection, padded, protection_code,
-    refusal_text, worker_codes,
-};
-
-/// Version of this protocol, in both payloads. Another version is no agreement.
-const VERSION: u8 = 1;
-const INIT_PAYLOAD_LEN: usize = ANSWER_KEY_AT + MAC_LEN;
-/// Where in a first message's payload the answer key is.
-const ANSWER_KEY_AT: usize = 24;
-const RESPONSE_PAYLOAD_LEN: usize = 12;
-const KEY_LEN: usize = 32;
-const NOISE_TAG_LEN: usize = 16;
-const INIT_HEAD_LEN: usize = 8;
-const RESPONSE_HEAD_LEN: usize = 12;
-const INIT_NOISE_LEN: usize = KEY_LEN + KEY_LEN + NOISE_TAG_LEN + INIT_PAYLOAD_LEN + NOISE_TAG_LEN;
-const RESPONSE_NOISE_LEN: usize = KEY_LEN + RESPONSE_PAYLOAD_LEN + NOISE_TAG_LEN;
-
-/// Length of a first message.
-pub(crate) const INIT_LEN: usize = INIT_HEAD_LEN + INIT_NOISE_LEN + MACS_LEN;
-/// Length of an answer; shorter than what it answers.
-pub(crate) const RESPONSE_LEN: usize = RESPONSE_HEAD_LEN + RESPONSE_NOISE_LEN + MACS_LEN;
+pub(crate) use noise::{INIT_LEN, RESPONSE_LEN, response_receiver};
 
 /// How two sides agree on the keys of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handshake {
+pub(crate) enum Transport {
     /// By their static keys, and a pre-shared key if they have one.
-    Noise {
-        /// Whether they have.
-        psk: bool,
-    },
+    Noise,
 }
 
-impl Handshake {
+impl Transport {
     /// Its name for people.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Handshake::Noise { .. } => "noise",
-        }
-    }
-
-    /// Whether a pre-shared key was mixed in.
-    pub(crate) fn has_psk(self) -> bool {
-        match self {
-            Handshake::Noise { psk } => psk,
+            Transport::Noise => "noise",
         }
     }
 }
 
 /// What one side brings to every handshake.
-pub(crate) struct Identity<'a> {
+pub(crate) struct Local<'a> {
     /// Our static key.
     pub(crate) secret: &'a SecretKey,
     /// Ciphers we offer, best first.
@@ -81,20 +44,14 @@ pub(crate) struct Identity<'a> {
 /// What one side brings to the handshakes with one peer.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
+    /// How keys are agreed on with this peer.
+    pub(crate) transport: Transport,
     /// What we are to this peer: drawn when we began to know it.
     pub(crate) boot: u64,
     /// The secret shared with it.
     pub(crate) psk: Option<&'a Psk>,
     /// Accepted modes, in order of preference.
     pub(crate) protection: &'a [Protection],
-}
-
-impl Terms<'_> {
-    fn noise(&self) -> Handshake {
-        Handshake::Noise {
-            psk: self.psk.is_some(),
-        }
-    }
 }
 
 /// Why a handshake message led to nothing.
@@ -120,426 +77,114 @@ pub(crate) struct Fresh {
 }
 
 /// A handshake we started.
-pub(crate) struct Dial {
-    /// On the heap: memory that is given back is erased (by the program's allocator), moved values are not.
-    noise: Box<HandshakeState>,
-    handshake: Handshake,
-    /// Our index of the session to be.
-    pub(crate) local_index: u32,
-    /// Known to us and to those who could read our call.
-    pub(crate) answer_key: [u8; MAC_LEN],
-    /// Answers computed that did not fit.
-    pub(crate) failures: u32,
+pub(crate) enum Dial {
+    Noise(noise::Dial),
 }
 
-/// A first message, decrypted: the caller is known, but nothing is agreed yet.
-pub(crate) struct Call {
-    noise: Box<HandshakeState>,
-    remote_index: u32,
-    /// Who calls.
-    pub(crate) caller: PublicKey,
-    /// Microseconds since 1970 by the caller's clock, growing with every first message it makes.
-    pub(crate) stamp: u64,
-    /// What its answer is marked with.
-    pub(crate) answer_key: [u8; MAC_LEN],
-    offer: [u8; INIT_PAYLOAD_LEN],
+/// A first message, understood: the caller is known, but nothing is agreed yet.
+pub(crate) enum Call {
+    Noise(noise::Call),
 }
 
 impl Dial {
     /// Starts a handshake; the message still lacks its macs.
     pub(crate) fn start(
-        identity: &Identity<'_>,
+        local: &Local<'_>,
         peer: PublicKey,
         terms: Terms<'_>,
         fresh: Fresh,
     ) -> Option<(Dial, Vec<u8>)> {
-        let none = [0; 32];
-        let Fresh {
-            local_index,
-            stamp,
-            ephemeral,
-            answer_key,
-        } = fresh;
-        let mut noise = noise::builder(identity, ephemeral)?
-            .remote_public_key(peer.as_bytes())
-            .ok()?
-            .psk(2, terms.psk.map_or(&none, |psk| psk.expose()))
-            .ok()?
-            .build_initiator()
-            .map(Box::new)
-            .ok()?;
-        let mut payload = Vec::with_capacity(INIT_PAYLOAD_LEN);
-        payload.push(VERSION);
-        payload.extend_from_slice(&stamp.to_be_bytes());
-        payload.extend_from_slice(&terms.boot.to_be_bytes());
-        payload.extend(padded(terms.protection.iter().map(|mode| protection_code(*mode))));
-        payload.extend(padded(identity.ciphers.iter().map(|cipher| cipher_code(*cipher))));
-        payload.extend(worker_codes(identity.worker));
-        payload.resize(ANSWER_KEY_AT, 0);
-        payload.extend_from_slice(&answer_key);
-        let mut message = head(TYPE_INIT);
-        message.extend_from_slice(&local_index.to_be_bytes());
-        noise::append(&mut noise, &payload, INIT_NOISE_LEN, &mut message)?;
-        let dial = Dial {
-            noise,
-            handshake: terms.noise(),
-            local_index,
-            answer_key,
-            failures: 0,
-        };
-        Some((dial, message))
+        match terms.transport {
+            Transport::Noise => {
+                let (dial, message) = noise::Dial::start(local, peer, terms, fresh)?;
+                Some((Dial::Noise(dial), message))
+            }
+        }
     }
 
-    /// Reads the answer, macs already checked and cut off. A damaged answer leaves the dial as it was, to be
-    /// finished by the genuine one.
+    /// Our index of the session to be.
+    pub(crate) fn local_index(&self) -> u32 {
+        match self {
+            Dial::Noise(dial) => dial.local_index,
+        }
+    }
+
+    /// What its answer is marked with: known to us and to those who could read our call.
+    pub(crate) fn answer_key(&self) -> &[u8; MAC_LEN] {
+        match self {
+            Dial::Noise(dial) => &dial.answer_key,
+        }
+    }
+
+    /// Reads the answer, macs already checked and cut off. A damaged answer leaves the dial as it was.
+    ///
+    /// # Errors
+    /// It does not decrypt, or there is no agreement.
     pub(crate) fn finish(
         &mut self,
         body: &[u8],
         protection: &[Protection],
         ciphers: &[Cipher],
     ) -> Result<Agreed, Failure> {
-        let message = body.get(RESPONSE_HEAD_LEN..).ok_or(Failure::Undecryptable)?;
-        let mut payload = [0; RESPONSE_PAYLOAD_LEN];
-        if self.noise.read_message(message, &mut payload) != Ok(RESPONSE_PAYLOAD_LEN) {
-            return Err(Failure::Undecryptable);
+        match self {
+            Dial::Noise(dial) => dial.finish(body, protection, ciphers),
         }
-        let [version, status, mode, cipher, boot @ ..] = payload;
-        match status {
-            STATUS_AGREED => {}
-            STATUS_OLD_STAMP => return Err(Failure::OldStamp(u64::from_be_bytes(boot))),
-            _ => return Err(Failure::NoAgreement(refusal_text(status))),
-        }
-        let mode = decode_protection(mode).filter(|mode| protection.contains(mode));
-        let cipher = decode_cipher(cipher).filter(|cipher| ciphers.contains(cipher));
-        let (VERSION, Some(mode), Some(cipher)) = (version, mode, cipher) else {
-            return Err(Failure::NoAgreement("the peer chose what we did not offer"));
-        };
-        let indices = (self.local_index, u32_at(body, 4));
-        agreed(
-            &mut self.noise,
-            self.handshake,
-            Role::Dialer,
-            indices,
-            (mode, cipher),
-            u64::from_be_bytes(boot),
-        )
     }
 }
 
 impl Call {
-    /// Decrypts a first message, macs already checked and cut off.
-    pub(crate) fn read(identity: &Identity<'_>, body: &[u8], ephemeral: Secret) -> Result<Call, Failure> {
-        let mut noise = noise::builder(identity, ephemeral)
-            .and_then(|builder| builder.build_responder().ok())
-            .map(Box::new)
-            .ok_or(Failure::Undecryptable)?;
-        let message = body.get(INIT_HEAD_LEN..).ok_or(Failure::Undecryptable)?;
-        let mut offer = [0; INIT_PAYLOAD_LEN];
-        if noise.read_message(message, &mut offer) != Ok(INIT_PAYLOAD_LEN) {
-            return Err(Failure::Undecryptable);
+    /// Reads a first message, macs already checked and cut off.
+    ///
+    /// # Errors
+    /// It does not decrypt.
+    pub(crate) fn read(local: &Local<'_>, body: &[u8], ephemeral: Secret) -> Result<Call, Failure> {
+        noise::Call::read(local, body, ephemeral).map(Call::Noise)
+    }
+
+    /// Who calls.
+    pub(crate) fn caller(&self) -> PublicKey {
+        match self {
+            Call::Noise(call) => call.caller,
         }
-        let caller = noise
-            .get_remote_static()
-            .and_then(|key| <[u8; 32]>::try_from(key).ok())
-            .map(PublicKey::from_bytes)
-            .ok_or(Failure::Undecryptable)?;
-        Ok(Call {
-            noise,
-            remote_index: u32_at(body, 4),
-            caller,
-            stamp: u64_at(&offer, 1),
-            answer_key: *offer.last_chunk().ok_or(Failure::Undecryptable)?,
-            offer,
-        })
+    }
+
+    /// Microseconds since 1970 by the caller's clock, growing with every first message it makes.
+    pub(crate) fn stamp(&self) -> u64 {
+        match self {
+            Call::Noise(call) => call.stamp,
+        }
+    }
+
+    /// What its answer is marked with.
+    pub(crate) fn answer_key(&self) -> [u8; MAC_LEN] {
+        match self {
+            Call::Noise(call) => call.answer_key,
+        }
     }
 
     /// Chooses and answers; the message still lacks its macs. Without an agreement the answer says so, under
     /// authentication, and there are no keys.
+    ///
+    /// # Errors
+    /// No answer can be made.
     pub(crate) fn answer(
-        mut self,
-        identity: &Identity<'_>,
+        self,
+        local: &Local<'_>,
         terms: Terms<'_>,
         local_index: u32,
     ) -> Result<(Vec<u8>, Result<Agreed, Failure>), Failure> {
-        let choice = self.choose(identity, terms.protection);
-        let head = match choice {
-            Ok((mode, cipher)) => [STATUS_AGREED, protection_code(mode), cipher_code(cipher)],
-            Err(status) => [status, 0, 0],
-        };
-        let message = self.emit(terms.psk, local_index, head, terms.boot)?;
-        let outcome = match choice {
-            Ok(choice) => agreed(
-                &mut self.noise,
-                terms.noise(),
-                Role::Listener,
-                (local_index, self.remote_index),
-                choice,
-                u64_at(&self.offer, 9),
-            ),
-            Err(status) => Err(Failure::NoAgreement(refusal_text(status))),
-        };
-        Ok((message, outcome))
+        match self {
+            Call::Noise(call) => call.answer(local, terms, local_index),
+        }
     }
 
     /// Answers that the stamp is not greater than `newest`, so that the caller may call again with one that is.
-    pub(crate) fn refuse_stamp(mut self, psk: Option<&Psk>, newest: u64) -> Result<Vec<u8>, Failure> {
-        self.emit(psk, 0, [STATUS_OLD_STAMP, 0, 0], newest)
-    }
-
-    fn choose(&self, identity: &Identity<'_>, protection: &[Protection]) -> Result<(Protection, Cipher), u8> {
-        let [version, ..] = self.offer;
-        let offered = |at: usize| self.offer.get(at..at + 2).unwrap_or_default();
-        let mode = protection
-            .iter()
-            .find(|mode| offered(17).contains(&protection_code(**mode)));
-        let cipher = identity
-            .ciphers
-            .iter()
-            .find(|cipher| offered(19).contains(&cipher_code(**cipher)));
-        let same_workers = offered(21) == worker_codes(identity.worker);
-        match (version, mode, cipher) {
-            (VERSION, ..) if !same_workers => Err(STATUS_OTHER_WORKERS),
-            (VERSION, Some(mode), Some(cipher)) => Ok((*mode, *cipher)),
-            (VERSION, None, _) => Err(STATUS_NO_PROTECTION),
-            (VERSION, _, None) => Err(STATUS_NO_CIPHER),
-            _ => Err(STATUS_NO_VERSION),
-        }
-    }
-
-    fn emit(
-        &mut self,
-        psk: Option<&Psk>,
-        local_index: u32,
-        [status, mode, cipher]: [u8; 3],
-        number: u64,
-    ) -> Result<Vec<u8>, Failure> {
-        let none = [0; 32];
-        self.noise
-            .set_psk(2, psk.map_or(&none, |psk| psk.expose()))
-            .map_err(|_| Failure::Undecryptable)?;
-        let mut payload = vec![VERSION, status, mode, cipher];
-        payload.extend_from_slice(&number.to_be_bytes());
-        let mut message = head(TYPE_RESPONSE);
-        message.extend_from_slice(&local_index.to_be_bytes());
-        message.extend_from_slice(&self.remote_index.to_be_bytes());
-        noise::append(&mut self.noise, &payload, RESPONSE_NOISE_LEN, &mut message)
-            .ok_or(Failure::Undecryptable)?;
-        Ok(message)
-    }
-}
-
-/// The receiver index of an answer.
-pub(crate) fn response_receiver(body: &[u8]) -> u32 {
-    u32_at(body, 8)
-}
-
-fn agreed(
-    noise: &mut HandshakeState,
-    handshake: Handshake,
-    role: Role,
-    (local_index, remote_index): (u32, u32),
-    (protection, cipher): (Protection, Cipher),
-    peer_boot: u64,
-) -> Result<Agreed, Failure> {
-    let (mut to_listener, mut to_dialer) = noise.dangerously_get_raw_split();
-    let (send, receive) = match role {
-        Role::Dialer => (&to_listener, &to_dialer),
-        Role::Listener => (&to_dialer, &to_listener),
-    };
-    let keys = RecordKey::new(cipher, protection, send).zip(RecordKey::new(cipher, protection, receive));
-    to_listener.zeroize();
-    to_dialer.zeroize();
-    let (send_key, receive_key) = keys.ok_or(Failure::Undecryptable)?;
-    Ok(Agreed {
-        handshake,
-        role,
-        local_index,
-        remote_index,
-        send_key,
-        receive_key,
-        protection,
-        cipher,
-        peer_boot,
-    })
-}
-
-fn head(message_type: u8) -> Vec<u8> {
-    let mut message = Vec::with_capacity(INIT_LEN);
-    message.extend_from_slice(&[message_type, 0, 0, 0]);
-    message
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes
-        .get(at..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |chunk| u32::from_be_bytes(*chunk))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes
-        .get(at..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |chunk| u64::from_be_bytes(*chunk))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tunnel::record::HEADER_LEN;
-
-    const BOTH: [Cipher; 2] = [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305];
-
-    fn secret(bytes: [u8; 32]) -> Secret {
-        Secret::new(bytes.into())
-    }
-
-    fn fresh(stamp: u64) -> Fresh {
-        Fresh {
-            local_index: 1,
-            stamp,
-            ephemeral: secret([3; 32]),
-            answer_key: [8; MAC_LEN],
-        }
-    }
-
-    fn dial(us: &Identity<'_>, them: PublicKey, psk: Option<&Psk>, modes: &[Protection]) -> (Dial, Vec<u8>) {
-        let (dial, message) = Dial::start(us, them, terms(11, psk, modes), fresh(7)).unwrap();
-        assert_eq!(message.len() + MACS_LEN, INIT_LEN);
-        (dial, message)
-    }
-
-    fn keys() -> (SecretKey, SecretKey) {
-        (SecretKey::from_bytes([1; 32]), SecretKey::from_bytes([2; 32]))
-    }
-
-    fn terms<'a>(boot: u64, psk: Option<&'a Psk>, protection: &'a [Protection]) -> Terms<'a> {
-        Terms {
-            boot,
-            psk,
-            protection,
-        }
-    }
-
-    fn identity(secret: &SecretKey) -> Identity<'_> {
-        Identity {
-            secret,
-            ciphers: &BOTH,
-            worker: Worker::default(),
-        }
-    }
-
-    fn listen(
-        them: &Identity<'_>,
-        message: &[u8],
-        psk: Option<&Psk>,
-        modes: &[Protection],
-    ) -> ((PublicKey, u64), Vec<u8>, Result<Agreed, Failure>) {
-        let call = Call::read(them, message, secret([4; 32])).unwrap();
-        let seen = (call.caller, call.stamp);
-        let (answer, outcome) = call.answer(them, terms(22, psk, modes), 2).unwrap();
-        assert_eq!(answer.len() + MACS_LEN, RESPONSE_LEN);
-        (seen, answer, outcome)
-    }
-
-    #[test]
-    fn both_sides_agree_on_keys_and_choice() {
-        let (a, b) = keys();
-        let us = identity(&a);
-        let them = Identity {
-            ciphers: &[Cipher::ChaCha20Poly1305],
-            ..identity(&b)
-        };
-        let modes = [Protection::Authenticate, Protection::Encrypt];
-        let (mut dial, message) = dial(&us, b.public(), None, &modes);
-        let ((caller, stamp), answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
-        assert_eq!((caller, stamp), (a.public(), 7));
-        assert_eq!(dial.answer_key, [8; MAC_LEN]);
-        let listener = outcome.ok().unwrap();
-        let dialer = dial.finish(&answer, &modes, &BOTH).ok().unwrap();
-        assert_eq!(
-            (dialer.protection, dialer.cipher),
-            (Protection::Encrypt, Cipher::ChaCha20Poly1305)
-        );
-        assert_eq!((dialer.peer_boot, listener.peer_boot), (22, 11));
-        let mut record = [&[0; HEADER_LEN], &b"hello"[..]].concat();
-        let tag = dialer.send_key.seal(0, &mut record).unwrap();
-        record.extend_from_slice(&tag);
-        assert_eq!(listener.receive_key.open(0, &mut record).unwrap(), b"hello");
-    }
-
-    #[test]
-    fn a_wrong_psk_fails_at_the_answer_and_the_dial_survives_it() {
-        let (a, b) = keys();
-        let (us, them) = (identity(&a), identity(&b));
-        let (right, wrong) = (Psk::from_bytes([5; 32]), Psk::from_bytes([6; 32]));
-        let modes = [Protection::Encrypt];
-        let (mut dial, message) = dial(&us, b.public(), Some(&right), &modes);
-        let (_, answer, _) = listen(&them, &message, Some(&wrong), &modes);
-        assert_eq!(
-            dial.finish(&answer, &modes, &BOTH).err(),
-            Some(Failure::Undecryptable)
-        );
-        let (_, answer, _) = listen(&them, &message, Some(&right), &modes);
-        assert!(dial.finish(&answer, &modes, &BOTH).is_ok());
-    }
-
-    #[test]
-    fn without_a_common_mode_both_sides_learn_it_and_have_no_keys() {
-        let (a, b) = keys();
-        let (us, them) = (identity(&a), identity(&b));
-        let (mut dial, message) = dial(&us, b.public(), None, &[Protection::Authenticate]);
-        let (_, answer, outcome) = listen(&them, &message, None, &[Protection::Encrypt]);
-        assert!(matches!(outcome, Err(Failure::NoAgreement(_))));
-        let finished = dial.finish(&answer, &[Protection::Authenticate], &BOTH);
-        assert!(matches!(finished, Err(Failure::NoAgreement(_))));
-    }
-
-    #[test]
-    fn workers_of_other_numbers_learn_it_on_both_sides_and_have_no_keys() {
-        let (a, b) = keys();
-        let identity = |secret, (number, of)| Identity {
-            worker: Worker { number, of },
-            ..identity(secret)
-        };
-        let modes = [Protection::Encrypt];
-        for (ours, theirs, agree) in [
-            ((0, 1), (0, 1), true),
-            ((1, 2), (1, 2), true),
-            ((0, 2), (0, 1), false),
-            ((0, 1), (0, 2), false),
-            ((0, 2), (1, 2), false),
-        ] {
-            let (mut dial, message) = dial(&identity(&a, ours), b.public(), None, &modes);
-            let them = identity(&b, theirs);
-            let (_, answer, outcome) = listen(&them, &message, None, &modes);
-            let finished = dial.finish(&answer, &modes, &BOTH);
-            assert_eq!(finished.is_ok(), agree, "{ours:?} {theirs:?}");
-            match (outcome.err(), finished.err()) {
-                (None, None) => assert!(agree),
-                (Some(Failure::NoAgreement(here)), Some(Failure::NoAgreement(there))) => {
-                    assert!(here == there && here.contains("`workers`"), "{here}");
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn every_changed_byte_and_every_truncation_is_refused() {
-        let (a, b) = keys();
-        let (us, them) = (identity(&a), identity(&b));
-        let (_, message) = dial(&us, b.public(), None, &[Protection::Encrypt]);
-        for at in INIT_HEAD_LEN..message.len() {
-            let mut damaged = message.clone();
-            damaged[at] ^= 1;
-            assert!(Call::read(&them, &damaged, secret([0; 32])).is_err(), "byte {at}");
-        }
-        for len in 0..message.len() {
-            assert!(
-                Call::read(&them, &message[..len], secret([0; 32])).is_err(),
-                "length {len}"
-            );
+    ///
+    /// # Errors
+    /// No answer can be made.
+    pub(crate) fn refuse_stamp(self, psk: Option<&Psk>, newest: u64) -> Result<Vec<u8>, Failure> {
+        match self {
+            Call::Noise(call) => call.refuse_stamp(psk, newest),
         }
     }
 }

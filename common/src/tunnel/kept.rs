@@ -79,7 +79,7 @@ impl Kept {
         }
     }
 
-    /// Lets go of what is too old to be worth anything.
+    /// Releases what is too old to be worth anything.
     pub(crate) fn expire(&mut self, now: Instant, pool: &mut TrainBatch) {
         while self
             .trains
@@ -90,7 +90,7 @@ impl Kept {
         }
     }
 
-    /// Lets go of everything.
+    /// Releases everything.
     pub(crate) fn clear(&mut self, pool: &mut TrainBatch) {
         while !self.trains.is_empty() {
             self.drop_oldest(pool);
@@ -109,7 +109,7 @@ impl Kept {
         self.taken
     }
 
-    /// A record, unless it was first sent less than `least_age` ago, or sent again less than `pause` ago. Who gets it
+    /// A record, unless it was first sent less than `least_age` ago, or sent again less than `pause` ago. The caller
     /// sends it, or, if it is longer than `longest`, packs again what is in it: then it is gone.
     pub(crate) fn take_record(
         &mut self,

@@ -1,15 +1,19 @@
 //! The tunnel: handshakes, sessions, records, and what travels in them.
 //!
-//! - [`link`]: everything about one peer; composes the rest
+//! - [`links`]: all peers; what comes in and goes out
+//! - [`link`]: one peer; composes what follows
 //! - [`handshake`], [`macs`], [`admission`]: how a session comes to be, and the gate in front of it
-//! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys
+//! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys; [`sessions`]: those of one peer; [`seats`]: whose an
+//!   index is; [`closing`]: why one ends
 //! - [`repair`]: what is lost on the way is sent again; [`gaps`], [`report`] at the receiver, [`kept`] at the sender
 //! - [`path_mtu`]: how long a datagram the path carries
 //! - [`peer_clock`], [`round_trip`]: what a peer's clock says, and how far away it is
 //! - [`pack`], [`reassembly`], [`message`], [`update`]: messages in records
+//! - [`timing`]: how long what is waited for
 
 pub(crate) mod admission;
 pub(crate) mod cipher;
+pub(crate) mod closing;
 pub(crate) mod gaps;
 pub(crate) mod handshake;
 pub(crate) mod kept;
@@ -26,8 +30,10 @@ pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod round_trip;
+pub(crate) mod seats;
 pub(crate) mod session;
 pub(crate) mod sessions;
+pub(crate) mod timing;
 pub(crate) mod update;
 
 #[cfg(test)]

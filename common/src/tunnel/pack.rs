@@ -151,7 +151,7 @@ impl Packer {
         Ok(())
     }
 
-    /// Sees to it that the open record has `needed` bytes of room.
+    /// Makes the open record have `needed` bytes of room: it may be another one.
     fn make_room(&mut self, needed: usize, to: &mut Outlet<'_>) -> Result<(), DropReason> {
         if self.open.is_some() && self.room(to) < needed {
             self.close_record(Ending::Another, to)?;

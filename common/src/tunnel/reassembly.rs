@@ -115,7 +115,7 @@ impl Reassembly {
             .map_or(Instant::NEVER, |one| one.since + MAX_AGE)
     }
 
-    /// Gives up everything: the peer was restarted and numbers its messages anew.
+    /// Gives up everything: the peer was restarted and numbers its messages from the start.
     pub(crate) fn clear(&mut self) {
         self.unfinished.clear();
     }
@@ -198,7 +198,7 @@ mod tests {
         assert!(matches!(overlap, Step::Refused(DropReason::ReassemblyMalformed)));
         assert!(
             matches!(reassembly.add(position(2, 5, 6), b"f", now), Step::Waiting),
-            "it starts anew"
+            "it starts again"
         );
     }
 

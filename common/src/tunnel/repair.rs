@@ -9,455 +9,55 @@
 //! ```
 //! A lost last record has no later one to make its loss known: if nothing is heard of it, it is sent again, and then a
 //! ping follows it.
+//!
+//! - `sent`: the sender's half
+//! - `news`: the receiver's half; what it misses is in [`gaps`](super::gaps)
+//! - `again`: trains of records that are sent again
 
-use std::time::Duration;
+mod again;
+mod news;
+mod sent;
 
-use super::gaps::{MAX_AGE, Tolerance};
-use super::kept::{Kept, Wanted};
-use super::peer_clock::PeerClock;
-use super::replay::WINDOW;
-use super::report::Report;
-use super::round_trip::RoundTrip;
-use crate::output::{Path, SentTrain, TRAIN_MAX_DATAGRAMS, TRAIN_MAX_LEN, TrainBatch};
+pub(crate) use self::news::News;
+pub(crate) use self::sent::{Probe, Sent};
+use crate::allowance::Allowance;
+use crate::output::TrainBatch;
 use crate::time::Instant;
 
-/// News of arrivals go out by themselves after this time, if nothing else did.
-pub(crate) const NEWS_WITHIN: Duration = Duration::from_millis(2);
-/// News go out with other messages at most this often ...
-const NEWS_EVERY: Duration = Duration::from_millis(1);
-/// ... or after this much has arrived: the sender keeps it all until it hears.
-const NEWS_BYTES: usize = 128 << 10;
-/// News go out by themselves after this much has arrived.
-const NEWS_BYTES_ALONE: usize = 1 << 20;
-/// Between two reports that nothing else carries.
-const ALONE_EVERY: Duration = Duration::from_micros(250);
-/// A report may cost one byte for two that arrived; so much is granted in advance.
-const REPORT_CREDIT: usize = 16 << 10;
-/// As many bytes are sent again as were sent before, at most; so many are granted in advance, and can be saved up.
-const FIRST_CREDIT: usize = 64 << 10;
-const MOST_CREDIT: usize = super::kept::MAX_BYTES;
-/// A record is not sent again before this part of the shortest round trip has passed since it was sent at first: nobody
-/// can miss it yet, and how long the shortest takes is not known exactly.
-const SOONEST: u32 = 2;
-/// Nor before this part of it since it was last sent again: less than what lies between two questions, which are
-/// answered each.
-const PAUSE: u32 = 16;
-/// Records looked at for reports: so many for each that is sent, as an honest peer asks for none more often; so many in
-/// advance, and saved up at most.
-const LOOKS: usize = 16;
-const FIRST_LOOKS: usize = 4096;
-const MOST_LOOKS: usize = 1 << 20;
-/// What the answer to a ping or record may take besides the round trip: the peer's news, and slow clocks.
-const PROBE_SLACK: Duration = Duration::from_millis(3);
-/// How long to wait for news of the last record as long as the round trip is not known.
-const FIRST_PROBE: Duration = Duration::from_millis(100);
+/// Reports of one peer that are read in a second. A link of 10 Gbit/s makes some 10 000.
+const REPORTS_PER_SECOND: u32 = 50_000;
 
-/// Repair of one link.
+/// Repair between us and one peer.
 #[derive(Debug)]
 pub(crate) struct Repair {
-    current: Sending,
-    /// The session before: what was under way when it was replaced.
-    previous: Sending,
-    credit: usize,
-    looks: usize,
-    pub(crate) tolerance: Tolerance,
-    reported_at: Instant,
-    news_since: Option<Instant>,
-    news_bytes: usize,
-    report_credit: usize,
-}
-
-/// What was sent by one session.
-#[derive(Debug, Default)]
-struct Sending {
-    receiver: u32,
-    kept: Kept,
-    /// Below this the peer misses nothing.
-    floor: u64,
-    /// The newest record that the peer has to speak of, and when it was sent.
-    tail: Option<(u64, Instant)>,
-    probes: u32,
-}
-
-/// What a report led to.
-#[derive(Debug)]
-pub(crate) struct Resent {
-    /// Records sent again, and their bytes.
-    pub(crate) records: u64,
-    pub(crate) bytes: u64,
-    /// Records taken to be sent again, as they are or packed again, that were not before.
-    pub(crate) repaired: u64,
-    /// Records that are kept no more.
-    pub(crate) lost: u64,
-    /// The longest of them.
-    pub(crate) longest: usize,
-    /// Records that are kept no more, or exceed what may be sent again.
-    pub(crate) refused: u64,
-    /// Records that the path does not carry any more.
-    pub(crate) too_long: Vec<Vec<u8>>,
-    /// The records that will not be sent again.
-    pub(crate) abandoned: Report,
-}
-
-/// What to do about a last record of which nothing was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Probe {
-    /// Send a ping.
-    Ping,
-    /// Send that record again.
-    Record {
-        /// The session, by the receiver's index.
-        receiver: u32,
-        /// The record.
-        counter: u64,
-    },
+    /// What we sent.
+    pub(crate) sent: Sent,
+    /// What we have to tell of what the peer sent.
+    pub(crate) news: News,
+    /// A report on its way into the packer.
+    pub(crate) report: Vec<u8>,
+    /// The peer's reports read in this second.
+    reports: Allowance,
 }
 
 impl Repair {
     pub(crate) fn new(now: Instant) -> Repair {
         Repair {
-            current: Sending::default(),
-            previous: Sending::default(),
-            credit: FIRST_CREDIT,
-            looks: FIRST_LOOKS,
-            tolerance: Tolerance::default(),
-            reported_at: now,
-            news_since: None,
-            news_bytes: 0,
-            report_credit: REPORT_CREDIT,
+            sent: Sent::default(),
+            news: News::new(now),
+            report: Vec::new(),
+            reports: Allowance::default(),
         }
     }
 
-    /// Keeps a train that was sent.
-    pub(crate) fn keep(&mut self, sent: SentTrain, now: Instant, pool: &mut TrainBatch) {
-        let receiver = sent.records.receiver;
-        self.credit = (self.credit + sent.bytes.len()).min(MOST_CREDIT);
-        self.looks = (self.looks + LOOKS * sent.bytes.len().div_ceil(sent.stride.max(1))).min(MOST_LOOKS);
-        if receiver == self.previous.receiver && receiver != self.current.receiver {
-            return self.previous.kept.keep(sent, now, pool);
-        }
-        self.begin(receiver, pool);
-        self.current.kept.keep(sent, now, pool);
+    /// Whether one more report of the peer is read now.
+    pub(crate) fn reads_report(&mut self, now: Instant) -> bool {
+        self.reports.take(REPORTS_PER_SECOND, now)
     }
 
-    /// Record `counter` of a session, sealed just now, asks for news.
-    pub(crate) fn await_news(&mut self, receiver: u32, counter: u64, now: Instant, pool: &mut TrainBatch) {
-        self.begin(receiver, pool);
-        self.current.tail = Some((counter, now));
-        self.current.probes = 0;
-    }
-
-    /// What is sent now is of this session.
-    fn begin(&mut self, receiver: u32, pool: &mut TrainBatch) {
-        if receiver != self.current.receiver {
-            self.previous.kept.clear(pool);
-            self.previous = std::mem::take(&mut self.current);
-            self.current.receiver = receiver;
-        }
-    }
-
-    /// Lets go of everything: the peer is gone, or another process.
+    /// Forgets everything: the peer is gone, or another process.
     pub(crate) fn clear(&mut self, pool: &mut TrainBatch) {
-        for sending in [&mut self.current, &mut self.previous] {
-            sending.kept.clear(pool);
-            *sending = Sending::default();
-        }
-        self.news_since = None;
-        self.news_bytes = 0;
-    }
-
-    /// The peer told what has arrived: sends again what has not.
-    pub(crate) fn handle_report(
-        &mut self,
-        report: &Report,
-        clock: &mut PeerClock,
-        way: Option<(Path, usize)>,
-        now: Instant,
-        trains: &mut TrainBatch,
-    ) -> Resent {
-        let mut resent = Resent {
-            records: 0,
-            bytes: 0,
-            repaired: 0,
-            lost: 0,
-            longest: 0,
-            refused: 0,
-            too_long: Vec::new(),
-            abandoned: Report::new(report.session, report.next, report.floor),
-        };
-        let [current, previous] = [&mut self.current, &mut self.previous];
-        let Some(sending) = [current, previous]
-            .into_iter()
-            .find(|sending| sending.receiver == report.session)
-        else {
-            return resent;
-        };
-        sending.floor = sending.floor.max(report.floor);
-        sending.kept.arrived(sending.floor, trains);
-        if sending.tail.is_some_and(|(counter, _)| counter < report.next) {
-            sending.tail = None;
-        }
-        let shortest = clock.round_trip().map_or(Duration::ZERO, RoundTrip::shortest);
-        let times = [shortest / SOONEST, shortest / PAUSE];
-        let Some((path, datagram_len)) = way else {
-            return resent;
-        };
-        let mut again = Again::default();
-        let taken = sending.kept.taken();
-        for (first, end) in report.missing() {
-            // A report that was overtaken may miss what has arrived since.
-            let first = first.max(sending.floor);
-            if first >= end {
-                continue;
-            }
-            let (from, to) = sending.kept.clamp(first, end);
-            if from >= to {
-                resent.lost += (end - first).min(WINDOW);
-                resent.abandoned.add(first, end);
-                continue;
-            }
-            resent.lost += ((end - first) - (to - from)).min(WINDOW);
-            resent.abandoned.add(first, from);
-            for counter in from..to {
-                let Some(looks) = self.looks.checked_sub(1) else {
-                    break;
-                };
-                self.looks = looks;
-                match sending.kept.take_record(counter, datagram_len, times, now) {
-                    Wanted::UnderWay => {}
-                    Wanted::Abandoned => _ = resent.abandoned.add(counter, counter + 1),
-                    Wanted::Gone => {
-                        resent.lost += 1;
-                        resent.abandoned.add(counter, counter + 1);
-                    }
-                    Wanted::TooLong(record) => {
-                        resent.too_long.push(record.to_vec());
-                        resent.abandoned.add(counter, counter + 1);
-                    }
-                    Wanted::Record(record) if record.len() > self.credit => resent.refused += 1,
-                    Wanted::Record(record) => {
-                        self.credit -= record.len();
-                        clock.resent(report.session, counter);
-                        resent.records += 1;
-                        resent.bytes += record.len() as u64;
-                        resent.longest = resent.longest.max(record.len());
-                        again.push(path, record, trains);
-                    }
-                }
-            }
-        }
-        again.end(path, trains);
-        resent.repaired = sending.kept.taken() - taken;
-        resent.refused += resent.lost;
-        resent
-    }
-
-    /// Sends one record again, and returns its length; a record that the path does not carry any more is handed out.
-    pub(crate) fn send_again(
-        &mut self,
-        receiver: u32,
-        counter: u64,
-        way: (Path, usize),
-        now: Instant,
-        trains: &mut TrainBatch,
-    ) -> Result<usize, Vec<u8>> {
-        let (path, datagram_len) = way;
-        let credit = self.credit;
-        let mut again = Again::default();
-        let Some(sending) = self.sending(receiver) else {
-            return Ok(0);
-        };
-        let len = match sending
-            .kept
-            .take_record(counter, datagram_len, [Duration::ZERO; 2], now)
-        {
-            Wanted::Record(record) if record.len() <= credit => {
-                again.push(path, record, trains);
-                record.len()
-            }
-            Wanted::TooLong(record) => return Err(record.to_vec()),
-            Wanted::Record(_) | Wanted::UnderWay | Wanted::Abandoned | Wanted::Gone => 0,
-        };
-        again.end(path, trains);
-        self.credit -= len;
-        Ok(len)
-    }
-
-    /// When a last record has to be asked about.
-    pub(crate) fn probe_at(&self, round_trip: Option<&RoundTrip>) -> Instant {
-        let wait = round_trip.map_or(FIRST_PROBE, |round_trip| round_trip.patience() + PROBE_SLACK);
-        let at = |sending: &Sending| match sending.tail {
-            // Older than that nobody sends it again.
-            Some((_, sent)) => {
-                let at = sent + wait * ((1 << sending.probes.min(10)) * 2 - 1);
-                if at < sent + MAX_AGE { at } else { sent + MAX_AGE }
-            }
-            None => Instant::NEVER,
-        };
-        at(&self.current).min(at(&self.previous))
-    }
-
-    /// What to do about a last record of which nothing was heard; ask again until there is nothing to do.
-    pub(crate) fn probe(&mut self, round_trip: Option<&RoundTrip>, now: Instant) -> Option<Probe> {
-        let wait = round_trip.map_or(FIRST_PROBE, |round_trip| round_trip.patience() + PROBE_SLACK);
-        for (sending, is_current) in [(&mut self.previous, false), (&mut self.current, true)] {
-            let Some((counter, sent)) = sending.tail else {
-                continue;
-            };
-            if sent + MAX_AGE <= now {
-                (sending.tail, sending.probes) = (None, 0);
-                continue;
-            }
-            if sent + wait * ((1 << sending.probes.min(10)) * 2 - 1) > now {
-                continue;
-            }
-            sending.probes += 1;
-            // The record first: it is what the peer waits for, if it is lost. If only the news of it is, it takes
-            // another one to hear of it.
-            return Some(match is_current && sending.probes > 1 {
-                true => Probe::Ping,
-                false => Probe::Record {
-                    receiver: sending.receiver,
-                    counter,
-                },
-            });
-        }
-        None
-    }
-
-    /// So many bytes of a record arrived that the peer should hear of.
-    pub(crate) fn note_news(&mut self, len: usize, now: Instant) {
-        self.news_since.get_or_insert(now);
-        self.news_bytes += len;
-    }
-
-    /// So many bytes arrived.
-    pub(crate) fn note_arrival(&mut self, len: usize) {
-        self.report_credit = (self.report_credit + len / 2).min(REPORT_CREDIT);
-    }
-
-    /// Whether a report goes out with other messages now; `ask_at` is when there is something to ask for.
-    pub(crate) fn reports_along(&self, ask_at: Instant, now: Instant) -> bool {
-        let news = self.news_since.is_some()
-            && (self.reported_at + NEWS_EVERY <= now || self.news_bytes >= NEWS_BYTES);
-        (news || ask_at <= now) && self.report_credit >= super::report::MAX_REPORT_LEN
-    }
-
-    /// When a report goes out by itself.
-    pub(crate) fn report_at(&self, ask_at: Instant) -> Instant {
-        if self.report_credit < super::report::MAX_REPORT_LEN {
-            return Instant::NEVER;
-        }
-        let news = self.news_since.map_or(Instant::NEVER, |since| {
-            if self.news_bytes >= NEWS_BYTES_ALONE {
-                since
-            } else {
-                since + NEWS_WITHIN
-            }
-        });
-        news.min(ask_at).max(self.reported_at + ALONE_EVERY)
-    }
-
-    /// Reports of so many bytes go out.
-    pub(crate) fn reported(&mut self, len: usize, now: Instant) {
-        self.reported_at = now;
-        self.news_since = None;
-        self.news_bytes = 0;
-        self.report_credit = self.report_credit.saturating_sub(len);
-    }
-
-    /// Lets go of what is too old.
-    pub(crate) fn expire(&mut self, now: Instant, pool: &mut TrainBatch) {
-        self.previous.kept.expire(now, pool);
-        self.current.kept.expire(now, pool);
-    }
-
-    fn sending(&mut self, receiver: u32) -> Option<&mut Sending> {
-        [&mut self.current, &mut self.previous]
-            .into_iter()
-            .find(|sending| sending.receiver == receiver)
-    }
-}
-
-/// Puts records that are sent again into trains.
-#[derive(Default)]
-struct Again {
-    bytes: Vec<u8>,
-    stride: usize,
-    count: usize,
-    /// A shorter record ends a train.
-    is_full: bool,
-}
-
-impl Again {
-    fn push(&mut self, path: Path, record: &[u8], trains: &mut TrainBatch) {
-        let fits = self.count < TRAIN_MAX_DATAGRAMS
-            && !self.is_full
-            && record.len() <= self.stride
-            && self.bytes.len() + record.len() <= TRAIN_MAX_LEN;
-        if !fits {
-            self.end(path, trains);
-        }
-        if self.count == 0 {
-            self.bytes = trains.lend();
-            self.stride = record.len();
-            self.is_full = false;
-        }
-        self.bytes.extend_from_slice(record);
-        self.count += 1;
-        self.is_full = record.len() < self.stride;
-    }
-
-    /// Sends what there is.
-    fn end(&mut self, path: Path, trains: &mut TrainBatch) {
-        if self.count > 0 {
-            trains.push(path, self.stride, std::mem::take(&mut self.bytes));
-            self.count = 0;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::PeerId;
-    use crate::output::Records;
-
-    #[test]
-    fn reports_cost_work_by_what_was_sent_and_not_by_what_they_say() {
-        let (mut repair, mut trains) = (Repair::new(Instant::default()), TrainBatch::default());
-        let path = Path::new(0, "192.0.2.1:1".parse().unwrap());
-        let keep = |repair: &mut Repair, first, trains: &mut TrainBatch| {
-            let records = Records {
-                peer: PeerId(0),
-                receiver: 7,
-                first,
-                sealed_at: Instant::default(),
-                is_probe: false,
-            };
-            let sent = SentTrain {
-                records,
-                stride: 10,
-                bytes: vec![0; 640],
-            };
-            repair.keep(sent, Instant::default(), trains);
-        };
-        let ask = |repair: &mut Repair, trains: &mut TrainBatch, micros| {
-            let mut report = Report::new(7, 1 << 20, 0);
-            report.add(0, 1 << 20);
-            let clock = &mut PeerClock::default();
-            let way = Some((path, 1000));
-            repair
-                .handle_report(&report, clock, way, Instant::from_micros(micros), trains)
-                .records
-        };
-        keep(&mut repair, 0, &mut trains);
-        keep(&mut repair, 64, &mut trains);
-        let most = (FIRST_LOOKS + 128 * LOOKS) as u64;
-        let sent: u64 = (1..10_000).map(|at| ask(&mut repair, &mut trains, at)).sum();
-        // By then the bytes are used up as well.
-        assert!(sent <= most && repair.looks == 0, "{sent}");
-        keep(&mut repair, 128, &mut trains);
-        assert!(repair.looks == 64 * LOOKS);
+        self.sent.clear(pool);
+        self.news.clear();
     }
 }

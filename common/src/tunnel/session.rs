@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::cipher::RecordKey;
 use super::gaps::{Arrival, Gaps};
-use super::handshake::Handshake;
+use super::handshake::Transport;
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
 use crate::config::{Cipher, Protection};
 use crate::drop_reason::DropReason;
@@ -33,7 +33,9 @@ pub(crate) enum Role {
 
 /// What a handshake agreed on; becomes a [`Session`].
 pub(crate) struct Agreed {
-    pub(crate) handshake: Handshake,
+    pub(crate) transport: Transport,
+    /// Whether a pre-shared key was mixed in.
+    pub(crate) has_psk: bool,
     pub(crate) role: Role,
     pub(crate) local_index: u32,
     pub(crate) remote_index: u32,
@@ -48,7 +50,8 @@ pub(crate) struct Agreed {
 /// One set of keys.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) handshake: Handshake,
+    pub(crate) transport: Transport,
+    pub(crate) has_psk: bool,
     pub(crate) role: Role,
     pub(crate) local_index: u32,
     pub(crate) protection: Protection,
@@ -69,7 +72,8 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(agreed: Agreed, now: Instant, rekey_after: Duration) -> Session {
         Session {
-            handshake: agreed.handshake,
+            transport: agreed.transport,
+            has_psk: agreed.has_psk,
             role: agreed.role,
             local_index: agreed.local_index,
             protection: agreed.protection,
@@ -220,7 +224,8 @@ pub(crate) mod tests {
         let key = |byte| RecordKey::new(Cipher::Aes256Gcm, Protection::Encrypt, &[byte; 32]).unwrap();
         let make = |role, send, receive, local_index, remote_index| {
             let agreed = Agreed {
-                handshake: Handshake::Noise { psk: false },
+                transport: Transport::Noise,
+                has_psk: false,
                 role,
                 local_index,
                 remote_index,

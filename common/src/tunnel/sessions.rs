@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use super::link::REDIAL_AFTER;
 use super::session::{Role, Session};
+use super::timing::{CONFIRM_WITHIN, REDIAL_AFTER};
 use crate::output::Path;
 use crate::time::Instant;
 
 /// A call that waits for [`REDIAL_AFTER`] waits so much longer: the two sides count from moments of their own.
 const CALL_MARGIN: Duration = Duration::from_millis(500);
-/// How long a session may wait for its first record.
-pub(crate) const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Sessions of one peer. Records are sealed with `current`; all three open.
 #[derive(Default)]
@@ -21,7 +19,7 @@ pub(crate) struct Sessions {
     /// Answered, not confirmed: the first record that opens under it makes it current, see
     /// [`Sessions::keeps_current`].
     pub(crate) next: Option<Answered>,
-    /// The peer process that we know; a restarted one numbers everything anew.
+    /// The peer process that we know; a restarted one numbers from the start.
     pub(crate) peer_boot: Option<u64>,
 }
 
@@ -71,6 +69,13 @@ impl Sessions {
             Slot::Previous => self.previous.as_mut(),
             Slot::Next => self.next.as_mut().map(|next| &mut next.session),
         }
+    }
+
+    /// All there are.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Session> {
+        let next = self.next.as_ref().map(|next| &next.session);
+        let current = self.current.as_ref().into_iter();
+        current.chain(self.previous.as_ref()).chain(next)
     }
 
     /// All there are.
@@ -154,7 +159,7 @@ impl Sessions {
         }
     }
 
-    /// Lets go of what has ended; false if the current session has.
+    /// Drops what has ended; false if the current session has.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         if self
             .previous

@@ -1,130 +1,307 @@
-//! The Noise protocol as `snow` does it, with ephemeral keys of ours, and secrets that are erased.
+//! The Noise handshake, through `snow`: `Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s`.
+//!
+//! Two messages. The first proves who calls and lists what it accepts; the second chooses. Both payloads are
+//! under Noise's AEAD, so nobody on the path can change an offer or a choice. The layout of both messages is in
+//! `docs/protocol.md`; mac1 and mac2, the last 32 bytes of each, belong to [`macs`](crate::tunnel::macs).
 
-use snow::params::{CipherChoice, DHChoice, HashChoice};
-use snow::resolvers::{CryptoResolver, DefaultResolver};
-use snow::{Builder, HandshakeState};
-use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
-use zeroize::Zeroizing;
+mod codes;
+mod crypto;
+#[cfg(test)]
+mod tests;
 
-use super::Identity;
+use aoe_keys::{Psk, PublicKey};
+use snow::HandshakeState;
+use zeroize::Zeroize;
+
+use super::{Failure, Fresh, Local, Terms, Transport};
+use crate::config::{Cipher, Protection};
 use crate::random::Secret;
+use crate::tunnel::cipher::RecordKey;
+use crate::tunnel::macs::{MAC_LEN, MACS_LEN};
+use crate::tunnel::record::{TYPE_INIT, TYPE_RESPONSE};
+use crate::tunnel::session::{Agreed, Role};
+use codes::{
+    STATUS_AGREED, STATUS_NO_CIPHER, STATUS_NO_PROTECTION, STATUS_NO_VERSION, STATUS_OLD_STAMP,
+    STATUS_OTHER_WORKERS, cipher_code, decode_cipher, decode_protection, padded, protection_code,
+    refusal_text, worker_codes,
+};
 
-/// Bound into every handshake: a recording of another protocol is worth nothing here.
-const PROLOGUE: &[u8] = b"aoe-gateway noise 1";
-const PATTERN: &str = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
+/// Version of this protocol, in both payloads. Another version is no agreement.
+const VERSION: u8 = 1;
+const INIT_PAYLOAD_LEN: usize = ANSWER_KEY_AT + MAC_LEN;
+/// Where in a first message's payload the answer key is.
+const ANSWER_KEY_AT: usize = 24;
+const RESPONSE_PAYLOAD_LEN: usize = 12;
+const KEY_LEN: usize = 32;
+const NOISE_TAG_LEN: usize = 16;
+const INIT_HEAD_LEN: usize = 8;
+const RESPONSE_HEAD_LEN: usize = 12;
+const INIT_NOISE_LEN: usize = KEY_LEN + KEY_LEN + NOISE_TAG_LEN + INIT_PAYLOAD_LEN + NOISE_TAG_LEN;
+const RESPONSE_NOISE_LEN: usize = KEY_LEN + RESPONSE_PAYLOAD_LEN + NOISE_TAG_LEN;
 
-/// A handshake of ours, either side of it, with this ephemeral key.
-pub(super) fn builder<'a>(identity: &Identity<'a>, ephemeral: Secret) -> Option<Builder<'a>> {
-    Builder::with_resolver(PATTERN.parse().ok()?, Box::new(Resolver { ephemeral }))
-        .local_private_key(identity.secret.expose())
-        .ok()?
-        .prologue(PROLOGUE)
-        .ok()
+/// Length of a first message.
+pub(crate) const INIT_LEN: usize = INIT_HEAD_LEN + INIT_NOISE_LEN + MACS_LEN;
+/// Length of an answer; shorter than what it answers.
+pub(crate) const RESPONSE_LEN: usize = RESPONSE_HEAD_LEN + RESPONSE_NOISE_LEN + MACS_LEN;
+
+/// A handshake we started.
+pub(crate) struct Dial {
+    /// On the heap: memory that is given back is erased (by the program's allocator), moved values are not.
+    noise: Box<HandshakeState>,
+    has_psk: bool,
+    /// Our index of the session to be.
+    pub(crate) local_index: u32,
+    /// Known to us and to those who could read our call.
+    pub(crate) answer_key: [u8; MAC_LEN],
 }
 
-/// Appends a message with this payload, `len` bytes of it.
-pub(super) fn append(
-    noise: &mut HandshakeState,
-    payload: &[u8],
-    len: usize,
-    message: &mut Vec<u8>,
-) -> Option<()> {
-    let start = message.len();
-    message.resize(start + len, 0);
-    let written = noise.write_message(payload, message.get_mut(start..)?).ok()?;
-    (written == len).then_some(())
+/// A first message, decrypted: the caller is known, but nothing is agreed yet.
+pub(crate) struct Call {
+    noise: Box<HandshakeState>,
+    remote_index: u32,
+    /// Who calls.
+    pub(crate) caller: PublicKey,
+    /// Microseconds since 1970 by the caller's clock, growing with every first message it makes.
+    pub(crate) stamp: u64,
+    /// What its answer is marked with.
+    pub(crate) answer_key: [u8; MAC_LEN],
+    offer: [u8; INIT_PAYLOAD_LEN],
 }
 
-/// snow's own primitives, but for what would leave a key in memory that was given back.
-struct Resolver {
-    ephemeral: Secret,
-}
+impl Dial {
+    /// Starts a handshake; the message still lacks its macs.
+    pub(crate) fn start(
+        local: &Local<'_>,
+        peer: PublicKey,
+        terms: Terms<'_>,
+        fresh: Fresh,
+    ) -> Option<(Dial, Vec<u8>)> {
+        let none = [0; 32];
+        let Fresh {
+            local_index,
+            stamp,
+            ephemeral,
+            answer_key,
+        } = fresh;
+        let mut noise = crypto::builder(local, ephemeral)?
+            .remote_public_key(peer.as_bytes())
+            .ok()?
+            .psk(2, terms.psk.map_or(&none, |psk| psk.expose()))
+            .ok()?
+            .build_initiator()
+            .map(Box::new)
+            .ok()?;
+        let mut payload = Vec::with_capacity(INIT_PAYLOAD_LEN);
+        payload.push(VERSION);
+        payload.extend_from_slice(&stamp.to_be_bytes());
+        payload.extend_from_slice(&terms.boot.to_be_bytes());
+        payload.extend(padded(terms.protection.iter().map(|mode| protection_code(*mode))));
+        payload.extend(padded(local.ciphers.iter().map(|cipher| cipher_code(*cipher))));
+        payload.extend(worker_codes(local.worker));
+        payload.resize(ANSWER_KEY_AT, 0);
+        payload.extend_from_slice(&answer_key);
+        let mut message = head(TYPE_INIT);
+        message.extend_from_slice(&local_index.to_be_bytes());
+        crypto::append(&mut noise, &payload, INIT_NOISE_LEN, &mut message)?;
+        let dial = Dial {
+            noise,
+            has_psk: terms.psk.is_some(),
+            local_index,
+            answer_key,
+        };
+        Some((dial, message))
+    }
 
-/// Gives the one ephemeral key that a handshake makes.
-struct Once(Option<Secret>);
-
-impl snow::types::Random for Once {
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
-        let key = self.0.take().filter(|key| key.len() == dest.len());
-        dest.copy_from_slice(key.ok_or(snow::Error::Rng)?.as_slice());
-        Ok(())
+    /// Reads the answer, macs already checked and cut off. A damaged answer leaves the dial as it was, to be
+    /// finished by the genuine one.
+    pub(crate) fn finish(
+        &mut self,
+        body: &[u8],
+        protection: &[Protection],
+        ciphers: &[Cipher],
+    ) -> Result<Agreed, Failure> {
+        let message = body.get(RESPONSE_HEAD_LEN..).ok_or(Failure::Undecryptable)?;
+        let mut payload = [0; RESPONSE_PAYLOAD_LEN];
+        if self.noise.read_message(message, &mut payload) != Ok(RESPONSE_PAYLOAD_LEN) {
+            return Err(Failure::Undecryptable);
+        }
+        let [version, status, mode, cipher, boot @ ..] = payload;
+        match status {
+            STATUS_AGREED => {}
+            STATUS_OLD_STAMP => return Err(Failure::OldStamp(u64::from_be_bytes(boot))),
+            _ => return Err(Failure::NoAgreement(refusal_text(status))),
+        }
+        let mode = decode_protection(mode).filter(|mode| protection.contains(mode));
+        let cipher = decode_cipher(cipher).filter(|cipher| ciphers.contains(cipher));
+        let (VERSION, Some(mode), Some(cipher)) = (version, mode, cipher) else {
+            return Err(Failure::NoAgreement("the peer chose what we did not offer"));
+        };
+        let indices = (self.local_index, u32_at(body, 4));
+        agreed(
+            &mut self.noise,
+            self.has_psk,
+            Role::Dialer,
+            indices,
+            (mode, cipher),
+            u64::from_be_bytes(boot),
+        )
     }
 }
 
-/// X25519 whose secret is erased when dropped; snow's own is not.
-#[derive(Default)]
-struct Curve {
-    secret: Zeroizing<[u8; 32]>,
-    public: [u8; 32],
-}
-
-impl Curve {
-    fn derive_public(&mut self) {
-        self.public = x25519(*self.secret, X25519_BASEPOINT_BYTES);
-    }
-}
-
-impl snow::types::Dh for Curve {
-    fn name(&self) -> &'static str {
-        "25519"
-    }
-
-    fn pub_len(&self) -> usize {
-        32
-    }
-
-    fn priv_len(&self) -> usize {
-        32
-    }
-
-    fn set(&mut self, secret: &[u8]) {
-        self.secret
-            .iter_mut()
-            .zip(secret)
-            .for_each(|(to, from)| *to = *from);
-        self.derive_public();
+impl Call {
+    /// Decrypts a first message, macs already checked and cut off.
+    pub(crate) fn read(local: &Local<'_>, body: &[u8], ephemeral: Secret) -> Result<Call, Failure> {
+        let mut noise = crypto::builder(local, ephemeral)
+            .and_then(|builder| builder.build_responder().ok())
+            .map(Box::new)
+            .ok_or(Failure::Undecryptable)?;
+        let message = body.get(INIT_HEAD_LEN..).ok_or(Failure::Undecryptable)?;
+        let mut offer = [0; INIT_PAYLOAD_LEN];
+        if noise.read_message(message, &mut offer) != Ok(INIT_PAYLOAD_LEN) {
+            return Err(Failure::Undecryptable);
+        }
+        let caller = noise
+            .get_remote_static()
+            .and_then(|key| <[u8; 32]>::try_from(key).ok())
+            .map(PublicKey::from_bytes)
+            .ok_or(Failure::Undecryptable)?;
+        Ok(Call {
+            noise,
+            remote_index: u32_at(body, 4),
+            caller,
+            stamp: u64_at(&offer, 1),
+            answer_key: *offer.last_chunk().ok_or(Failure::Undecryptable)?,
+            offer,
+        })
     }
 
-    fn generate(&mut self, random: &mut dyn snow::types::Random) -> Result<(), snow::Error> {
-        random.try_fill_bytes(self.secret.as_mut_slice())?;
-        self.derive_public();
-        Ok(())
+    /// Chooses and answers; the message still lacks its macs. Without an agreement the answer says so, under
+    /// authentication, and there are no keys.
+    pub(crate) fn answer(
+        mut self,
+        local: &Local<'_>,
+        terms: Terms<'_>,
+        local_index: u32,
+    ) -> Result<(Vec<u8>, Result<Agreed, Failure>), Failure> {
+        let choice = self.choose(local, terms.protection);
+        let head = match choice {
+            Ok((mode, cipher)) => [STATUS_AGREED, protection_code(mode), cipher_code(cipher)],
+            Err(status) => [status, 0, 0],
+        };
+        let message = self.emit(terms.psk, local_index, head, terms.boot)?;
+        let outcome = match choice {
+            Ok(choice) => agreed(
+                &mut self.noise,
+                terms.psk.is_some(),
+                Role::Listener,
+                (local_index, self.remote_index),
+                choice,
+                u64_at(&self.offer, 9),
+            ),
+            Err(status) => Err(Failure::NoAgreement(refusal_text(status))),
+        };
+        Ok((message, outcome))
     }
 
-    fn pubkey(&self) -> &[u8] {
-        &self.public
+    /// Answers that the stamp is not greater than `newest`, so that the caller may call again with one that is.
+    pub(crate) fn refuse_stamp(mut self, psk: Option<&Psk>, newest: u64) -> Result<Vec<u8>, Failure> {
+        self.emit(psk, 0, [STATUS_OLD_STAMP, 0, 0], newest)
     }
 
-    fn privkey(&self) -> &[u8] {
-        self.secret.as_slice()
-    }
-
-    fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
-        let public = public.first_chunk().ok_or(snow::Error::Dh)?;
-        let shared = Zeroizing::new(x25519(*self.secret, *public));
-        let out = out.first_chunk_mut::<32>().ok_or(snow::Error::Dh)?;
-        out.copy_from_slice(shared.as_slice());
-        Ok(())
-    }
-}
-
-impl CryptoResolver for Resolver {
-    fn resolve_rng(&self) -> Option<Box<dyn snow::types::Random>> {
-        Some(Box::new(Once(Some(self.ephemeral.clone()))))
-    }
-
-    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn snow::types::Dh>> {
-        match choice {
-            DHChoice::Curve25519 => Some(Box::<Curve>::default()),
-            _ => None,
+    fn choose(&self, local: &Local<'_>, protection: &[Protection]) -> Result<(Protection, Cipher), u8> {
+        let [version, ..] = self.offer;
+        let offered = |at: usize| self.offer.get(at..at + 2).unwrap_or_default();
+        let mode = protection
+            .iter()
+            .find(|mode| offered(17).contains(&protection_code(**mode)));
+        let cipher = local
+            .ciphers
+            .iter()
+            .find(|cipher| offered(19).contains(&cipher_code(**cipher)));
+        let same_workers = offered(21) == worker_codes(local.worker);
+        match (version, mode, cipher) {
+            (VERSION, ..) if !same_workers => Err(STATUS_OTHER_WORKERS),
+            (VERSION, Some(mode), Some(cipher)) => Ok((*mode, *cipher)),
+            (VERSION, None, _) => Err(STATUS_NO_PROTECTION),
+            (VERSION, _, None) => Err(STATUS_NO_CIPHER),
+            _ => Err(STATUS_NO_VERSION),
         }
     }
 
-    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn snow::types::Hash>> {
-        DefaultResolver.resolve_hash(choice)
+    fn emit(
+        &mut self,
+        psk: Option<&Psk>,
+        local_index: u32,
+        [status, mode, cipher]: [u8; 3],
+        number: u64,
+    ) -> Result<Vec<u8>, Failure> {
+        let none = [0; 32];
+        self.noise
+            .set_psk(2, psk.map_or(&none, |psk| psk.expose()))
+            .map_err(|_| Failure::Undecryptable)?;
+        let mut payload = vec![VERSION, status, mode, cipher];
+        payload.extend_from_slice(&number.to_be_bytes());
+        let mut message = head(TYPE_RESPONSE);
+        message.extend_from_slice(&local_index.to_be_bytes());
+        message.extend_from_slice(&self.remote_index.to_be_bytes());
+        crypto::append(&mut self.noise, &payload, RESPONSE_NOISE_LEN, &mut message)
+            .ok_or(Failure::Undecryptable)?;
+        Ok(message)
     }
+}
 
-    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn snow::types::Cipher>> {
-        DefaultResolver.resolve_cipher(choice)
-    }
+/// The receiver index of an answer.
+pub(crate) fn response_receiver(body: &[u8]) -> u32 {
+    u32_at(body, 8)
+}
+
+fn agreed(
+    noise: &mut HandshakeState,
+    has_psk: bool,
+    role: Role,
+    (local_index, remote_index): (u32, u32),
+    (protection, cipher): (Protection, Cipher),
+    peer_boot: u64,
+) -> Result<Agreed, Failure> {
+    let (mut to_listener, mut to_dialer) = noise.dangerously_get_raw_split();
+    let (send, receive) = match role {
+        Role::Dialer => (&to_listener, &to_dialer),
+        Role::Listener => (&to_dialer, &to_listener),
+    };
+    let keys = RecordKey::new(cipher, protection, send).zip(RecordKey::new(cipher, protection, receive));
+    to_listener.zeroize();
+    to_dialer.zeroize();
+    let (send_key, receive_key) = keys.ok_or(Failure::Undecryptable)?;
+    Ok(Agreed {
+        transport: Transport::Noise,
+        has_psk,
+        role,
+        local_index,
+        remote_index,
+        send_key,
+        receive_key,
+        protection,
+        cipher,
+        peer_boot,
+    })
+}
+
+fn head(message_type: u8) -> Vec<u8> {
+    let mut message = Vec::with_capacity(INIT_LEN);
+    message.extend_from_slice(&[message_type, 0, 0, 0]);
+    message
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u32::from_be_bytes(*chunk))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u64::from_be_bytes(*chunk))
 }

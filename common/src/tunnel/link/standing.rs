@@ -9,11 +9,11 @@ use crate::context::Context;
 use crate::event::Event;
 use crate::snapshot::{self, State};
 use crate::standing::{Moment, Standing};
+use crate::telemetry::Telemetry;
 use crate::time::Instant;
 use crate::trouble::{About, STALE};
+use crate::tunnel::timing::CALL_WITHIN;
 
-/// A peer that has to call us is not missed before this time has passed.
-pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(9);
 /// A peer whose records come from another address answers there within this time, or is not there.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
@@ -23,7 +23,7 @@ pub(crate) struct Presence {
     standing: Standing,
     /// Why there is no session, and when that was last seen.
     cause: Option<(Event, Instant)>,
-    path: Standing,
+    path_standing: Standing,
 }
 
 impl Presence {
@@ -32,7 +32,7 @@ impl Presence {
         Presence {
             standing: Standing::new(now),
             cause: None,
-            path: Standing::new(now),
+            path_standing: Standing::new(now),
         }
     }
 
@@ -64,16 +64,27 @@ impl Link {
         if self.sessions.current.is_none() {
             self.presence.down(&event, cx.now);
         }
-        cx.telemetry.raise(cx.now, About::Session(self.id), event);
+        cx.telemetry
+            .raise(cx.now, About::Session(self.identity.id), event);
     }
 
+    /// There is no session: asks for the peer's addresses, or notes that it has to call.
+    pub(crate) fn await_session(&self, now: Instant, telemetry: &mut Telemetry) {
+        match self.path.endpoint {
+            Endpoint::Known => telemetry.event(Event::EndpointNeeded(self.identity.id)),
+            Endpoint::Unknown => {
+                let nobody = Event::NobodyCalls { peer: self.name() };
+                telemetry.raise_after(CALL_WITHIN, now, About::Session(self.identity.id), nobody);
+            }
+        }
+    }
     /// How the peer is. One that has not called yet is down after [`CALL_WITHIN`].
     pub(crate) fn standing(&self, moment: &Moment) -> snapshot::Standing {
         let mut row = self.presence.standing.row(moment);
         let missed_since = row.since + CALL_WITHIN.as_secs_f64();
-        let awaited = row.state == State::Starting && self.endpoint == Endpoint::Unknown;
+        let awaited = row.state == State::Starting && self.path.endpoint == Endpoint::Unknown;
         if awaited && missed_since <= moment.unix(moment.now) {
-            let peer = self.name.clone();
+            let peer = self.name();
             row.state = State::Down;
             row.why = Event::NobodyCalls { peer }.to_string();
             row.since = missed_since;
@@ -83,44 +94,45 @@ impl Link {
 
     /// How the path is.
     pub(crate) fn path_standing(&self, moment: &Moment) -> snapshot::Standing {
-        self.presence.path.row(moment)
+        self.presence.path_standing.row(moment)
     }
 
     /// Notes how the path is, if that is new.
     pub(crate) fn note_path(&mut self, now: Instant) {
         let (state, why) = self.judge_path(now);
-        self.presence.path.note(state, why, now);
+        self.presence.path_standing.note(state, why, now);
     }
 
     fn judge_path(&self, now: Instant) -> (State, Cow<'static, str>) {
         if self.sessions.current.is_none() {
             return (State::Starting, "there is no session".into());
         }
-        let Some(path) = self.path else {
+        let Some(path) = self.path.address else {
             return (State::Down, "no address of the peer is known".into());
         };
-        if let Some(least) = self.path_mtu.too_small() {
+        if let Some(least) = self.path.mtu.too_small() {
             let why = format!(
                 "packets of {least} bytes, which `path_mtu` needs, do not arrive, and shorter ones do"
             );
             return (State::Down, why.into());
         }
-        if !self.path_mtu.is_proven() {
+        if !self.path.mtu.is_proven() {
             return (
                 State::Starting,
                 "no packet of the size that is needed has been confirmed yet".into(),
             );
         }
         let asked_elsewhere = self
+            .path
             .challenged
             .is_some_and(|(asked, at)| !asked.same_way(path) && now.saturating_since(at) < ANSWERS_WITHIN);
         if asked_elsewhere {
             let why = "the peer's records come from another address, and it has not answered from there yet";
             return (State::Degraded, why.into());
         }
-        match self.path_mtu.lowered() {
+        match self.path.mtu.lowered() {
             Some((was, why)) => {
-                let mtu = self.path_mtu.get();
+                let mtu = self.path.mtu.get();
                 (
                     State::Degraded,
                     format!("path MTU is {mtu} and was {was}: {why}").into(),

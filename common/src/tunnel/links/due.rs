@@ -1,15 +1,13 @@
 //! What is due: pings, reports, calls, giving up.
 
-use std::time::Duration;
-
 use super::{Change, Links};
 use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
 use crate::timers::Timer;
-use crate::tunnel::link::{ASK_AFTER, LOST_AFTER, UPDATE_RETRY};
 use crate::tunnel::message::Kind;
+use crate::tunnel::timing::{ASK_AFTER, LOST_AFTER};
 
 impl Links {
     /// Does what is due: pings, calls, rekeying, giving up.
@@ -42,10 +40,8 @@ impl Links {
         };
         cx.telemetry
             .drops(DropReason::ReassemblyExpired, link.reassembly.expire(now));
-        link.repair.expire(now, &mut cx.out.trains);
-        let owed_for = link
-            .owes_since
-            .map_or(Duration::ZERO, |since| now.saturating_since(since));
+        link.repair.sent.expire(now, &mut cx.out.trains);
+        let owed_for = link.liveness.owed_for(now);
         if !link.sessions.expire(now) {
             return self.lose(peer, "its keys are too old and no new ones came", cx);
         }
@@ -57,7 +53,7 @@ impl Links {
             );
         }
         if owed_for >= ASK_AFTER
-            && let Some(path) = &mut link.path
+            && let Some(path) = &mut link.path.address
         {
             // Perhaps nothing arrives that leaves from there: another device leads to the peer now. Where the peer
             // expects us shows by its next record.
@@ -66,24 +62,20 @@ impl Links {
         let up = link.is_up(now);
         link.note_path(now);
         if up {
-            let was_proven = link.path_mtu.is_proven();
+            let was_proven = link.path.mtu.is_proven();
             link.probe_path(cx);
-            if link.path_mtu.is_proven() != was_proven {
+            if link.path.mtu.is_proven() != was_proven {
                 self.changes.push_back((peer, Change::Path));
             }
         }
-        let reports = up && now >= link.repair.report_at(link.ask_at());
+        let reports = up && now >= link.repair.news.due_at(link.ask_at());
         let ping = up && link.probe(cx) || now >= link.ping_at(self.keepalive);
-        if !link.packer.is_empty() && !link.is_packed {
-            link.is_packed = true;
+        if !link.outbox.packer.is_empty() && link.outbox.list() {
             self.packed.push(peer);
         }
-        let update = link.outgoing.as_mut().filter(|update| now >= update.again_at);
-        let update = update.map(|update| {
-            update.again_at = now + UPDATE_RETRY;
-            update.message.clone()
-        });
+        let update = link.updates.again(now);
         let redial = link
+            .handshakes
             .dialing
             .as_ref()
             .filter(|dialing| now >= dialing.again_at)
@@ -92,7 +84,7 @@ impl Links {
         if ping && up {
             self.ping(peer, cx);
         } else if ping {
-            link.last_ping = now;
+            link.liveness.pinged(now);
         }
         if reports {
             self.report(peer, cx);
@@ -108,8 +100,7 @@ impl Links {
     /// Tells a peer what arrived and what did not.
     fn report(&mut self, peer: PeerId, cx: &mut Context<'_>) {
         if let Some(link) = self.links.get_mut(peer) {
-            if !link.is_packed {
-                link.is_packed = true;
+            if link.outbox.list() {
                 self.packed.push(peer);
             }
             link.report(cx);
@@ -121,8 +112,8 @@ impl Links {
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        (link.last_ping, link.busy) = (cx.now, false);
-        let number = link.clock.ask(cx.now);
+        link.liveness.pinged(cx.now);
+        let number = link.path.clock.ask(cx.now);
         self.send_or_count(peer, Kind::Ping, &number.to_be_bytes(), cx);
         if let Some(link) = self.links.get_mut(peer) {
             link.note_ping(number);

@@ -15,9 +15,9 @@ impl Links {
 impl Link {
     fn row(&self, moment: &Moment) -> Peer {
         Peer {
-            name: self.name.clone(),
+            name: self.name(),
             standing: self.standing(moment),
-            fingerprint: self.key.fingerprint().to_string(),
+            fingerprint: self.identity.key.fingerprint().to_string(),
             session: self.session_row(moment),
             path: self.path_row(moment),
             ..Peer::default()
@@ -27,29 +27,33 @@ impl Link {
     fn session_row(&self, moment: &Moment) -> Option<snapshot::Session> {
         let session = self.sessions.current.as_ref()?;
         Some(snapshot::Session {
-            handshake: session.handshake.name().to_owned(),
+            handshake: session.transport.name().to_owned(),
             protection: session.protection.to_string(),
             cipher: session.cipher.to_string(),
-            psk: session.handshake.has_psk(),
+            psk: session.has_psk,
             since: moment.unix(session.since()),
             rekey_at: moment.unix(session.rekey_at()),
         })
     }
 
     fn path_row(&self, moment: &Moment) -> snapshot::Path {
-        let round_trip = self.clock.round_trip();
+        let round_trip = self.path.clock.round_trip();
         let micros = round_trip.map(|round_trip| round_trip.usual().as_micros());
         snapshot::Path {
-            remote: self.path.map(|path| path.remote.to_string()).unwrap_or_default(),
+            remote: self
+                .path
+                .address
+                .map(|path| path.remote.to_string())
+                .unwrap_or_default(),
             standing: self.path_standing(moment),
             round_trip_us: micros.and_then(|micros| u64::try_from(micros).ok()),
-            mtu: self.path_mtu.get(),
-            mtu_why: self.path_mtu.source().to_owned(),
-            bytes: self.counts.bytes,
-            records: self.counts.records,
-            missed: self.counts.missed,
-            repaired: self.counts.repaired,
-            lost: self.counts.lost,
+            mtu: self.path.mtu.get(),
+            mtu_why: self.path.mtu.source().to_owned(),
+            bytes: self.path.counts.bytes,
+            records: self.path.counts.records,
+            missed: self.path.counts.missed,
+            repaired: self.path.counts.repaired,
+            lost: self.path.counts.lost,
         }
     }
 }

@@ -10,8 +10,6 @@
 //! it, which is shorter than three times any record. No state is kept of an address, so no flood of them hides the right
 //! one; each further record is asked again.
 
-use std::time::Duration;
-
 use aws_lc_rs::hmac;
 
 use super::Links;
@@ -23,15 +21,12 @@ use crate::telemetry::Count;
 use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::gaps::patience;
-use crate::tunnel::link::Link;
 use crate::tunnel::macs;
 use crate::tunnel::message::{Kind, emit_chunk_head};
 use crate::tunnel::record::HEADER_LEN;
 
 /// What a challenge asks for.
 pub(super) const TOKEN_LEN: usize = 8;
-/// A peer's changes of address are logged at most this often.
-const MOVE_EVENT_EVERY: Duration = Duration::from_millis(250);
 
 impl Links {
     /// The newest record of a peer came from an address that is not (yet) its own: asks it there, unless it was asked
@@ -40,9 +35,9 @@ impl Links {
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        let again_after = patience(link.clock.round_trip());
+        let again_after = patience(link.path.clock.round_trip());
         let asked = |(asked, at)| asked == path && cx.now.saturating_since(at) < again_after;
-        if link.challenged.is_some_and(asked) {
+        if link.path.challenged.is_some_and(asked) {
             return;
         }
         // A record between those of a train would have one of their counters.
@@ -61,8 +56,8 @@ impl Links {
         record.extend_from_slice(&token(&self.path_secret, session.local_index, path));
         match session.seal(&mut record, 0) {
             Ok(_) => {
-                link.challenged = Some((path, cx.now));
-                link.counts.sealed(1, record.len() as u64);
+                link.path.challenged = Some((path, cx.now));
+                link.path.counts.sealed(1, record.len() as u64);
                 cx.telemetry.count(Count::RecordsSealed);
                 cx.telemetry.count(Count::PathChallenges);
                 // Not kept: sent again it would go to the old address, and tell there what only the new one may know.
@@ -77,11 +72,11 @@ impl Links {
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        let (Some(path), Some(session)) = (link.elsewhere, &link.sessions.current) else {
+        let (Some(path), Some(session)) = (link.path.elsewhere, &link.sessions.current) else {
             return;
         };
         if response == token(&self.path_secret, session.local_index, path) {
-            link.elsewhere = None;
+            link.path.elsewhere = None;
             link.move_to(path, cx);
             cx.timers.lower(Timer::Peers, cx.now);
         }
@@ -92,36 +87,12 @@ impl Links {
         let Some(link) = self.links.get_mut(peer) else {
             return false;
         };
-        let elsewhere = link.pinned && !link.ways.iter().any(|way| way.remote == path.remote);
+        let elsewhere = link.path.forbids(path);
         if elsewhere {
-            let event = || Event::PeerElsewhere {
-                peer: link.name.clone(),
-            };
+            let event = || Event::PeerElsewhere { peer: link.name() };
             cx.telemetry.happened(cx.now, 1, About::Elsewhere(peer), event);
         }
         elsewhere
-    }
-}
-
-impl Link {
-    /// The peer is there from now on.
-    pub(super) fn move_to(&mut self, path: Path, cx: &mut Context<'_>) {
-        if self.go_by(path, cx) && self.move_told.permits(cx.now, MOVE_EVENT_EVERY) {
-            cx.telemetry.event(Event::PeerMoved {
-                peer: self.name.clone(),
-            });
-        }
-    }
-
-    /// Call number `attempt` was answered. A peer that answers from where we called is there; an answer from elsewhere may
-    /// have been sent on, and the first record from there is answered by a challenge.
-    pub(super) fn answered_from(&mut self, path: Path, attempt: u32, cx: &mut Context<'_>) {
-        let called = self.ways().any(|way| way.same_way(path)).then_some(path);
-        let unknown = self.path.is_none();
-        let way = called.or_else(|| self.calling(attempt, cx.now).next().filter(|_| unknown));
-        if let Some(way) = way {
-            self.go_by(way, cx);
-        }
     }
 }
 

@@ -44,45 +44,44 @@ impl Links {
             .sessions
             .find(header.receiver)
             .ok_or(DropReason::RecordUnknownSession)?;
-        let round_trip = link.clock.round_trip();
-        let tolerance = link.repair.tolerance.get(round_trip);
+        let round_trip = link.path.clock.round_trip();
+        let tolerance = link.path.tolerance.get(round_trip);
         let len = datagram.len();
         let (payload, arrival) = session.open(header, datagram, tolerance, cx.now)?;
         cx.telemetry.count(Count::RecordsOpened);
-        link.counts.opened(len);
-        link.came = Came::AtOnce;
+        link.path.counts.opened(len);
+        link.path.came = Came::AtOnce;
         match arrival {
             Arrival::InOrder | Arrival::GivenUp => {}
             Arrival::Gap => cx.timers.lower(Timer::Peers, session.gaps.deadline()),
             Arrival::Late(late) => {
-                link.repair.tolerance.learn(late, round_trip);
+                link.path.tolerance.learn(late, round_trip);
                 if late.was_asked_for() {
-                    link.came = Came::Repaired;
+                    link.path.came = Came::Repaired;
                     cx.telemetry.count(Count::RecordsMissed);
-                    link.counts.came_late();
+                    link.path.counts.came_late();
                 }
                 // The sender still keeps it.
                 session.gaps.note_news();
-                link.repair.note_news(0, cx.now);
+                link.repair.news.note(0, cx.now);
             }
         }
-        link.repair.note_arrival(payload.len());
-        link.last_received = cx.now;
-        link.owes_since = None;
-        link.elsewhere = None;
+        link.repair.news.note_arrival(payload.len());
+        link.liveness.heard(cx.now);
+        link.path.elsewhere = None;
         if slot == Slot::Next
             && let Some(next) = &link.sessions.next
         {
-            link.newest_call = link.newest_call.max(next.stamp);
+            link.handshakes.note_confirmed(next.stamp);
         }
-        let confirmed = slot == Slot::Next && !link.sessions.keeps_current(link.precedence);
+        let confirmed = slot == Slot::Next && !link.sessions.keeps_current(link.identity.precedence);
         let confirmed = confirmed.then(|| link.sessions.next.take()).flatten();
         let is_new = confirmed.is_some();
         if let Some(next) = confirmed {
-            // Who confirms from where it was answered is there.
+            // A peer that confirms from where it was answered is there.
             if next.path.same_way(path) {
                 link.move_to(path, cx);
-            } else if link.path.is_none() {
+            } else if link.path.address.is_none() {
                 link.move_to(next.path, cx);
             }
             self.promote(peer, next.session, cx);
@@ -95,13 +94,13 @@ impl Links {
         if let Some(link) = self.links.get_mut(peer)
             && slot != Slot::Previous
             && arrival.is_newest()
-            && link.path != Some(path)
+            && link.path.address != Some(path)
         {
-            if link.path.is_some_and(|known| known.same_way(path)) {
+            if link.path.address.is_some_and(|known| known.same_way(path)) {
                 // An address of ours that the kernel chose until now.
                 link.go_by(path, cx);
             } else {
-                link.elsewhere = Some(path);
+                link.path.elsewhere = Some(path);
                 self.challenge(peer, path, cx);
             }
         }
@@ -118,33 +117,27 @@ impl Links {
             return;
         };
         link.flush(cx);
-        link.unconfirmed = (0, cx.now);
-        link.home = link.path.map(|path| path.remote.ip());
-        // Whoever called: there are new keys, and a call of ours that is still under way is not needed.
-        link.dialing = None;
+        link.path.home = link.path.address.map(|path| path.remote.ip());
+        link.handshakes.succeeded(cx.now);
         let (protection, cipher) = (session.protection, session.cipher);
         let was_up = link.sessions.current.is_some();
         let promotion = link.sessions.promote(session);
         cx.telemetry.count(Count::Handshakes);
         if promotion != Promotion::Rekeyed {
-            link.path_mtu.begin(cx.now);
+            link.path.mtu.begin(cx.now);
         }
         match promotion {
-            Promotion::Rekeyed => cx.telemetry.event(Event::SessionRekeyed {
-                peer: link.name.clone(),
-            }),
+            Promotion::Rekeyed => cx.telemetry.event(Event::SessionRekeyed { peer: link.name() }),
             Promotion::Up => self.changes.push_back((peer, Change::Up)),
             Promotion::Restarted => {
                 link.reassembly.clear();
                 link.repair.clear(&mut cx.out.trains);
-                link.clock.forget();
-                link.seen_serial = 0;
-                // It may tell only what is new to the old process.
-                link.outgoing = None;
+                link.path.clock.forget();
+                link.updates.forget();
                 if was_up {
                     let why = "the peer was restarted";
                     let lost = Event::SessionLost {
-                        peer: link.name.clone(),
+                        peer: link.name(),
                         why,
                     };
                     link.presence.down(&lost, cx.now);
@@ -158,7 +151,7 @@ impl Links {
         cx.telemetry.over(cx.now, About::Session(peer));
         if promotion != Promotion::Rekeyed {
             cx.telemetry.event(Event::SessionUp {
-                peer: link.name.clone(),
+                peer: link.name(),
                 protection,
                 cipher,
             });
@@ -171,35 +164,31 @@ impl Links {
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        link.packer.discard();
+        link.outbox.packer.discard();
         link.repair.clear(&mut cx.out.trains);
         cx.telemetry.over(cx.now, About::Path(peer));
-        link.owes_since = None;
+        link.liveness.forgive();
         link.sessions.previous = None;
         if link.sessions.current.take().is_some() {
             let lost = Event::SessionLost {
-                peer: link.name.clone(),
+                peer: link.name(),
                 why,
             };
             link.in_trouble(lost, cx);
             self.changes.push_back((peer, Change::Lost));
         }
         link.note_path(cx.now);
-        match link.endpoint {
+        match link.path.endpoint {
             Endpoint::Known => {
                 cx.telemetry.event(Event::EndpointNeeded(peer));
-                if link.dialing.is_none() {
+                if link.handshakes.dialing.is_none() {
                     let again_at = cx.now + self.random.jitter(link.dial_wait(0));
-                    link.dialing = Some(Dialing {
-                        dial: None,
-                        attempt: 0,
-                        again_at,
-                    });
+                    link.handshakes.dialing = Some(Dialing::new(None, 0, again_at));
                 }
             }
             Endpoint::Unknown => {
-                link.path = None;
-                link.dialing = None;
+                link.path.address = None;
+                link.handshakes.dialing = None;
             }
         }
         cx.timers.lower(Timer::Peers, link.deadline(self.keepalive));

@@ -8,7 +8,8 @@ use crate::random::{Random, Secret};
 use crate::time::Instant;
 use crate::tunnel::admission::{Admission, Gate, Stamp};
 use crate::tunnel::cipher::RecordKey;
-use crate::tunnel::handshake::{Call, Dial, Failure, Fresh, Identity, Terms, response_receiver};
+use crate::tunnel::handshake::noise::{Call, Dial, response_receiver};
+use crate::tunnel::handshake::{Failure, Fresh, Local, Terms, Transport};
 use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::record::HEADER_LEN;
 use crate::tunnel::session::Agreed;
@@ -72,8 +73,8 @@ impl First {
         }
     }
 
-    fn dialer(&self) -> Identity<'_> {
-        Identity {
+    fn dialer(&self) -> Local<'_> {
+        Local {
             secret: &self.dialer,
             ciphers: &self.ciphers,
             worker: Worker::default(),
@@ -86,6 +87,7 @@ impl First {
             &self.dialer(),
             self.listener.public(),
             Terms {
+                transport: Transport::Noise,
                 boot: self.boot,
                 psk: self.psk.as_ref(),
                 protection: &self.modes,
@@ -136,7 +138,7 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
         let name = &vector.name;
         let first = First::read(vector.get("answers"));
         let ciphers = vector.ciphers("ciphers");
-        let listener = Identity {
+        let listener = Local {
             secret: &first.listener,
             ciphers: &ciphers,
             worker: Worker::default(),
@@ -151,6 +153,7 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
         let index = u32::try_from(vector.number("index")).unwrap();
         let modes = vector.protections("modes");
         let terms = Terms {
+            transport: Transport::Noise,
             boot: vector.number("boot"),
             psk: first.psk.as_ref(),
             protection: &modes,

@@ -10,7 +10,7 @@ use crate::export::{ExportState, TargetState, Withdrawn, Writes};
 use crate::refusal;
 use crate::time::Instant;
 use crate::tunnel::cipher::RecordKey;
-use crate::tunnel::handshake::Handshake;
+use crate::tunnel::handshake::Transport;
 use crate::tunnel::message::{
     Chunk, Kind, ReplyHead, RequestHead, chunks, emit_chunk_head, emit_fragment_head,
 };
@@ -35,7 +35,8 @@ impl Vector {
             panic!("{}", self.name)
         };
         let agreed = Agreed {
-            handshake: Handshake::Noise { psk: false },
+            transport: Transport::Noise,
+            has_psk: false,
             role: Role::Listener,
             local_index: u32::try_from(number(receiver)).unwrap(),
             remote_index: 0,
@@ -109,7 +110,8 @@ fn a_session_counts_its_records_from_zero_as_the_file_does() {
     let vector = Vector::read("record-counters");
     let receiver = vector.session().local_index;
     let agreed = Agreed {
-        handshake: Handshake::Noise { psk: false },
+        transport: Transport::Noise,
+        has_psk: false,
         role: Role::Dialer,
         local_index: 0,
         remote_index: receiver,

@@ -5,8 +5,9 @@ use std::time::Duration;
 use aoe_keys::Psk;
 
 use super::*;
-use crate::config::{Cipher, PathMtu};
+use crate::config::{Cipher, PathMtu, Protection};
 use crate::drop_reason::DropReason;
+use crate::output::Path;
 use crate::tunnel::links::two::{FIRST, Side, carry, config, pair, pair_with, run, way_to};
 
 #[test]
@@ -26,7 +27,7 @@ fn a_peer_is_added_and_removed_thousands_of_times_and_the_next_one_is_found_all_
     one.call(last, 2);
     carry(&mut one, &mut other);
     assert!(one.is_up(last) && other.is_up(FIRST));
-    assert_eq!(one.link(last).seat, crate::table::Id::of(1));
+    assert_eq!(one.link(last).identity.seat, crate::table::Id::of(1));
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn a_removed_peer_is_told_at_once_and_nothing_is_left_of_it() {
 #[test]
 fn an_index_of_the_former_owner_of_a_seat_finds_no_session() {
     let (mut one, mut other) = pair();
-    let seat = one.link(FIRST).seat;
+    let seat = one.link(FIRST).identity.seat;
     let late = other.with(|links, cx| {
         links.ping(FIRST, cx);
         links.flush(cx);
@@ -83,7 +84,7 @@ fn an_index_of_the_former_owner_of_a_seat_finds_no_session() {
     one.call(next, 3);
     one.take_sent().iter().for_each(|sent| _ = third.take(1, sent));
     carry(&mut one, &mut third);
-    assert!(one.is_up(next) && one.link(next).seat == seat);
+    assert!(one.is_up(next) && one.link(next).identity.seat == seat);
     assert_eq!(one.take(2, &late), Err(DropReason::RecordUnknownSession));
     assert!(one.is_up(next));
 }
@@ -139,7 +140,7 @@ fn a_peer_that_is_added_again_meets_us_as_a_new_process() {
     let changes: Vec<Change> =
         std::iter::from_fn(|| other.links.poll_change().map(|(_, change)| change)).collect();
     assert!(changes.contains(&Change::Restarted), "{changes:?}");
-    assert!(other.link(FIRST).outgoing.is_none() && other.link(FIRST).seen_serial == 0);
+    assert!(other.link(FIRST).updates.are_told() && other.link(FIRST).updates.newest() == 0);
 }
 
 #[test]
@@ -226,12 +227,12 @@ fn another_path_mtu_is_tried_and_the_session_stays() {
     assert!(one.links.is_path_proven(FIRST));
     let before = one.session(FIRST);
     one.change(|config| config.path_mtu = PathMtu::Fixed(1000), 2);
-    assert_eq!(one.link(FIRST).datagram_len(), 1000 - 28);
+    assert_eq!(one.link(FIRST).path.datagram_len(), 1000 - 28);
     assert!(one.links.is_path_proven(FIRST) && one.session(FIRST) == before);
     one.change(|config| config.path_mtu = PathMtu::Auto, 2);
     run(&mut one, &mut other, Duration::from_secs(30));
     assert!(one.links.is_path_proven(FIRST) && one.session(FIRST) == before);
-    assert_eq!(one.link(FIRST).path_mtu.get(), 9216, "nothing here is too long");
+    assert_eq!(one.link(FIRST).path.mtu.get(), 9216, "nothing here is too long");
     let log = one.log();
     assert!(
         log.iter().any(|line| line.contains("path MTU to site-2 is 9216")),
@@ -280,7 +281,7 @@ fn a_session_stays_when_the_endpoint_goes_and_a_pinned_peer_is_spoken_to_there_o
     one.change(|config| config.endpoint_pinned = true, 2);
     let elsewhere = Path::new(0, "192.0.2.77:1".parse().unwrap());
     one.with(|links, cx| links.set_endpoint(FIRST, vec![elsewhere], cx));
-    assert_eq!(one.link(FIRST).path, Some(elsewhere));
+    assert_eq!(one.link(FIRST).path.address, Some(elsewhere));
     assert_eq!(one.session(FIRST), before);
 }
 
@@ -326,14 +327,14 @@ fn what_went_by_a_socket_that_is_gone_goes_another_way() {
     let before = one.session(FIRST);
     one.socket = 1;
     one.with(|links, cx| links.forget_socket(0, cx));
-    assert_eq!(one.link(FIRST).path, Some(second));
-    assert_eq!(one.link(FIRST).ways, [second]);
+    assert_eq!(one.link(FIRST).path.address, Some(second));
+    assert_eq!(one.link(FIRST).path.resolved, [second]);
     run(&mut one, &mut other, Duration::from_secs(2));
     assert!(one.is_up(FIRST) && one.session(FIRST) == before);
     one.log();
     one.socket = 0;
     one.with(|links, cx| links.forget_socket(1, cx));
-    assert_eq!(one.link(FIRST).path, None);
+    assert_eq!(one.link(FIRST).path.address, None);
     assert!(!one.is_up(FIRST) && one.links.poll_change().is_some());
     assert!(one.log().iter().any(|line| line.contains("needs an address")));
     one.call(FIRST, 2);

@@ -24,14 +24,14 @@ const SEAT_BITS: u32 = 12;
 const SEATS: u16 = 1 << SEAT_BITS;
 
 /// Who sits where.
-pub(super) struct Seats {
+pub(crate) struct Seats {
     mask: u32,
     taken: Table<Seat, PeerId>,
 }
 
 impl Seats {
     /// All free; `mask` is random, and hides seats from others.
-    pub(super) fn new(mask: u32) -> Seats {
+    pub(crate) fn new(mask: u32) -> Seats {
         Seats {
             mask,
             taken: Table::default(),
@@ -39,7 +39,7 @@ impl Seats {
     }
 
     /// Gives a peer the lowest free seat; `None`: all 4096 are taken.
-    pub(super) fn take(&mut self, peer: PeerId) -> Option<Seat> {
+    pub(crate) fn take(&mut self, peer: PeerId) -> Option<Seat> {
         let seat = (0..SEATS)
             .map(Seat::of)
             .find(|seat| self.taken.get(*seat).is_none())?;
@@ -48,17 +48,17 @@ impl Seats {
     }
 
     /// A seat is free again.
-    pub(super) fn leave(&mut self, seat: Seat) {
+    pub(crate) fn leave(&mut self, seat: Seat) {
         self.taken.remove(seat);
     }
 
     /// The index of this seat with these random bits.
-    pub(super) fn index(&self, seat: Seat, random: u32) -> u32 {
+    pub(crate) fn index(&self, seat: Seat, random: u32) -> u32 {
         ((random << SEAT_BITS) | u32::from(seat.number())) ^ self.mask
     }
 
     /// Whose session this index may be.
-    pub(super) fn peer(&self, index: u32) -> Option<PeerId> {
+    pub(crate) fn peer(&self, index: u32) -> Option<PeerId> {
         #[allow(clippy::cast_possible_truncation, reason = "masked to 12 bits")]
         let seat = ((index ^ self.mask) & (u32::from(SEATS) - 1)) as u16;
         self.taken.get(Seat::of(seat)).copied()

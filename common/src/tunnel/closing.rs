@@ -1,0 +1,64 @@
+//! Why a session is ended: what a Close says.
+
+/// Why the sender of a Close ends the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// It ends. No byte: a gateway that knows no reasons knows this one.
+    Ending,
+    /// The receiver is no peer of it any more.
+    Removed,
+    /// The session's protection mode is not accepted any more.
+    Protection,
+    /// A reason that this version does not know.
+    Unknown,
+}
+
+impl Closing {
+    /// The bytes of the message.
+    pub(crate) fn code(self) -> &'static [u8] {
+        match self {
+            Closing::Ending | Closing::Unknown => &[],
+            Closing::Removed => &[1],
+            Closing::Protection => &[2],
+        }
+    }
+
+    /// What these bytes say.
+    pub(crate) fn parse(message: &[u8]) -> Closing {
+        match message {
+            [] => Closing::Ending,
+            [1] => Closing::Removed,
+            [2] => Closing::Protection,
+            _ => Closing::Unknown,
+        }
+    }
+
+    /// Why the session is lost, in the receiver's log.
+    pub(crate) fn told(self) -> &'static str {
+        match self {
+            Closing::Ending => "the peer was shut down",
+            Closing::Removed => {
+                "the peer's configuration was changed, and this gateway is no peer of it any more"
+            }
+            Closing::Protection => {
+                "the peer's configuration was changed, and it does not accept the session's protection mode any more"
+            }
+            Closing::Unknown => "the peer ended it, for a reason this version does not know",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_understood_and_what_is_not_known_ends_the_session_as_well() {
+        for why in [Closing::Ending, Closing::Removed, Closing::Protection] {
+            assert_eq!(Closing::parse(why.code()), why);
+        }
+        for bytes in [&[3][..], &[0], &[1, 1]] {
+            assert_eq!(Closing::parse(bytes), Closing::Unknown);
+        }
+    }
+}
