@@ -3,55 +3,21 @@
 use super::echo::Likeness;
 use super::ids::SlotId;
 use super::parts::Pieces;
-use super::pending::Origin;
+use super::pending::Address;
 use super::stages::Stage;
 use super::stats::Done;
 use super::tags::Sent;
 use super::{Exit, Response};
-use crate::config::ImportId;
-use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{AoeCommand, Pdu};
-use crate::frame::{Ata, HEADER_LEN, Header, MacAddr, Query, Tag, ata};
+use crate::frame::{Ata, HEADER_LEN, Header, Query, ata};
 use crate::request::Asked;
 use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::tunnel::links::Links;
 use crate::tunnel::message::{Kind, REPLY_HEAD_LEN, ReplyHead, Stay};
-
-/// Whom a reply is for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Address {
-    pub(super) peer: PeerId,
-    pub(super) import: ImportId,
-    pub(super) initiator: MacAddr,
-    /// Of the request it answers.
-    pub(super) number: u64,
-    /// The initiator's own.
-    pub(super) tag: Tag,
-}
-
-impl From<Origin> for Address {
-    fn from(origin: Origin) -> Self {
-        let Origin {
-            peer,
-            import,
-            initiator,
-            number,
-            tag,
-            ..
-        } = origin;
-        Address {
-            peer,
-            import,
-            initiator,
-            number,
-            tag,
-        }
-    }
-}
 
 impl Exit {
     /// A response on a segment: about a target's state, or to a request of ours.

@@ -7,6 +7,9 @@ ids! {
     pub(crate) TargetId,
 }
 
+/// Most slots: as many as a tag can number.
+pub(crate) const MAX_SLOTS: usize = 1 << 16;
+
 /// Index of a slot: a request that is here. Also in the tags of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SlotId(pub(crate) u16);

@@ -7,9 +7,8 @@
 //! one.
 
 use super::chains::Chains;
-use super::ids::{SlotId, TargetId};
+use super::ids::{MAX_SLOTS, SlotId, TargetId};
 use super::span::Span;
-use super::table::MAX_SLOTS;
 use crate::config::PeerId;
 use crate::spread::place_by;
 

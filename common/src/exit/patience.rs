@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Exit;
 use super::pending::Pending;
-use super::service::REORDERED;
 use super::stages::Stage;
 use crate::config::{OnTargetTimeout, TargetOrder};
 use crate::context::Context;
@@ -17,6 +16,8 @@ use crate::tunnel::links::Links;
 
 /// How often requests are looked through.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// Frames sent within this time may be taken up in another order.
+pub(super) const REORDERED: Duration = Duration::from_millis(10);
 /// Most slots looked through in one turn: the rest is for the next, after what has come in between.
 const SLOTS_AT_ONCE: usize = 4096;
 /// How long a request may wait here, since its newest copy arrived, and still be sent. (How old it may be when it

@@ -70,6 +70,38 @@ pub(crate) struct Origin {
     pub(crate) tag: Tag,
 }
 
+/// Whom a reply is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Address {
+    pub(super) peer: PeerId,
+    pub(super) import: ImportId,
+    pub(super) initiator: MacAddr,
+    /// Of the request it answers.
+    pub(super) number: u64,
+    /// The initiator's own.
+    pub(super) tag: Tag,
+}
+
+impl From<Origin> for Address {
+    fn from(origin: Origin) -> Self {
+        let Origin {
+            peer,
+            import,
+            initiator,
+            number,
+            tag,
+            ..
+        } = origin;
+        Address {
+            peer,
+            import,
+            initiator,
+            number,
+            tag,
+        }
+    }
+}
+
 /// A request to be accepted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival<'a> {

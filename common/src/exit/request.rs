@@ -4,7 +4,7 @@ use super::flow::{FlowKey, MAX_REQUESTS};
 use super::guard::Order;
 use super::ids::SlotId;
 use super::patience::SWEEP_EVERY;
-use super::pending::{Arrival, Origin};
+use super::pending::{Address, Arrival, Origin};
 use super::span::Span;
 use super::stages::Stage;
 use super::{Exit, OrderGuard, answer};
@@ -62,7 +62,7 @@ impl Exit {
             return Err(DropReason::TargetDown);
         }
         let refuse = |reason, links: &mut Links, cx: &mut Context<'_>| {
-            let to = answer::Address {
+            let to = Address {
                 peer,
                 import: head.import,
                 initiator: head.initiator,

@@ -1,11 +1,9 @@
 //! Requests to the target: in turn, within its window, and again if it does not answer.
 
-use super::ids::{SlotId, TargetId};
-use std::time::Duration;
-
 use super::Exit;
 use super::export::max_sectors;
-use super::patience::{is_wanted, waited_too_long};
+use super::ids::{SlotId, TargetId};
+use super::patience::{REORDERED, is_wanted, waited_too_long};
 use super::pending::Origin;
 use super::stages::Stage;
 use crate::context::Context;
@@ -17,9 +15,6 @@ use crate::timers::Timer;
 
 /// Most requests sent again at once.
 const BURST: u64 = 32;
-
-/// Frames sent within this time may be taken up in another order.
-pub(super) const REORDERED: Duration = Duration::from_millis(10);
 
 impl Exit {
     /// Sends what waits, one request of each initiator in turn, as far as the target has room.

@@ -4,8 +4,7 @@ use super::ids::SlotId;
 use std::time::Duration;
 
 use super::Exit;
-use super::answer::Address;
-use super::pending::{Origin, Pending};
+use super::pending::{Address, Origin, Pending};
 use crate::config::ExportId;
 use crate::drop_reason::DropReason;
 use crate::frame::{Pdu, SECTOR_LEN};

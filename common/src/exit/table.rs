@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chains::Chains;
 use super::copies::CopyId;
-use super::ids::SlotId;
+use super::ids::{MAX_SLOTS, SlotId};
 use super::list::{Link, List};
 use super::overlap::{self, Overlaps};
 use super::pending::{Arrival, Pending};
@@ -16,8 +16,6 @@ use crate::spread::place_by;
 
 /// Slots to start with, and the least number kept free.
 const FIRST_SLOTS: usize = 4096;
-/// As many as a tag can number.
-pub(crate) const MAX_SLOTS: usize = 1 << 16;
 /// Most bytes of requests kept, of all targets.
 const MAX_BYTES: usize = 64 << 20;
 /// Buffers kept for the next requests.
