@@ -20,6 +20,8 @@ use super::words::{Line, words};
 use crate::clock::unix_time;
 use crate::config::{Examined, Faults, Loaded, examine};
 
+/// Changes that are logged one by one, the worst first: the log has room for some thousand lines at a time.
+const MOST_LOGGED: usize = 1000;
 /// How long reading all files may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -107,8 +109,11 @@ impl Reloader {
                     }
                     lines => {
                         tracing::info!("reload by {by}: {}", count(lines.len()));
-                        for line in lines {
+                        for line in lines.iter().take(MOST_LOGGED) {
                             tracing::info!("reload: {}", line.text);
+                        }
+                        if let Some(more) = lines.len().checked_sub(MOST_LOGGED).filter(|more| *more > 0) {
+                            tracing::info!("reload: and {more} more");
                         }
                         Outcome::Changed
                     }
