@@ -89,7 +89,7 @@ impl Engine {
             names: config.segments.map(|_, segment| segment.name.clone()),
             core: Core {
                 links,
-                edge: Edge::new(config.imports, max_age, worker.of),
+                edge: Edge::new(config.imports, max_age, worker.of, now),
                 exit: Exit::new(config.exports, max_age, &peers, (factor, tags), now),
                 is_ending: false,
             },

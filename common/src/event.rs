@@ -366,6 +366,26 @@ pub enum ImportFault {
 }
 
 impl ImportFault {
+    /// Whether it may only be that something was not heard yet.
+    pub(crate) fn may_be_early(&self) -> bool {
+        match self {
+            ImportFault::NoSession
+            | ImportFault::PathUnproven
+            | ImportFault::PeerRestarted
+            | ImportFault::SegmentDown
+            | ImportFault::Untold
+            | ImportFault::TargetNeverHeard => true,
+            ImportFault::PeerEnding
+            | ImportFault::Taken
+            | ImportFault::NotOffered { .. }
+            | ImportFault::Withdrawn(_)
+            | ImportFault::Removed
+            | ImportFault::TargetAway
+            | ImportFault::FramesTooShortHere
+            | ImportFault::FramesTooShortThere => false,
+        }
+    }
+
     /// Whether another line says what is wrong, or nothing is.
     pub(crate) fn is_logged_elsewhere(&self) -> bool {
         matches!(

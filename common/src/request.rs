@@ -1,7 +1,7 @@
 //! A request of an initiator, parsed once: by the edge where it was captured, and by the exit, which does not trust the edge.
 
 use crate::frame::aoe::{AoeCommand, Pdu};
-use crate::frame::{Ata, AtaFlags, AtaOpcode, Malformed, Query, ata};
+use crate::frame::{Ata, AtaFlags, AtaOpcode, Malformed, Query, SECTOR_LEN, ata};
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,13 @@ pub(crate) enum Asked {
     Query,
 }
 
+/// Bytes of sectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) read: u64,
+    pub(crate) written: u64,
+}
+
 impl Asked {
     /// What an ATA command asks.
     pub(crate) fn of_ata(ata: &Ata<'_>) -> Asked {
@@ -92,6 +99,19 @@ impl Asked {
         }
     }
 
+    /// Bytes of sectors that were read and written, when this was answered.
+    pub(crate) fn moved(self, success: bool) -> Moved {
+        let Asked::Ata { opcode, sectors, .. } = self else {
+            return Moved::default();
+        };
+        let bytes = u64::from(sectors) * SECTOR_LEN as u64;
+        let if_so = |moves| if moves && success { bytes } else { 0 };
+        Moved {
+            read: if_so(opcode.is_read()),
+            written: if_so(opcode.is_write()),
+        }
+    }
+
     /// How long the PDU of this answer has to be; what is behind that is padding. An error of AoE carries at most the
     /// registers. `None`: it is the answer to something else.
     pub(crate) fn answer_len(self, answer: &Pdu<'_>) -> Option<usize> {
@@ -112,7 +132,7 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Address, Flags, HEADER_LEN, Header, SECTOR_LEN, Tag};
+    use crate::frame::{Address, Flags, HEADER_LEN, Header, Tag};
 
     fn pdu(command: AoeCommand, argument: &[u8]) -> Vec<u8> {
         let header = Header {
@@ -138,6 +158,9 @@ mod tests {
         };
         let asked = Asked::of_ata(&ata);
         assert_eq!((asked.moves(), asked.part(1).moves()), (Some(2), Some(1)));
+        let moved = asked.moved(true);
+        assert_eq!((moved.read, moved.written), (1024, 0));
+        assert_eq!(asked.moved(false), Moved::default());
         let other = pdu(AoeCommand::Reserve, &[1, 2, 3]);
         let request = Request::parse(Pdu::parse(&other).unwrap()).unwrap();
         assert_eq!(request.bytes(), other);

@@ -246,7 +246,7 @@ pub struct Latency {
 pub struct Split {
     /// From capture to answer.
     pub total: Option<Latency>,
-    /// From capture on the initiator's segment until it was sealed.
+    /// From capture on the initiator's segment until it was handed to the tunnel.
     pub segment: Option<Latency>,
     /// There and back between the gateways.
     pub tunnel: Option<Latency>,

@@ -34,6 +34,11 @@ impl Standing {
         }
     }
 
+    /// How it is.
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
     /// The same as data.
     pub(crate) fn row(&self, moment: &Moment) -> snapshot::Standing {
         snapshot::Standing {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::request::Moved;
 use crate::snapshot::{Latency, Traffic};
 
 /// The longest time that is told apart: a minute.
@@ -54,6 +55,13 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
+    /// One more was answered.
+    pub(crate) fn answered(&mut self, moved: Moved) {
+        self.answered += 1;
+        self.read_bytes += moved.read;
+        self.written_bytes += moved.written;
+    }
+
     /// The same as data, with what is in flight now.
     pub(crate) fn traffic(&self, in_flight: u64) -> Traffic {
         Traffic {

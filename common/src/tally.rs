@@ -80,6 +80,7 @@ pub(crate) fn is_refusal(reason: DropReason) -> bool {
             | DropReason::WriteStale
             | DropReason::NoSession
             | DropReason::MessageMalformed
+            | DropReason::RequestConfigMismatch
     )
 }
 

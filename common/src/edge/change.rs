@@ -32,7 +32,7 @@ impl Edge {
         let (peer, place) = (config.peer, (config.segment, config.address, id));
         let inquiry = Inquiry::since(links.newest_update(peer));
         self.imports
-            .insert(id, Import::new(config, self.max_age, inquiry));
+            .insert(id, Import::new(config, self.max_age, inquiry, cx.now));
         let at = self.presented.partition_point(|known| *known < place);
         self.presented.insert(at, place);
         self.present(peer, links, cx);

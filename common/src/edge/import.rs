@@ -5,12 +5,17 @@ use std::time::Duration;
 use super::initiators::Initiators;
 use super::inquiry::Inquiry;
 use super::presence::Presence;
+use super::report::GRACE;
+use super::stats::Stats;
 use crate::config::{ExportId, ImportConfig, OnConflict, PeerId};
+use crate::context::Context;
 use crate::event::ImportFault;
 use crate::export::{ExportState, Identity, TargetState, Withdrawn};
 use crate::frame::{MacAddr, QueryHeader};
 use crate::segment::SegmentState;
+use crate::standing::Standing;
 use crate::time::Instant;
+use crate::tunnel::links::Links;
 
 /// How long the MTU of the segment has been as it is before a read whose answer does not fit is refused.
 ///
@@ -45,6 +50,12 @@ pub(crate) struct Import {
     identity: Option<Identity>,
     /// What they asked.
     pub(crate) initiators: Initiators,
+    /// What was carried.
+    pub(super) stats: Stats,
+    /// How it is, for people.
+    pub(super) standing: Standing,
+    /// Not before this is it missed, if it was not up yet.
+    pub(super) missed_at: Instant,
 }
 
 /// What initiators were told, and from which address of ours.
@@ -56,7 +67,7 @@ pub(crate) struct Told {
 
 impl Import {
     /// `late`: age above which a reply to a request that was sent again since is kept back.
-    pub(crate) fn new(config: ImportConfig, late: Duration, inquiry: Inquiry) -> Import {
+    pub(crate) fn new(config: ImportConfig, late: Duration, inquiry: Inquiry, now: Instant) -> Import {
         Import {
             initiators: Initiators::new(config.window, late),
             config,
@@ -70,6 +81,9 @@ impl Import {
             presence: Presence::default(),
             mtu: (0, Instant::NEVER),
             identity: None,
+            stats: Stats::default(),
+            standing: Standing::new(now),
+            missed_at: now + GRACE,
         }
     }
 
@@ -94,8 +108,18 @@ impl Import {
         self.remote.as_ref().filter(known)
     }
 
+    /// Why it cannot be presented now.
+    pub(super) fn fault_now(&self, workers: u8, links: &Links, cx: &Context<'_>) -> Option<ImportFault> {
+        let peer = self.config.peer;
+        match (links.is_up(peer, cx.now), links.is_path_proven(peer)) {
+            (true, true) => self.fault(cx.segment(self.config.segment), workers),
+            (true, false) => Some(ImportFault::PathUnproven),
+            (false, _) => Some(ImportFault::NoSession),
+        }
+    }
+
     /// Why it cannot be presented, although there is a session with its peer.
-    pub(crate) fn fault(&self, segment: SegmentState, workers: u8) -> Option<ImportFault> {
+    fn fault(&self, segment: SegmentState, workers: u8) -> Option<ImportFault> {
         if segment == SegmentState::Down {
             return Some(ImportFault::SegmentDown);
         }

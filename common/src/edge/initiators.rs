@@ -8,17 +8,20 @@
 //! somebody else when its owner has been silent for long, and not before. Those who find no free one share a ledger:
 //! a flood of sources that do not exist makes newcomers suffer, and not those who are at work.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::key::Key;
-use super::ledger::{Delivery, Ledger};
+use super::ledger::{Ledger, Novelty, Passage, Withheld};
+use super::stats::{Done, count_request};
 use crate::frame::{MacAddr, Pdu, Tag};
+use crate::stats::{Carried, Times};
 use crate::time::Instant;
 
 /// Initiators with a ledger of their own.
 const MAX_INITIATORS: usize = 256;
 /// Silent for this long, and an initiator does not wait for an answer: the Linux driver asks again every 17 s at least.
-const SILENT: Duration = Duration::from_secs(60);
+pub(super) const SILENT: Duration = Duration::from_secs(60);
 /// Least room of a ledger, in requests, and so many times more that those without one share.
 const LEAST: usize = 256;
 const SHARED: usize = 8;
@@ -30,8 +33,11 @@ pub(crate) struct Initiators {
     last: u64,
     /// Sorted by MAC.
     known: Vec<Initiator>,
-    /// Of those who have no ledger of their own.
+    /// Of those who have no ledger of their own, and when one of them last asked for something.
     shared: Ledger,
+    shared_seen: Instant,
+    /// Initiators whose ledger was given to another one.
+    replaced: u64,
     /// Room of one ledger.
     room: usize,
     late: Duration,
@@ -43,7 +49,23 @@ pub(crate) struct Initiators {
 struct Initiator {
     mac: MacAddr,
     ledger: Ledger,
+    first_seen: Instant,
     last_seen: Instant,
+    carried: Carried,
+    /// From capture to reply.
+    total: Times,
+}
+
+/// An initiator, for whom wants to know.
+pub(super) struct Sight<'a> {
+    pub(super) mac: MacAddr,
+    /// Since when it has a ledger.
+    pub(super) first_seen: Instant,
+    pub(super) last_seen: Instant,
+    pub(super) carried: &'a Carried,
+    /// Requests that it waits for, if it was seen lately.
+    pub(super) waiting: u64,
+    pub(super) total: &'a Times,
 }
 
 impl Initiators {
@@ -54,6 +76,8 @@ impl Initiators {
             last: 0,
             known: Vec::new(),
             shared: Ledger::new(room * SHARED, late),
+            shared_seen: Instant::default(),
+            replaced: 0,
             room,
             late,
             full_until: Instant::default(),
@@ -78,38 +102,81 @@ impl Initiators {
         }
     }
 
-    /// Notes a request; its number.
-    pub(super) fn capture(&mut self, key: Key, tag: Tag, now: Instant) -> u64 {
+    /// Notes a request; its number, and whether it is a copy.
+    pub(super) fn capture(&mut self, key: Key, tag: Tag, passage: Passage) -> (u64, Novelty) {
         self.last += 1;
+        let now = passage.sent;
         let place = self.place(key.initiator).ok();
         let place = place.or_else(|| self.admit(key.initiator, now));
-        let ledger = match place.and_then(|place| self.known.get_mut(place)) {
-            Some(initiator) => {
-                initiator.last_seen = now;
-                &mut initiator.ledger
-            }
-            None => &mut self.shared,
+        let Some(initiator) = place.and_then(|place| self.known.get_mut(place)) else {
+            self.shared_seen = now;
+            return (self.last, self.shared.capture(self.last, key, tag, passage));
         };
-        ledger.capture(self.last, key, tag, now);
-        self.last
+        initiator.last_seen = now;
+        let novelty = initiator.ledger.capture(self.last, key, tag, passage);
+        count_request(&mut initiator.carried, novelty);
+        (self.last, novelty)
     }
 
     /// Judges a reply to the initiator's request of this number.
+    ///
+    /// # Errors
+    /// Why it is not delivered.
     pub(super) fn answer(
         &mut self,
         initiator: MacAddr,
         number: u64,
         pdu: &Pdu<'_>,
         now: Instant,
-    ) -> Delivery {
+    ) -> Result<Done, Withheld> {
         let own = self.place(initiator).ok();
-        let own = own.and_then(|at| self.known.get_mut(at));
-        let delivery = own.map(|own| own.ledger.answer(initiator, number, pdu, now));
-        match delivery {
-            // Perhaps it was asked before there was a ledger for this initiator.
-            None | Some(Delivery::Unknown) => self.shared.answer(initiator, number, pdu, now),
-            Some(delivery) => delivery,
+        if let Some(own) = own.and_then(|at| self.known.get_mut(at)) {
+            match own.ledger.answer(initiator, number, pdu, now) {
+                Ok(answered) => {
+                    let done = Done::new(answered, pdu, now);
+                    done.count(&mut own.carried);
+                    own.total.note(done.total);
+                    return Ok(done);
+                }
+                // Perhaps it was asked before there was a ledger for this initiator.
+                Err(Withheld::Unknown) => {}
+                Err(withheld) => return Err(withheld),
+            }
         }
+        let answered = self.shared.answer(initiator, number, pdu, now)?;
+        Ok(Done::new(answered, pdu, now))
+    }
+
+    /// A request of this initiator was refused.
+    pub(super) fn refused(&mut self, initiator: MacAddr) {
+        let own = self.place(initiator).ok();
+        if let Some(own) = own.and_then(|at| self.known.get_mut(at)) {
+            own.carried.refused += 1;
+        }
+    }
+
+    /// Requests that are waited for by those who were seen lately.
+    pub(super) fn waiting(&self, now: Instant) -> u64 {
+        let own = self.sights(now).map(|sight| sight.waiting);
+        own.sum::<u64>() + waiting(&self.shared, self.shared_seen, now)
+    }
+
+    /// Those who have a ledger.
+    pub(super) fn sights(&self, now: Instant) -> impl Iterator<Item = Sight<'_>> {
+        self.known.iter().map(move |one| Sight {
+            mac: one.mac,
+            first_seen: one.first_seen,
+            last_seen: one.last_seen,
+            carried: &one.carried,
+            waiting: waiting(&one.ledger, one.last_seen, now),
+            total: &one.total,
+        })
+    }
+
+    /// How many have no ledger: their requests are known by the shared one, or they made room for others.
+    pub(super) fn others(&self) -> u64 {
+        let sharing: BTreeSet<MacAddr> = self.shared.initiators().collect();
+        self.replaced + sharing.len() as u64
     }
 
     /// Where an initiator is, or would be.
@@ -131,6 +198,7 @@ impl Initiators {
                 return None;
             }
             self.known.remove(longest);
+            self.replaced += 1;
             Ledger::new(self.room, self.late)
         } else {
             return None;
@@ -141,10 +209,21 @@ impl Initiators {
             Initiator {
                 mac,
                 ledger,
+                first_seen: now,
                 last_seen: now,
+                carried: Carried::default(),
+                total: Times::default(),
             },
         );
         Some(place)
+    }
+}
+
+/// Requests of a ledger that are waited for. Who is silent for long does not wait any more.
+fn waiting(ledger: &Ledger, seen: Instant, now: Instant) -> u64 {
+    match now.saturating_since(seen) < SILENT {
+        true => ledger.waiting() as u64,
+        false => 0,
     }
 }
 
@@ -172,12 +251,15 @@ mod tests {
 
     /// Somebody asks for the config string; the number, and what is said to the answer.
     fn ask(initiators: &mut Initiators, n: u32, now: Instant) -> u64 {
-        initiators.capture(Key::of_query(mac(n)), Tag(7), now)
+        initiators
+            .capture(Key::of_query(mac(n)), Tag(7), Passage::new(now, now))
+            .0
     }
 
-    fn answer(initiators: &mut Initiators, n: u32, number: u64, now: Instant) -> Delivery {
+    fn answer(initiators: &mut Initiators, n: u32, number: u64, now: Instant) -> Result<(), Withheld> {
         let bytes = [0x18, 0, 0, 1, 1, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0];
-        initiators.answer(mac(n), number, &Pdu::parse(&bytes).unwrap(), now)
+        let pdu = Pdu::parse(&bytes).unwrap();
+        initiators.answer(mac(n), number, &pdu, now).map(drop)
     }
 
     #[test]
@@ -190,10 +272,10 @@ mod tests {
         assert_eq!(numbers, [1, 2, 3, 4, 5]);
         assert_eq!(
             answer(&mut initiators, 1, 3, at(1)),
-            Delivery::Unknown,
+            Err(Withheld::Unknown),
             "it asked 2 and 5"
         );
-        assert_eq!(answer(&mut initiators, 0, 3, at(1)), Delivery::Deliver);
+        assert_eq!(answer(&mut initiators, 0, 3, at(1)), Ok(()));
     }
 
     /// Sources that do not exist, far more than there are ledgers, and never a pause of a minute between them.
@@ -207,11 +289,7 @@ mod tests {
             ask(&mut initiators, n, now);
             if n % 3000 == 0 {
                 // Thirty seconds is what a target that is slow, or a driver's timer, takes.
-                assert_eq!(
-                    answer(&mut initiators, busy, waits, now),
-                    Delivery::Deliver,
-                    "{n}"
-                );
+                assert_eq!(answer(&mut initiators, busy, waits, now), Ok(()), "{n}");
                 waits = ask(&mut initiators, busy, now);
             }
         }
@@ -221,10 +299,7 @@ mod tests {
         for n in 0..1000 {
             ask(&mut initiators, n << 8, at(200_000));
         }
-        assert_eq!(
-            answer(&mut initiators, 1 << 20, newcomer, at(200_001)),
-            Delivery::Deliver
-        );
+        assert_eq!(answer(&mut initiators, 1 << 20, newcomer, at(200_001)), Ok(()));
     }
 
     #[test]
@@ -238,14 +313,11 @@ mod tests {
         assert!(initiators.place(mac(1000)).is_ok() && initiators.place(mac(0)).is_err());
         assert_eq!(
             answer(&mut initiators, 1000, asked, at(60_001)),
-            Delivery::Deliver,
+            Ok(()),
             "from the shared one"
         );
-        assert_eq!(
-            answer(&mut initiators, 1000, again, at(60_001)),
-            Delivery::Deliver
-        );
-        assert_eq!(answer(&mut initiators, 1, 2, at(60_001)), Delivery::Deliver);
-        assert_eq!(answer(&mut initiators, 0, 1, at(60_001)), Delivery::Unknown);
+        assert_eq!(answer(&mut initiators, 1000, again, at(60_001)), Ok(()));
+        assert_eq!(answer(&mut initiators, 1, 2, at(60_001)), Ok(()));
+        assert_eq!(answer(&mut initiators, 0, 1, at(60_001)), Err(Withheld::Unknown));
     }
 }

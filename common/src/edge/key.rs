@@ -8,7 +8,7 @@ use crate::request::Asked;
 pub(super) struct Key {
     /// Who asks.
     pub(super) initiator: MacAddr,
-    asked: Asked,
+    pub(super) asked: Asked,
     lba: u64,
 }
 

@@ -18,20 +18,58 @@ use std::time::Duration;
 
 use super::key::Key;
 use crate::frame::{MacAddr, Pdu, Tag};
+use crate::request::Asked;
 use crate::spread::place_of;
 use crate::time::Instant;
 
-/// What to do with a reply.
+/// Why a reply is kept from the initiator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// It goes to the initiator.
-    Deliver,
+pub(super) enum Withheld {
     /// It answers nothing that is known, or nothing any more.
     Unknown,
     /// It cannot be the answer to its request, which still waits for one.
     Unfit,
     /// Its request was sent again, long ago.
     Late,
+}
+
+/// A request that is answered by a reply which is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) asked: Asked,
+    pub(super) passage: Passage,
+}
+
+/// When a request was where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passage {
+    /// When it was handed to the tunnel.
+    pub(super) sent: Instant,
+    /// How long before that it was captured, in microseconds.
+    waited_us: u32,
+}
+
+impl Passage {
+    /// It was captured then, and is handed to the tunnel now.
+    pub(super) fn new(captured: Instant, now: Instant) -> Passage {
+        let waited = now.saturating_since(captured);
+        Passage {
+            sent: now,
+            waited_us: u32::try_from(waited.as_micros()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// How long before it was sent it was captured.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited_us.into())
+    }
+}
+
+/// Whether a request is a copy of one that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Novelty {
+    New,
+    Resent,
 }
 
 /// Requests by number, and the newest of each key.
@@ -42,6 +80,8 @@ pub(super) struct Ledger {
     room: usize,
     /// Sorted by number.
     entries: Vec<Entry>,
+    /// How many of them wait for an answer.
+    waiting: usize,
     /// Number of the newest request, by hash of its key.
     newest: Vec<u64>,
 }
@@ -51,7 +91,7 @@ struct Entry {
     number: u64,
     key: Key,
     tag: Tag,
-    captured: Instant,
+    passage: Passage,
     state: State,
 }
 
@@ -66,6 +106,21 @@ enum State {
     Owed,
 }
 
+impl State {
+    fn waits(self) -> bool {
+        matches!(self, State::Outstanding | State::Owed)
+    }
+}
+
+impl Entry {
+    /// It stands so from now on.
+    fn turn(&mut self, state: State, waiting: &mut usize) {
+        *waiting -= usize::from(self.state.waits());
+        *waiting += usize::from(state.waits());
+        self.state = state;
+    }
+}
+
 impl Ledger {
     /// With room for so many requests.
     pub(super) fn new(room: usize, late: Duration) -> Ledger {
@@ -73,6 +128,7 @@ impl Ledger {
             late,
             room,
             entries: Vec::new(),
+            waiting: 0,
             newest: vec![0; room],
         }
     }
@@ -102,82 +158,96 @@ impl Ledger {
         self.late = late;
     }
 
+    /// How many requests wait for an answer.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whose requests it knows.
+    pub(super) fn initiators(&self) -> impl Iterator<Item = MacAddr> {
+        self.entries.iter().map(|entry| entry.key.initiator)
+    }
+
     /// Notes a request. Its number is above all that were noted before.
-    pub(super) fn capture(&mut self, number: u64, key: Key, tag: Tag, now: Instant) {
+    pub(super) fn capture(&mut self, number: u64, key: Key, tag: Tag, passage: Passage) -> Novelty {
         let before = match self.newest_slot(key) {
             Some(slot) => std::mem::replace(slot, number),
             None => 0,
         };
-        if let Some(entry) = self.find(before)
+        let mut novelty = Novelty::New;
+        if let Some(entry) = find(&mut self.entries, before)
             && entry.key == key
-            && entry.state == State::Outstanding
+            && entry.state.waits()
         {
-            entry.state = State::Superseded;
+            novelty = Novelty::Resent;
+            if entry.state == State::Outstanding {
+                entry.turn(State::Superseded, &mut self.waiting);
+            }
         }
         if self.entries.len() >= self.room {
             self.make_room();
         }
+        self.waiting += 1;
         self.entries.push(Entry {
             number,
             key,
             tag,
-            captured: now,
+            passage,
             state: State::Outstanding,
         });
+        novelty
     }
 
     /// Judges the reply to a request of the initiator; if it is delivered, the request is answered.
+    ///
+    /// # Errors
+    /// Why it is not delivered.
     pub(super) fn answer(
         &mut self,
         initiator: MacAddr,
         number: u64,
         pdu: &Pdu<'_>,
         now: Instant,
-    ) -> Delivery {
-        let late = self.late;
-        let Some(entry) = self
-            .find(number)
+    ) -> Result<Answered, Withheld> {
+        let entry = find(&mut self.entries, number)
             .filter(|entry| entry.key.initiator == initiator && entry.state != State::Answered)
-        else {
-            return Delivery::Unknown;
-        };
+            .ok_or(Withheld::Unknown)?;
         if entry.tag != pdu.tag() || !entry.key.is_answered_by(pdu) {
-            return Delivery::Unfit;
+            return Err(Withheld::Unfit);
         }
         let superseded = entry.state == State::Superseded;
-        let old = now.saturating_since(entry.captured) > late;
-        entry.state = State::Answered;
-        let Entry { key, tag, .. } = *entry;
+        entry.turn(State::Answered, &mut self.waiting);
+        let Entry {
+            key, tag, passage, ..
+        } = *entry;
+        let answered = Answered {
+            asked: key.asked,
+            passage,
+        };
         if !superseded {
-            return Delivery::Deliver;
+            return Ok(answered);
         }
         let newest = self.newest_slot(key).map_or(0, |slot| *slot);
-        let newest = self
-            .find(newest)
-            .filter(|newest| newest.key == key && newest.number > number);
+        let newest =
+            find(&mut self.entries, newest).filter(|newest| newest.key == key && newest.number > number);
         let Some(newest) = newest else {
-            return Delivery::Deliver;
+            return Ok(answered);
         };
-        let answered = newest.state == State::Answered;
-        if old {
-            if !answered {
-                newest.state = State::Owed;
+        let newest_answered = newest.state == State::Answered;
+        if now.saturating_since(passage.sent) > self.late {
+            if !newest_answered {
+                newest.turn(State::Owed, &mut self.waiting);
             }
-            return Delivery::Late;
+            return Err(Withheld::Late);
         }
         if newest.tag == tag {
             // An initiator that uses the tag again takes one for the answer to both.
-            newest.state = State::Answered;
-            if answered {
-                return Delivery::Unknown;
+            newest.turn(State::Answered, &mut self.waiting);
+            if newest_answered {
+                return Err(Withheld::Unknown);
             }
         }
-        Delivery::Deliver
-    }
-
-    fn find(&mut self, number: u64) -> Option<&mut Entry> {
-        let at = self.entries.binary_search_by_key(&number, |entry| entry.number);
-        self.entries.get_mut(at.ok()?)
+        Ok(answered)
     }
 
     /// Forgets a quarter, so that this is seldom done: of what was answered first, and of all the oldest first.
@@ -191,7 +261,7 @@ impl Ledger {
         ] {
             let mut too_many = self.entries.len().saturating_sub(most);
             if too_many == 0 {
-                return;
+                break;
             }
             self.entries.retain(|entry| {
                 let goes = too_many > 0 && entry.state == state;
@@ -199,6 +269,7 @@ impl Ledger {
                 !goes
             });
         }
+        self.waiting = self.entries.iter().filter(|entry| entry.state.waits()).count();
     }
 
     fn newest_slot(&mut self, key: Key) -> Option<&mut u64> {
@@ -207,189 +278,10 @@ impl Ledger {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use super::*;
-    use crate::frame::Ata;
-
-    const LATE: Duration = Duration::from_secs(1);
-    const ROOM: usize = 256;
-    const SOMEBODY: MacAddr = MacAddr([2; 6]);
-
-    /// A ledger, and who numbers requests for it.
-    struct Book {
-        ledger: Ledger,
-        last: u64,
-    }
-
-    impl Book {
-        fn capture(&mut self, key: Key, tag: Tag, now: Instant) -> (u64, Tag) {
-            self.last += 1;
-            self.ledger.capture(self.last, key, tag, now);
-            (self.last, tag)
-        }
-
-        /// A failure fits whatever was asked.
-        fn answer(&mut self, (number, tag): (u64, Tag), now: Instant) -> Delivery {
-            let bytes = response(tag, 0x41, 0);
-            self.ledger
-                .answer(SOMEBODY, number, &Pdu::parse(&bytes).unwrap(), now)
-        }
-    }
-
-    fn response(Tag(tag): Tag, status: u8, data: usize) -> Vec<u8> {
-        let mut pdu = vec![0x18, 0, 0, 1, 1, 0];
-        pdu.extend_from_slice(&tag.to_be_bytes());
-        pdu.extend_from_slice(&[0, 0, 0, status, 0, 0, 0, 0, 0, 0, 0, 0]);
-        pdu.resize(pdu.len() + data, 0);
-        pdu
-    }
-
-    fn ledger() -> Book {
-        Book {
-            ledger: Ledger::new(ROOM, LATE),
-            last: 0,
-        }
-    }
-
-    fn key(opcode: u8, [low, high]: [u8; 2]) -> Key {
-        let argument = [0x40, 0, 2, opcode, low, high, 0, 0, 0, 0, 0, 0];
-        Key::of_ata(SOMEBODY, &Ata::parse(&argument).unwrap())
-    }
-
-    fn at(millis: u64) -> Instant {
-        Instant::from_micros(millis * 1000)
-    }
-
-    fn write() -> Key {
-        key(0x34, [8, 0])
-    }
-
-    #[test]
-    fn a_reply_is_delivered_once_and_only_to_what_was_asked() {
-        let mut ledger = ledger();
-        let number = ledger.capture(write(), Tag(1), at(0));
-        assert_eq!(ledger.answer((number.0 + 1, number.1), at(1)), Delivery::Unknown);
-        assert_eq!(
-            ledger.answer(number, at(50_000)),
-            Delivery::Deliver,
-            "nothing came after it"
-        );
-        assert_eq!(ledger.answer(number, at(50_000)), Delivery::Unknown);
-    }
-
-    /// Ten seconds without a way back, a copy every second: only the newest is answered.
-    #[test]
-    fn after_an_outage_the_linux_driver_sees_no_old_reply() {
-        let mut ledger = ledger();
-        let copies: Vec<_> = (0u32..10)
-            .map(|n| ledger.capture(write(), Tag(n), at(u64::from(n) * 1000)))
-            .collect();
-        let deliverys: Vec<_> = copies
-            .iter()
-            .map(|number| ledger.answer(*number, at(10_500)))
-            .collect();
-        assert_eq!(deliverys[..8], [Delivery::Late; 8]);
-        assert_eq!(deliverys[9], Delivery::Deliver);
-        // The other way round as well.
-        let (one, other) = (
-            ledger.capture(write(), Tag(1), at(20_000)),
-            ledger.capture(write(), Tag(2), at(30_000)),
-        );
-        assert_eq!(ledger.answer(other, at(30_500)), Delivery::Deliver);
-        assert_eq!(ledger.answer(one, at(30_500)), Delivery::Late);
-    }
-
-    /// A round trip above the initiator's timer and above `late`: every reply comes when the request has been sent
-    /// again, and yet it ends.
-    #[test]
-    fn a_round_trip_longer_than_the_timer_ends_all_the_same() {
-        for round_trip in [300, 1500] {
-            let mut ledger = ledger();
-            let mut delivered = None;
-            let mut under_way = VecDeque::new();
-            for (copy, now) in (0u32..).zip((0..10 * round_trip).step_by(100)) {
-                let arrived = under_way.pop_front_if(|(_, sent)| now - *sent >= round_trip);
-                if let Some((number, _)) = arrived
-                    && ledger.answer(number, at(now)) == Delivery::Deliver
-                {
-                    delivered.get_or_insert(now);
-                }
-                under_way.push_back((ledger.capture(write(), Tag(copy), at(now)), now));
-            }
-            let first = delivered.expect("one of them is delivered");
-            assert!(first <= 3 * round_trip, "after {first} ms of {round_trip}");
-        }
-    }
-
-    #[test]
-    fn two_different_writes_of_one_range_are_both_answered() {
-        let mut ledger = ledger();
-        let (one, other) = (
-            ledger.capture(write(), Tag(1), at(0)),
-            ledger.capture(write(), Tag(2), at(0)),
-        );
-        assert_eq!(ledger.answer(one, at(5)), Delivery::Deliver);
-        assert_eq!(ledger.answer(other, at(5)), Delivery::Deliver);
-    }
-
-    #[test]
-    fn a_tag_used_again_is_answered_once() {
-        let mut ledger = ledger();
-        let (one, other) = (
-            ledger.capture(write(), Tag(1), at(0)),
-            ledger.capture(write(), Tag(1), at(100)),
-        );
-        assert_eq!(ledger.answer(one, at(105)), Delivery::Deliver);
-        assert_eq!(ledger.answer(other, at(205)), Delivery::Unknown);
-        let (one, other) = (
-            ledger.capture(write(), Tag(1), at(300)),
-            ledger.capture(write(), Tag(1), at(400)),
-        );
-        assert_eq!(ledger.answer(other, at(405)), Delivery::Deliver);
-        assert_eq!(ledger.answer(one, at(406)), Delivery::Unknown);
-    }
-
-    #[test]
-    fn one_request_that_takes_long_outlives_many_that_do_not() {
-        let mut ledger = ledger();
-        let slow = ledger.capture(write(), Tag(1), at(0));
-        for n in 0..=u16::MAX {
-            let quick = ledger.capture(key(0x24, n.to_le_bytes()), Tag(2), at(1));
-            assert_eq!(ledger.answer(quick, at(2)), Delivery::Deliver);
-        }
-        assert_eq!(ledger.answer(slow, at(3)), Delivery::Deliver);
-    }
-
-    #[test]
-    fn what_cannot_be_the_answer_is_not_delivered_and_does_not_count_as_one() {
-        let mut ledger = ledger().ledger;
-        let (read, tag) = (key(0x24, [8, 0]), Tag(7));
-        ledger.capture(1, read, tag, at(0));
-        let mut answer = |mac, tag, status, data| {
-            let bytes = response(tag, status, data);
-            ledger.answer(mac, 1, &Pdu::parse(&bytes).unwrap(), at(1))
-        };
-        for data in [0, 512, 1023, 1025, 2048] {
-            assert_eq!(answer(SOMEBODY, tag, 0x40, data), Delivery::Unfit, "{data}");
-        }
-        assert_eq!(answer(SOMEBODY, Tag(8), 0x40, 1024), Delivery::Unfit);
-        assert_eq!(answer(MacAddr([4; 6]), tag, 0x40, 1024), Delivery::Unknown);
-        assert_eq!(answer(SOMEBODY, tag, 0x40, 1024), Delivery::Deliver);
-    }
-
-    #[test]
-    fn what_waits_for_an_answer_makes_room_last() {
-        let mut ledger = ledger();
-        let owed = ledger.capture(write(), Tag(1), at(0));
-        let newest = ledger.capture(write(), Tag(2), at(1));
-        assert_eq!(ledger.answer(owed, at(5000)), Delivery::Late);
-        for n in 0..=u16::MAX {
-            ledger.capture(key(0x24, n.to_le_bytes()), Tag(3), at(6000));
-            assert!(ledger.ledger.entries.len() <= ROOM && ledger.ledger.entries.capacity() <= ROOM);
-        }
-        assert_eq!(ledger.answer(newest, at(7000)), Delivery::Deliver);
-    }
+fn find(entries: &mut [Entry], number: u64) -> Option<&mut Entry> {
+    let at = entries.binary_search_by_key(&number, |entry| entry.number);
+    entries.get_mut(at.ok()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,12 @@
 //! How imports and their initiators are at one moment.
 
+use std::cmp::Reverse;
+
 use super::Edge;
+use super::import::Import;
+use super::initiators::{SILENT, Sight};
 use crate::config::{ImportId, SegmentId};
-use crate::snapshot::{Import, Initiator};
+use crate::snapshot::{self, Initiator, Side, State};
 use crate::standing::Moment;
 use crate::table::Table;
 use crate::tunnel::links::Links;
@@ -16,13 +20,68 @@ impl Edge {
             .unwrap_or_default()
     }
 
-    /// A row for each import, and one for each initiator.
+    /// A row for each import, and one for each initiator with a ledger: of each import the busiest first.
     pub(crate) fn rows(
         &self,
-        _names: &Table<SegmentId, String>,
-        _links: &Links,
-        _moment: &Moment,
-    ) -> (Vec<Import>, Vec<Initiator>) {
-        (Vec::new(), Vec::new())
+        names: &Table<SegmentId, String>,
+        links: &Links,
+        moment: &Moment,
+    ) -> (Vec<snapshot::Import>, Vec<Initiator>) {
+        let (mut imports, mut initiators) = (Vec::new(), Vec::new());
+        for import in self.imports.values() {
+            let row = import.row(names, links, moment);
+            let mut sights: Vec<Sight<'_>> = import.initiators.sights(moment.now).collect();
+            sights.sort_by_key(|sight| Reverse(sight.carried.requests));
+            initiators.extend(sights.into_iter().map(|sight| initiator(&row, sight, moment)));
+            imports.push(row);
+        }
+        (imports, initiators)
+    }
+}
+
+impl Import {
+    fn row(&self, names: &Table<SegmentId, String>, links: &Links, moment: &Moment) -> snapshot::Import {
+        let access = self.remote.as_ref().map(|remote| remote.rights.access);
+        snapshot::Import {
+            address: self.config.address.to_string(),
+            segment: names.get(self.config.segment).cloned().unwrap_or_default(),
+            peer: links.name(self.config.peer),
+            export: self.config.export.clone(),
+            standing: self.standing.row(moment),
+            access: access.map(|access| access.to_string()).unwrap_or_default(),
+            sectors: self.told.map_or(0, |told| told.header.sectors),
+            window: self.config.window,
+            traffic: self.stats.carried.traffic(self.initiators.waiting(moment.now)),
+            latency: self.stats.split(),
+            refusals: self.stats.refused.rows(moment, |peer| links.name(peer)),
+            others: self.initiators.others(),
+            worker: 0,
+        }
+    }
+}
+
+fn initiator(import: &snapshot::Import, sight: Sight<'_>, moment: &Moment) -> Initiator {
+    let is_silent = moment.now.saturating_since(sight.last_seen) >= SILENT;
+    let (why, since) = match is_silent {
+        false => ("", sight.first_seen),
+        true => (
+            "it asked for nothing in the last minute",
+            sight.last_seen + SILENT,
+        ),
+    };
+    Initiator {
+        mac: sight.mac.to_string(),
+        side: Side::Here,
+        peer: import.peer.clone(),
+        export: import.export.clone(),
+        address: import.address.clone(),
+        standing: snapshot::Standing {
+            state: State::Up,
+            why: why.to_owned(),
+            since: moment.unix(since),
+        },
+        last: moment.unix(sight.last_seen),
+        traffic: sight.carried.traffic(sight.waiting),
+        latency: sight.total.latency(),
     }
 }

@@ -6,8 +6,8 @@
 //! - `request`: a request to the exit; `reply`: what comes back
 //! - `answer`: what the edge says by itself
 //! - `presenting`: when it says that an import is there; `inquiry`: what peers are asked for that
-//! - `change`: imports that come, change and go; `look`: how they are
-//! - `report`: what is logged of that
+//! - `change`: imports that come, change and go; `look`: how they are, with `stats`
+//! - `report`: what is logged of that; `standing`: what `status` says of it
 //! - `refusals`: what is logged of requests that it refused, and told to the exit
 //!
 //! What they work with: `import`, with its `initiators` and a `ledger` for each; `key`, what a request asked; `presence`,
@@ -27,6 +27,8 @@ mod refusals;
 mod reply;
 mod report;
 mod request;
+mod standing;
+mod stats;
 
 use std::time::Duration;
 
@@ -62,12 +64,19 @@ pub(crate) struct Captured<'a> {
 }
 
 impl Edge {
-    pub(crate) fn new(imports: Table<ImportId, ImportConfig>, max_age: Duration, workers: u8) -> Edge {
+    pub(crate) fn new(
+        imports: Table<ImportId, ImportConfig>,
+        max_age: Duration,
+        workers: u8,
+        now: Instant,
+    ) -> Edge {
+        let new =
+            |config: &ImportConfig| Import::new(config.clone(), max_age, Inquiry::from_the_start(), now);
         let place = |(import, config): (ImportId, &ImportConfig)| (config.segment, config.address, import);
         let mut presented: Vec<_> = imports.iter().map(place).collect();
         presented.sort_unstable();
         Edge {
-            imports: imports.map(|_, config| Import::new(config.clone(), max_age, Inquiry::from_the_start())),
+            imports: imports.map(|_, config| new(config)),
             presented,
             max_age,
             refusals: Refusals::default(),

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::config::OnConflict;
+use crate::frame::MacAddr;
 use crate::time::Instant;
 
 /// How long an answer is waited for before the address is presented.
@@ -23,7 +24,8 @@ pub(crate) struct Presence {
     /// When the segment was first asked, of the time in which the import can be used.
     asked: Option<Instant>,
     ask_at: Option<Instant>,
-    heard: Option<Instant>,
+    /// Who else answered last, and when.
+    heard: Option<(Instant, MacAddr)>,
 }
 
 impl Presence {
@@ -50,12 +52,17 @@ impl Presence {
     }
 
     /// Somebody else answered for it. Whether that is new.
-    pub(crate) fn heard(&mut self, now: Instant) -> bool {
-        let new = self.heard.replace(now).is_none();
+    pub(crate) fn heard(&mut self, mac: MacAddr, now: Instant) -> bool {
+        let new = self.heard.replace((now, mac)).is_none();
         if new && self.ask_at.is_some() {
             self.ask_at = Some(now + EVERY_IN_CONFLICT);
         }
         new
+    }
+
+    /// Who else is there.
+    pub(crate) fn other(&self) -> Option<MacAddr> {
+        self.heard.map(|(_, mac)| mac)
     }
 
     /// Whether somebody else is there.
@@ -65,7 +72,7 @@ impl Presence {
 
     /// Whether somebody else who was there has just been given up.
     pub(crate) fn is_gone(&mut self, now: Instant) -> bool {
-        self.heard.take_if(|heard| now >= *heard + GONE).is_some()
+        self.heard.take_if(|(heard, _)| now >= *heard + GONE).is_some()
     }
 
     /// Whether to ask the segment again now.
@@ -80,7 +87,7 @@ impl Presence {
     /// When there is something to do.
     pub(crate) fn deadline(&self, now: Instant) -> Instant {
         let answer = self.asked.map(|asked| asked + ANSWER).filter(|at| *at > now);
-        let gone = self.heard.map(|heard| heard + GONE);
+        let gone = self.heard.map(|(heard, _)| heard + GONE);
         let next = [answer, gone, self.ask_at].into_iter().flatten().min();
         next.unwrap_or(Instant::NEVER)
     }
@@ -97,6 +104,9 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ONE: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+    const OTHER: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 
     #[test]
     fn the_segment_is_asked_before_an_address_is_presented() {
@@ -118,12 +128,14 @@ mod tests {
         let now = Instant::default();
         let mut presence = Presence::default();
         presence.begin(now);
-        assert!(presence.heard(now) && !presence.heard(now));
+        assert!(presence.heard(ONE, now) && !presence.heard(OTHER, now));
+        assert_eq!(presence.other(), Some(OTHER));
         let later = now + ANSWER;
         assert!(presence.is_free(OnConflict::Alarm, later) && !presence.is_free(OnConflict::Stop, later));
         assert!(presence.asks(now + EVERY_IN_CONFLICT) && !presence.asks(now + EVERY_IN_CONFLICT));
         assert!(!presence.is_gone(later) && presence.is_gone(now + GONE));
         assert!(presence.is_free(OnConflict::Stop, now + GONE));
-        assert!(presence.heard(now + GONE));
+        assert_eq!(presence.other(), None);
+        assert!(presence.heard(ONE, now + GONE));
     }
 }

@@ -4,9 +4,9 @@ use super::Edge;
 use super::answer::{advertised, emit_query};
 use super::import::{Import, Told};
 use super::report::{self, Before};
-use crate::config::{ImportConfig, ImportId, OnConflict, PeerId, SegmentId};
+use crate::config::{ImportConfig, ImportId, PeerId, SegmentId};
 use crate::context::Context;
-use crate::event::{Event, ForeignEffect, ImportFault};
+use crate::event::{Event, ImportFault};
 use crate::export::ExportState;
 use crate::frame::aoe::{self, AoeCommand, Flags};
 use crate::frame::query::{self, QueryCommand};
@@ -52,29 +52,30 @@ impl Edge {
     }
 
     /// A station on the segment of an import answers for its address.
-    pub(crate) fn handle_foreign(&mut self, id: ImportId, mac: MacAddr, cx: &mut Context<'_>) {
+    pub(crate) fn handle_foreign(&mut self, id: ImportId, mac: MacAddr, links: &Links, cx: &mut Context<'_>) {
+        let workers = self.workers;
         let Some(import) = self.imports.get_mut(id) else {
             return;
         };
-        if import.presence.heard(cx.now) {
+        let before = import.presence.other();
+        if import.presence.heard(mac, cx.now) {
             cx.telemetry.count(Count::Conflicts);
         }
-        let foreign = Event::ForeignResponder {
-            address: import.config.address,
-            mac,
-            effect: match import.config.on_conflict {
-                OnConflict::Alarm => ForeignEffect::None,
-                OnConflict::Stop if import.told.is_some() => ForeignEffect::WritesRefused,
-                OnConflict::Stop => ForeignEffect::NotPresented,
-            },
-        };
-        cx.telemetry.raise(cx.now, About::Foreign(id), foreign);
+        if before != Some(mac) {
+            import.note_standing(&import.fault_now(workers, links, cx), links, cx);
+        }
+        if let Some(foreign) = report::foreign(import) {
+            cx.telemetry.raise(cx.now, About::Foreign(id), foreign);
+        }
         cx.timers.set(Timer::Imports, self.due(cx.now));
     }
 
     /// When there is something to do.
     fn due(&self, now: Instant) -> Instant {
-        let deadline = |import: &Import| import.presence.deadline(now).min(import.inquiry.deadline());
+        let deadline = |import: &Import| {
+            let (presence, inquiry) = (import.presence.deadline(now), import.inquiry.deadline());
+            presence.min(inquiry).min(import.standing_deadline(now))
+        };
         let deadlines = self.imports.values().map(deadline);
         deadlines
             .min()
@@ -147,18 +148,13 @@ impl Edge {
 
     /// Lets initiators know which imports of `peer` came alive or changed, and goes silent about those that went.
     pub(crate) fn present(&mut self, peer: PeerId, links: &Links, cx: &mut Context<'_>) {
-        let up = links.is_up(peer, cx.now);
+        let is_heard = links.is_up(peer, cx.now) && links.is_path_proven(peer);
         let workers = self.workers;
         for (id, import) in self.imports_of(peer) {
             let state = cx.segment(import.config.segment);
             import.note_segment(state, cx.now);
-            let owed = up && links.is_path_proven(peer) && import.is_untold();
-            import.inquiry.expect(owed, cx.now);
-            let fault = match (up, links.is_path_proven(peer)) {
-                (true, true) => import.fault(state, workers),
-                (true, false) => Some(ImportFault::PathUnproven),
-                (false, _) => Some(ImportFault::NoSession),
-            };
+            import.inquiry.expect(is_heard && import.is_untold(), cx.now);
+            let fault = import.fault_now(workers, links, cx);
             if fault.is_some() {
                 import.presence.end();
             } else if import.presence.begin(cx.now) {
@@ -172,6 +168,7 @@ impl Edge {
                 mac,
             });
             let told = std::mem::replace(&mut import.told, tell);
+            import.note_standing(&fault, links, cx);
             match (told, tell) {
                 (None, Some(_)) => {
                     report::up(id, import, state, links, cx);

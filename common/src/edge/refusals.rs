@@ -8,7 +8,9 @@ use crate::config::{ImportId, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::{Event, Place};
+use crate::frame::{AoeCommand, Pdu};
 use crate::refusal::{MAX_REFUSALS, Refusal, RefusalKind, Refused};
+use crate::tally::is_refusal;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::trouble::About;
@@ -59,6 +61,12 @@ impl Refusals {
     }
 }
 
+/// Whether a request that ended for this reason counts as refused. Who looks for disks, and finds none, was not.
+fn is_refused(reason: DropReason, pdu: &Pdu<'_>) -> bool {
+    let is_down = reason == DropReason::RequestImportDown;
+    is_refusal(reason) && (!is_down || pdu.command() == AoeCommand::Ata)
+}
+
 impl Edge {
     /// A request to this import ended here for this reason.
     pub(super) fn note_refusal(
@@ -69,10 +77,15 @@ impl Edge {
         links: &Links,
         cx: &mut Context<'_>,
     ) {
-        let import = self.imports.get(id);
-        let Some((import, what)) = import.zip(Refusal::of(reason, &captured.pdu)) else {
+        let Some(import) = self.imports.get_mut(id) else {
             return;
         };
+        let what = Refusal::of(reason, &captured.pdu);
+        if is_refused(reason, &captured.pdu) {
+            import.initiators.refused(captured.initiator);
+            import.stats.refused(reason, what, captured.initiator, cx.now);
+        }
+        let Some(what) = what else { return };
         let config = &import.config;
         cx.telemetry
             .happened(cx.now, 1, About::RefusedHere(id, what.kind()), || {

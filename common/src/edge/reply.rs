@@ -2,7 +2,7 @@
 
 use super::Edge;
 use super::answer::advertised;
-use super::ledger::Delivery;
+use super::ledger::Withheld;
 use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -29,15 +29,10 @@ impl Edge {
         if !pdu.is_response() {
             return Err(DropReason::MessageMalformed);
         }
-        match import
+        let done = import
             .initiators
-            .answer(head.initiator, head.number, &pdu, cx.now)
-        {
-            Delivery::Deliver => {}
-            Delivery::Unknown => return Err(DropReason::ReplyUnknown),
-            Delivery::Unfit => return Err(DropReason::ReplyMismatch),
-            Delivery::Late => return Err(DropReason::ReplyLate),
-        }
+            .answer(head.initiator, head.number, &pdu, cx.now)?;
+        import.stats.done(&done, head.stay);
         let import = &*import;
         let remote = import.remote.as_ref().ok_or(DropReason::ReplyUnknown)?;
         let segment = import.config.segment;
@@ -63,5 +58,15 @@ impl Edge {
         })?;
         cx.telemetry.count(Count::RepliesToInitiator);
         Ok(())
+    }
+}
+
+impl From<Withheld> for DropReason {
+    fn from(withheld: Withheld) -> DropReason {
+        match withheld {
+            Withheld::Unknown => DropReason::ReplyUnknown,
+            Withheld::Unfit => DropReason::ReplyMismatch,
+            Withheld::Late => DropReason::ReplyLate,
+        }
     }
 }

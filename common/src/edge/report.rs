@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use super::answer::sectors;
 use super::import::Import;
-use crate::config::ImportId;
+use crate::config::{ImportId, OnConflict};
 use crate::context::Context;
-use crate::event::{Event, FrameLimit, ImportFault};
+use crate::event::{Event, ForeignEffect, FrameLimit, ImportFault};
 use crate::export::Writes;
 use crate::segment::SegmentState;
 use crate::trouble::{About, Was};
 use crate::tunnel::links::Links;
 
 /// An import that was not up is not missed earlier: peers and targets take a while to be heard.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// What an import was until now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +102,31 @@ pub(super) fn frames(
     links: &Links,
     cx: &mut Context<'_>,
 ) {
-    let Some(remote) = &import.remote else { return };
+    match short_frames(import, state, links) {
+        Some(short) => cx.telemetry.raise(cx.now, About::Frames(id), short),
+        None => {
+            cx.telemetry.over(cx.now, About::Frames(id));
+        }
+    }
+}
+
+/// Whether the exit takes writes.
+pub(super) fn writes(id: ImportId, import: &Import, links: &Links, cx: &mut Context<'_>) {
+    let address = import.config.address;
+    if let Some(refused) = writes_refused(import, links) {
+        cx.telemetry.raise(cx.now, About::Writes(id), refused);
+    } else if cx.telemetry.over(cx.now, About::Writes(id)) == Was::Logged {
+        cx.telemetry.event(Event::WritesTaken { address });
+    }
+}
+
+/// That frames carry fewer sectors than they could, if they do.
+pub(super) fn short_frames(import: &Import, state: SegmentState, links: &Links) -> Option<Event> {
+    let remote = import.remote.as_ref()?;
     let (ours, theirs) = (state.max_sectors(), remote.carried);
     let (carried, possible) = (sectors(remote, state), ours.max(theirs));
     if carried >= possible {
-        cx.telemetry.over(cx.now, About::Frames(id));
-        return;
+        return None;
     }
     let limit = if carried == ours {
         FrameLimit::OurSegment
@@ -116,29 +135,33 @@ pub(super) fn frames(
     } else {
         FrameLimit::Target
     };
-    let short = Event::ShortFrames {
+    Some(Event::ShortFrames {
         address: import.config.address,
         sectors: carried,
         possible,
         limit,
-    };
-    cx.telemetry.raise(cx.now, About::Frames(id), short);
+    })
 }
 
-/// Whether the exit takes writes.
-pub(super) fn writes(id: ImportId, import: &Import, links: &Links, cx: &mut Context<'_>) {
-    let address = import.config.address;
-    let stopped = import
-        .live()
-        .is_some_and(|remote| remote.writes == Writes::Stopped);
-    if stopped {
-        let refused = Event::WritesRefused {
-            peer: links.name(import.config.peer),
-            export: import.config.export.clone(),
-            address,
-        };
-        cx.telemetry.raise(cx.now, About::Writes(id), refused);
-    } else if cx.telemetry.over(cx.now, About::Writes(id)) == Was::Logged {
-        cx.telemetry.event(Event::WritesTaken { address });
-    }
+/// That the exit refuses writes, if it does.
+pub(super) fn writes_refused(import: &Import, links: &Links) -> Option<Event> {
+    import.live().filter(|remote| remote.writes == Writes::Stopped)?;
+    Some(Event::WritesRefused {
+        peer: links.name(import.config.peer),
+        export: import.config.export.clone(),
+        address: import.config.address,
+    })
+}
+
+/// That another station answers for its address, if one does.
+pub(super) fn foreign(import: &Import) -> Option<Event> {
+    Some(Event::ForeignResponder {
+        address: import.config.address,
+        mac: import.presence.other()?,
+        effect: match import.config.on_conflict {
+            OnConflict::Alarm => ForeignEffect::None,
+            OnConflict::Stop if import.told.is_some() => ForeignEffect::WritesRefused,
+            OnConflict::Stop => ForeignEffect::NotPresented,
+        },
+    })
 }

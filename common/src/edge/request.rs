@@ -3,6 +3,7 @@
 use super::answer::Responder;
 use super::import::Import;
 use super::key::Key;
+use super::ledger::Passage;
 use super::{Captured, Edge};
 use crate::config::{ImportId, SegmentId};
 use crate::context::Context;
@@ -127,7 +128,9 @@ impl Edge {
             Command::Other(_) => return Err(DropReason::RefusedAoeCommand),
         };
         let export = remote.export;
-        let number = import.initiators.capture(key, request.pdu.tag(), cx.now);
+        let passage = Passage::new(captured.at, cx.now);
+        let (number, novelty) = import.initiators.capture(key, request.pdu.tag(), passage);
+        import.stats.sent(passage, novelty);
         let head = RequestHead {
             export,
             import: id,

@@ -50,7 +50,7 @@ impl Core {
         if pdu.command() == AoeCommand::Query
             && let Some(import) = self.edge.find(segment, pdu.address())
         {
-            self.edge.handle_foreign(import, source, cx);
+            self.edge.handle_foreign(import, source, &self.links, cx);
             return Err(DropReason::ForeignResponder);
         }
         let response = Response { segment, source, pdu };

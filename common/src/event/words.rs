@@ -20,6 +20,21 @@ fn consequence(on_conflict: OnConflict) -> &'static str {
     }
 }
 
+impl ImportFault {
+    /// What is wrong with an import of `peer`, and what to do.
+    pub(crate) fn words(&self, peer: &str) -> String {
+        struct Words<'a>(&'a ImportFault, &'a str);
+
+        impl fmt::Display for Words<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_import_fault(f, self.1, self.0)
+            }
+        }
+
+        Words(self, peer).to_string()
+    }
+}
+
 /// What is wrong with an import of `peer`, and what to do.
 fn write_import_fault(f: &mut fmt::Formatter<'_>, peer: &str, why: &ImportFault) -> fmt::Result {
     match why {

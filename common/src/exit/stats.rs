@@ -7,9 +7,9 @@ use super::Exit;
 use super::pending::{Address, Origin, Pending};
 use crate::config::ExportId;
 use crate::drop_reason::DropReason;
-use crate::frame::{Pdu, SECTOR_LEN};
+use crate::frame::Pdu;
 use crate::refusal::Refusal;
-use crate::request::Asked;
+use crate::request::Moved;
 use crate::stats::{Carried, Times};
 use crate::tally::{Last, Tally, is_refusal};
 use crate::time::Instant;
@@ -31,27 +31,17 @@ pub(crate) struct Stats {
 pub(super) struct Done {
     export: ExportId,
     origin: Origin,
-    read: u64,
-    written: u64,
+    moved: Moved,
     stay: Stay,
 }
 
 impl Done {
     /// A request that is about to be answered, with or without success; `None` if nobody waits for the answer.
     pub(super) fn new(pending: &Pending, success: bool, now: Instant) -> Option<Done> {
-        let (read, written) = match pending.asked {
-            Asked::Ata { opcode, sectors, .. } if success => {
-                let bytes = u64::from(sectors) * SECTOR_LEN as u64;
-                let if_so = |moves| if moves { bytes } else { 0 };
-                (if_so(opcode.is_read()), if_so(opcode.is_write()))
-            }
-            Asked::Ata { .. } | Asked::Query => (0, 0),
-        };
         Some(Done {
             export: pending.export,
             origin: pending.origin?,
-            read,
-            written,
+            moved: pending.asked.moved(success),
             stay: pending.stay(now),
         })
     }
@@ -60,23 +50,16 @@ impl Done {
 impl Exit {
     /// A request was answered by its target.
     pub(super) fn note_done(&mut self, done: Done) {
-        let Done {
-            read, written, stay, ..
-        } = done;
-        let add = |carried: &mut Carried| {
-            carried.answered += 1;
-            carried.read_bytes += read;
-            carried.written_bytes += written;
-        };
+        let Done { moved, stay, .. } = done;
         let micros = |us: u32| Duration::from_micros(us.into());
         let (queue, target) = (micros(stay.queue_us), micros(stay.target_us));
         if let Some(export) = self.exports.get_mut(done.export) {
-            add(&mut export.stats.carried);
+            export.stats.carried.answered(moved);
             export.stats.queue.note(queue);
             export.stats.target.note(target);
         }
         if let Some(flow) = self.flows.get_mut(done.origin.flow) {
-            add(&mut flow.carried);
+            flow.carried.answered(moved);
             if let Some(times) = &mut flow.times {
                 times.note(queue + target);
             }
