@@ -34,12 +34,12 @@ pub(crate) struct Import {
     pub(crate) withdrawn: Option<Withdrawn>,
     /// Whether the peer owes us word of it.
     pub(super) inquiry: Inquiry,
-    /// How many exports the peer offers us, once it has told of all of them.
+    /// How many exports the peer offers us, once it has told them all.
     pub(crate) offered: Option<u16>,
     /// Whether its process is about to end.
     pub(crate) peer_ends: bool,
-    /// What initiators were last told unasked; `None`: it cannot be used, and is silent.
-    pub(crate) told: Option<Told>,
+    /// What initiators were last told; `None`: it cannot be used, and is silent.
+    pub(crate) announced: Option<Announcement>,
     /// Whether the log says that it is up.
     pub(crate) said_up: bool,
     /// Whether somebody else answers for its address.
@@ -58,9 +58,9 @@ pub(crate) struct Import {
     pub(super) missed_at: Instant,
 }
 
-/// What initiators were told, and from which address of ours.
+/// What initiators were told unasked, and from which address of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Announcement {
     pub(crate) header: QueryHeader,
     pub(crate) mac: MacAddr,
 }
@@ -76,7 +76,7 @@ impl Import {
             withdrawn: None,
             offered: None,
             peer_ends: false,
-            told: None,
+            announced: None,
             said_up: false,
             presence: Presence::default(),
             mtu: (0, Instant::NEVER),
@@ -99,7 +99,7 @@ impl Import {
 
     /// What we present to initiators, if it can be used.
     pub(crate) fn live(&self) -> Option<&ExportState> {
-        self.told.and(self.remote.as_ref())
+        self.announced.and(self.remote.as_ref())
     }
 
     /// What requests are judged by: the target is there, or was, and the exit keeps requests until it is back.

@@ -56,8 +56,8 @@ struct Initiator {
     total: Times,
 }
 
-/// An initiator, for whom wants to know.
-pub(super) struct Sight<'a> {
+/// What an initiator did, as it is shown.
+pub(super) struct Usage<'a> {
     pub(super) mac: MacAddr,
     /// Since when it has a ledger.
     pub(super) first_seen: Instant,
@@ -157,13 +157,13 @@ impl Initiators {
 
     /// Requests that are waited for by those who were seen lately.
     pub(super) fn waiting(&self, now: Instant) -> u64 {
-        let own = self.sights(now).map(|sight| sight.waiting);
+        let own = self.usages(now).map(|usage| usage.waiting);
         own.sum::<u64>() + waiting(&self.shared, self.shared_seen, now)
     }
 
     /// Those who have a ledger.
-    pub(super) fn sights(&self, now: Instant) -> impl Iterator<Item = Sight<'_>> {
-        self.known.iter().map(move |one| Sight {
+    pub(super) fn usages(&self, now: Instant) -> impl Iterator<Item = Usage<'_>> {
+        self.known.iter().map(move |one| Usage {
             mac: one.mac,
             first_seen: one.first_seen,
             last_seen: one.last_seen,
@@ -280,7 +280,7 @@ mod tests {
 
     /// Sources that do not exist, far more than there are ledgers, and never a pause of a minute between them.
     #[test]
-    fn who_is_at_work_keeps_a_ledger_whoever_else_comes() {
+    fn an_initiator_at_work_keeps_its_ledger_in_a_flood_of_others() {
         let mut initiators = initiators();
         let busy = 0;
         let mut waits = ask(&mut initiators, busy, at(0));

@@ -1,7 +1,7 @@
 //! Imports whose peer has not said how their export is: it is asked.
 //!
-//! A peer tells its exports when a session begins and when they change. An import that is added later than that was told of
-//! before it was there, so the peer is asked to tell everything again; and so is one that is silent although it should not be.
+//! A peer tells its exports when a session begins and when they change. An import that is added later missed that, so the
+//! peer is asked to tell everything again; and so is a peer that says nothing although it should.
 
 use std::time::Duration;
 

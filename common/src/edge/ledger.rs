@@ -8,8 +8,8 @@
 //!
 //! - A reply is delivered under the tag of the request it answers, once, and only if it can be the answer to that.
 //! - It is kept back if the request was sent again since and the reply is older than `late`. Then the newest request
-//!   for the same thing is owed one: whatever comes for that is delivered, however late. So of two that are kept back
-//!   at most one is in vain, and no request stays without an answer for good.
+//!   for the same thing is owed one: whatever comes for that is delivered, however late, so no request stays without an
+//!   answer forever.
 //!
 //! Whether a request was sent again is guessed from initiator, command, address and length. Two different requests may
 //! have these in common at the same time; the second does not take the place of the first, so both are answered.

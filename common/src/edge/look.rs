@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::Edge;
 use super::import::Import;
-use super::initiators::{SILENT, Sight};
+use super::initiators::{SILENT, Usage};
 use crate::config::{ImportId, SegmentId};
 use crate::snapshot::{self, Initiator, Side, State};
 use crate::standing::Moment;
@@ -30,9 +30,9 @@ impl Edge {
         let (mut imports, mut initiators) = (Vec::new(), Vec::new());
         for import in self.imports.values() {
             let row = import.row(names, links, moment);
-            let mut sights: Vec<Sight<'_>> = import.initiators.sights(moment.now).collect();
-            sights.sort_by_key(|sight| Reverse(sight.carried.requests));
-            initiators.extend(sights.into_iter().map(|sight| initiator(&row, sight, moment)));
+            let mut usages: Vec<Usage<'_>> = import.initiators.usages(moment.now).collect();
+            usages.sort_by_key(|usage| Reverse(usage.carried.requests));
+            initiators.extend(usages.into_iter().map(|usage| initiator(&row, usage, moment)));
             imports.push(row);
         }
         (imports, initiators)
@@ -49,7 +49,7 @@ impl Import {
             export: self.config.export.clone(),
             standing: self.standing.row(moment),
             access: access.map(|access| access.to_string()).unwrap_or_default(),
-            sectors: self.told.map_or(0, |told| told.header.sectors),
+            sectors: self.announced.map_or(0, |announced| announced.header.sectors),
             window: self.config.window,
             traffic: self.stats.carried.traffic(self.initiators.waiting(moment.now)),
             latency: self.stats.split(),
@@ -60,17 +60,17 @@ impl Import {
     }
 }
 
-fn initiator(import: &snapshot::Import, sight: Sight<'_>, moment: &Moment) -> Initiator {
-    let is_silent = moment.now.saturating_since(sight.last_seen) >= SILENT;
+fn initiator(import: &snapshot::Import, usage: Usage<'_>, moment: &Moment) -> Initiator {
+    let is_silent = moment.now.saturating_since(usage.last_seen) >= SILENT;
     let (why, since) = match is_silent {
-        false => ("", sight.first_seen),
+        false => ("", usage.first_seen),
         true => (
             "it asked for nothing in the last minute",
-            sight.last_seen + SILENT,
+            usage.last_seen + SILENT,
         ),
     };
     Initiator {
-        mac: sight.mac.to_string(),
+        mac: usage.mac.to_string(),
         side: Side::Here,
         peer: import.peer.clone(),
         export: import.export.clone(),
@@ -80,8 +80,8 @@ fn initiator(import: &snapshot::Import, sight: Sight<'_>, moment: &Moment) -> In
             why: why.to_owned(),
             since: moment.unix(since),
         },
-        last: moment.unix(sight.last_seen),
-        traffic: sight.carried.traffic(sight.waiting),
-        latency: sight.total.latency(),
+        last: moment.unix(usage.last_seen),
+        traffic: usage.carried.traffic(usage.waiting),
+        latency: usage.total.latency(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Edge;
 use super::answer::{advertised, emit_query};
-use super::import::{Import, Told};
+use super::import::{Announcement, Import};
 use super::report::{self, Before};
 use crate::config::{ImportConfig, ImportId, PeerId, SegmentId};
 use crate::context::Context;
@@ -161,15 +161,16 @@ impl Edge {
                 ask(&import.config, cx);
             }
             // What is presented stays so: initiators that know it would not forget it.
-            let free = import.told.is_some() || import.presence.is_free(import.config.on_conflict, cx.now);
+            let free =
+                import.announced.is_some() || import.presence.is_free(import.config.on_conflict, cx.now);
             let remote = import.remote.as_ref().filter(|_| fault.is_none() && free);
-            let tell = remote.zip(state.mac()).map(|(remote, mac)| Told {
+            let announcement = remote.zip(state.mac()).map(|(remote, mac)| Announcement {
                 header: advertised(import, remote, state, QueryCommand::Read),
                 mac,
             });
-            let told = std::mem::replace(&mut import.told, tell);
+            let before = std::mem::replace(&mut import.announced, announcement);
             import.note_standing(&fault, links, cx);
-            match (told, tell) {
+            match (before, announcement) {
                 (None, Some(_)) => {
                     report::up(id, import, state, links, cx);
                     advertise(import, state, cx);

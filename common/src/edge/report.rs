@@ -160,7 +160,7 @@ pub(super) fn foreign(import: &Import) -> Option<Event> {
         mac: import.presence.other()?,
         effect: match import.config.on_conflict {
             OnConflict::Alarm => ForeignEffect::None,
-            OnConflict::Stop if import.told.is_some() => ForeignEffect::WritesRefused,
+            OnConflict::Stop if import.announced.is_some() => ForeignEffect::WritesRefused,
             OnConflict::Stop => ForeignEffect::NotPresented,
         },
     })

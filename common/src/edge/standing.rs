@@ -41,7 +41,7 @@ impl Import {
             };
             return (is, fault.words(&links.name(self.config.peer)));
         }
-        if self.told.is_none() {
+        if self.announced.is_none() {
             return match foreign {
                 Some(foreign) if self.config.on_conflict == OnConflict::Stop => (State::Down, foreign),
                 _ => (

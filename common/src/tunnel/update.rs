@@ -5,12 +5,12 @@
 //!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8 | carried u8 | size u64 | digest 8
 //!            | name length u8, name | string length u16, string | initiators u8, 6 bytes each
 //!            or, of an export that the edge may not use any more:  export u16 | flags u8, 64 alone | why u8
-//!  more      1: another update follows with exports that the edge has not been told of; 2: the exit is about to end; else 0
+//!  more      1: another update follows with exports that the edge does not know yet; 2: the exit is about to end; else 0
 //!  exports   how many the edge may use
 //!  flags     1 live   16 away   2 read-write   4 config string may be set   8 only the listed initiators
 //!            32 writes are refused, for another disk may answer   64 withdrawn
 //!  why       1 not exported any more   2 not allowed to the peer any more
-//!  ack       serial u32, then names of exports that the edge imports and was not told of, each: length u8, name
+//!  ack       serial u32, then names of exports that the edge imports and does not know, each: length u8, name
 //! ```
 
 use super::message::take;
