@@ -38,7 +38,7 @@ const ASKED: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct PeerClock {
     next_ping: u64,
-    asked: [Option<Asked>; ASKED],
+    asked: [Option<SentPing>; ASKED],
     readings: Readings,
     round_trip: Option<RoundTrip>,
     /// Whether a request looked too old since the last ping.
@@ -47,7 +47,7 @@ pub(crate) struct PeerClock {
 
 /// A ping under way.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+struct SentPing {
     ping: u64,
     at: Instant,
     /// The record it went in: the receiver's index of the session, and the counter.
@@ -72,7 +72,7 @@ impl PeerClock {
         self.next_ping += 1;
         self.is_doubted = false;
         if let Some(slot) = self.asked.get_mut(slot(ping)) {
-            *slot = Some(Asked {
+            *slot = Some(SentPing {
                 ping,
                 at: now,
                 record: None,
