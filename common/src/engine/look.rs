@@ -4,12 +4,34 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::config::SegmentId;
-use crate::event::{Event, Level};
+use crate::event::Event;
 use crate::segment::SegmentState;
 use crate::snapshot::{self, Alarm, Segment, Snapshot, State, VERSION};
 use crate::standing::{Moment, Standing};
 use crate::time::Instant;
 use crate::trouble::About;
+
+/// Whether something does not work while it lasts, or something works less well than it could.
+fn severity(about: About) -> State {
+    match about {
+        About::Session(_) | About::Path(_) | About::Target(_) | About::Import(_) => State::Down,
+        About::Strangers
+        | About::ClockOf(_)
+        | About::OurClock(_)
+        | About::Elsewhere(_)
+        | About::Conflict(_)
+        | About::Imposter(_)
+        | About::Missed(_)
+        | About::Writes(_)
+        | About::RefusedHere(..)
+        | About::RefusedThere(..)
+        | About::Sending(_)
+        | About::Receiving
+        | About::Standstill
+        | About::Frames(_)
+        | About::Foreign(_) => State::Degraded,
+    }
+}
 
 impl Engine {
     /// How everything is at this moment, by this wall clock (time since 1970). The gateway adds what only it knows: its
@@ -42,10 +64,7 @@ impl Engine {
         let alarm = |(about, event, since): (About, &Event, Instant)| Alarm {
             about: self.name_of(about),
             standing: snapshot::Standing {
-                state: match event.level() {
-                    Level::Warn => State::Down,
-                    Level::Info | Level::Debug => State::Degraded,
-                },
+                state: severity(about),
                 why: event.to_string(),
                 since: moment.unix(since),
             },

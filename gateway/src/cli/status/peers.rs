@@ -64,7 +64,7 @@ fn paths(out: &mut String, view: &View<'_>, peers: &[&Peer]) {
     let columns = [Column::name("paths")]
         .into_iter()
         .chain(STANDING)
-        .chain(["RTT", "loss in", "loss out", "repaired", "lost"].map(Column::number))
+        .chain(["RTT", "loss in", "out", "repaired", "lost"].map(Column::number))
         .chain([
             Column::name("MTU"),
             view.amounts.head("bytes in", "bytes in/s"),
@@ -108,7 +108,7 @@ fn mtu(path: &Path) -> String {
     match (path.mtu, path.mtu_why.as_str()) {
         (0, why) => known(why),
         (mtu, "") => mtu.to_string(),
-        (mtu, why) => format!("{mtu}, {}", known(why)),
+        (mtu, why) => format!("{mtu} {}", known(why)),
     }
 }
 

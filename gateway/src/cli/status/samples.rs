@@ -108,7 +108,7 @@ pub(super) fn typical() -> Snapshot {
             peer: "site-a".into(),
             export: "mirror".into(),
             address: "e109.1".into(),
-            standing: standing(State::Starting, "it asked nothing for a minute", 360.0),
+            standing: standing(State::Up, "it asked for nothing in the last minute", 360.0),
             last: NOW - 420.0,
             traffic: Traffic {
                 requests: 12,
@@ -196,11 +196,11 @@ pub(super) fn import(address: &str, peer: &str, export: &str) -> Import {
             ..Traffic::default()
         },
         latency: Split {
-            total: latency(11_200),
+            total: latency(11_900),
             segment: latency(40),
             tunnel: latency(11_000),
-            queue: None,
-            target: None,
+            queue: latency(12),
+            target: latency(840),
         },
         ..Import::default()
     }
@@ -229,7 +229,6 @@ pub(super) fn export(name: &str, target: &str) -> Export {
         allow: vec![grant("site-c", "read-only", 0), grant("site-a", "read-write", 2)],
         traffic: traffic(),
         latency: Split {
-            total: latency(912),
             queue: latency(12),
             target: latency(880),
             ..Split::default()
