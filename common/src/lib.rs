@@ -15,7 +15,6 @@
 //! - [`version`]: which code this is
 
 #![forbid(unsafe_code)]
-#![allow(dead_code, reason = "parts land one after the other")]
 
 #[cfg(feature = "bench")]
 pub mod bench;

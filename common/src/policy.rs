@@ -31,7 +31,7 @@ pub(crate) fn judge(rights: &Rights, initiator: MacAddr, request: &Request<'_>) 
     let refused = match &request.command {
         Command::Ata(ata) => fault_of_ata(rights, ata),
         Command::Query(query) => fault_of_query(rights, query.command()),
-        Command::Other(_) => Some(DropReason::RefusedAoeCommand),
+        Command::Other => Some(DropReason::RefusedAoeCommand),
     };
     refused.map_or(Verdict::Admit, Verdict::Refuse)
 }

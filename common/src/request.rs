@@ -20,7 +20,7 @@ pub(crate) enum Command<'a> {
     /// A Config command.
     Query(Query<'a>),
     /// Another command of AoE, known or not. Nobody looks into it.
-    Other(AoeCommand),
+    Other,
 }
 
 impl<'a> Request<'a> {
@@ -39,7 +39,7 @@ impl<'a> Request<'a> {
                 let query = Query::parse(pdu.argument())?;
                 (Command::Query(query), query.pdu_len())
             }
-            other => (Command::Other(other), all.len()),
+            _ => (Command::Other, all.len()),
         };
         let bytes = all.get(..len).ok_or(Malformed::FrameTooShort)?;
         Ok(Request { pdu, command, bytes })

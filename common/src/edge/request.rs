@@ -86,7 +86,7 @@ impl Edge {
         // A target that is away is no longer presented, but what is open goes on: the exit keeps requests for it.
         let remote = match request.command {
             Command::Ata(_) => import.usable(),
-            Command::Query(_) | Command::Other(_) => import.live(),
+            Command::Query(_) | Command::Other => import.live(),
         };
         let remote = remote.ok_or(DropReason::RequestImportDown)?;
         let responder = Responder {
@@ -125,7 +125,7 @@ impl Edge {
                 }
                 Key::of_query(initiator)
             }
-            Command::Other(_) => return Err(DropReason::RefusedAoeCommand),
+            Command::Other => return Err(DropReason::RefusedAoeCommand),
         };
         let export = remote.export;
         let passage = Passage::new(captured.at, cx.now);

@@ -76,7 +76,7 @@ impl Exit {
             (_, Verdict::Refuse(reason)) => return Err(reason),
             (Command::Ata(ata), _) => (Asked::of_ata(ata), Span::of_ata(ata)),
             (Command::Query(query), _) => (Asked::Query, Span::of_query(query.command())),
-            (Command::Other(_), _) => return Err(DropReason::RefusedAoeCommand),
+            (Command::Other, _) => return Err(DropReason::RefusedAoeCommand),
         };
         if target.conflict && span.writes() && export.safety.on_conflict == OnConflict::Stop {
             return match asked {
