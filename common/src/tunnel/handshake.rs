@@ -1,7 +1,7 @@
 //! How the keys of a session come to be: the one place where the ways to agree on them are told apart.
 //!
 //! A side that calls has a [`Dial`], one that is called a [`Call`]; both end in the same
-//! [`Agreed`](super::session::Agreed), and nothing behind that knows which way it came from. Another way is another
+//! [`Agreed`], and nothing behind that knows which way it came from. Another way is another
 //! variant here, with a file beside [`noise`].
 
 pub(crate) mod noise;
