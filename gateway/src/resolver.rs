@@ -1,5 +1,7 @@
 //! Finds the addresses of peers, on the control thread.
 
+pub mod ask;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
@@ -16,6 +18,7 @@ use tokio::time::sleep;
 use crate::config::scoped;
 use crate::driver::{Command, CommandSender};
 use crate::sys::link;
+pub use ask::{Ask, Known, Sockets};
 
 /// Resolves endpoints when the data plane asks for them, and when they change.
 #[derive(Debug)]
@@ -28,27 +31,6 @@ pub struct Resolver {
     lookups: JoinSet<Found>,
     /// Counts look-ups, to tell an answer to this one from an answer to an earlier one.
     lookup: u64,
-}
-
-/// Where we listen, by the number of the socket: a peer can only be called from a socket of its family.
-pub type Sockets = BTreeMap<u8, SocketAddr>;
-
-/// What it has to know.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Of each peer its name, and its `host:port` if the configuration has one.
-    pub peers: BTreeMap<PeerId, (String, Option<String>)>,
-    /// The sockets there are.
-    pub sockets: Sockets,
-}
-
-/// What it is asked, or told.
-#[derive(Debug)]
-pub enum Ask {
-    /// This peer is to be called.
-    Needed(PeerId),
-    /// From now on it is so.
-    Know(Known),
 }
 
 #[derive(Debug)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::initiators::Initiators;
 use super::inquiry::Inquiry;
 use super::presence::Presence;
-use super::report::GRACE;
 use super::stats::Stats;
 use crate::config::{ExportId, ImportConfig, OnConflict, PeerId};
 use crate::context::Context;
@@ -16,6 +15,9 @@ use crate::segment::SegmentState;
 use crate::standing::Standing;
 use crate::time::Instant;
 use crate::tunnel::links::Links;
+
+/// An import that was not up is not missed earlier: peers and targets take a while to be heard.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the MTU of the segment has been as it is before a read whose answer does not fit is refused.
 ///

@@ -5,13 +5,7 @@
 
 use std::time::Duration;
 
-use super::Edge;
-use super::import::Import;
-use crate::config::PeerId;
-use crate::context::Context;
 use crate::time::Instant;
-use crate::tunnel::links::Links;
-use crate::tunnel::message::Kind;
 
 /// How long an answer is waited for.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -73,40 +67,25 @@ impl Inquiry {
     }
 
     /// The peer is asked now.
-    fn ask(&mut self, newest: u32, now: Instant) {
+    pub(super) fn ask(&mut self, newest: u32, now: Instant) {
         if self.heard == Heard::Some {
             self.heard = Heard::Asked(newest);
         }
         self.ask_at = Some(now + ANSWER);
     }
 
-    fn is_due(&self, now: Instant) -> bool {
+    pub(super) fn is_due(&self, now: Instant) -> bool {
         self.ask_at.is_some_and(|at| now >= at)
+    }
+
+    /// Whether an answer is owed.
+    pub(super) fn is_owed(&self) -> bool {
+        self.ask_at.is_some()
     }
 
     /// When to ask.
     pub(super) fn deadline(&self) -> Instant {
         self.ask_at.unwrap_or(Instant::NEVER)
-    }
-}
-
-impl Edge {
-    /// Asks the peers that owe imports an answer, when that is due.
-    pub(super) fn inquire(&mut self, links: &mut Links, cx: &mut Context<'_>) {
-        let due = |import: &&Import| import.inquiry.is_due(cx.now);
-        let mut peers: Vec<PeerId> = self.imports.values().filter(due).map(Import::peer).collect();
-        peers.sort_unstable();
-        peers.dedup();
-        for peer in peers {
-            if let Err(reason) = links.send(peer, Kind::Inquire, &[], &[], cx) {
-                cx.telemetry.drop(reason);
-            }
-            let newest = links.newest_update(peer);
-            let waiting = |import: &&mut Import| import.inquiry.ask_at.is_some();
-            for import in self.imports_of(peer).map(|(_, import)| import).filter(waiting) {
-                import.inquiry.ask(newest, cx.now);
-            }
-        }
     }
 }
 

@@ -17,6 +17,7 @@ mod answer;
 mod change;
 mod import;
 mod initiators;
+mod inquire;
 mod inquiry;
 mod key;
 mod ledger;

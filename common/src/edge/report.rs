@@ -1,9 +1,7 @@
 //! What is logged of an import.
 
-use std::time::Duration;
-
 use super::answer::sectors;
-use super::import::Import;
+use super::import::{GRACE, Import};
 use crate::config::{ImportId, OnConflict};
 use crate::context::Context;
 use crate::event::{Event, ForeignEffect, FrameLimit, ImportFault};
@@ -11,9 +9,6 @@ use crate::export::Writes;
 use crate::segment::SegmentState;
 use crate::trouble::{About, Was};
 use crate::tunnel::links::Links;
-
-/// An import that was not up is not missed earlier: peers and targets take a while to be heard.
-pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// What an import was until now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,76 +5,17 @@
 //! variant here, with a file beside [`noise`].
 
 pub(crate) mod noise;
+mod terms;
 
-use aoe_keys::{Psk, PublicKey, SecretKey};
+use aoe_keys::{Psk, PublicKey};
 
 use super::macs::MAC_LEN;
 use super::session::Agreed;
+use super::transport::Transport;
 use crate::config::{Cipher, Protection};
 use crate::random::Secret;
-use crate::worker::Worker;
 pub(crate) use noise::{INIT_LEN, RESPONSE_LEN, response_receiver};
-
-/// How two sides agree on the keys of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    /// By their static keys, and a pre-shared key if they have one.
-    Noise,
-}
-
-impl Transport {
-    /// Its name for people.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Transport::Noise => "noise",
-        }
-    }
-}
-
-/// What one side brings to every handshake.
-pub(crate) struct Local<'a> {
-    /// Our static key.
-    pub(crate) secret: &'a SecretKey,
-    /// Ciphers we offer, best first.
-    pub(crate) ciphers: &'a [Cipher],
-    /// Which worker of how many.
-    pub(crate) worker: Worker,
-}
-
-/// What one side brings to the handshakes with one peer.
-#[derive(Clone, Copy)]
-pub(crate) struct Terms<'a> {
-    /// How keys are agreed on with this peer.
-    pub(crate) transport: Transport,
-    /// What we are to this peer: drawn when we began to know it.
-    pub(crate) boot: u64,
-    /// The secret shared with it.
-    pub(crate) psk: Option<&'a Psk>,
-    /// Accepted modes, in order of preference.
-    pub(crate) protection: &'a [Protection],
-}
-
-/// Why a handshake message led to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// Not made for this pair of keys, or damaged.
-    Undecryptable,
-    /// Decrypted, but the two sides' lists have nothing in common.
-    NoAgreement(&'static str),
-    /// The peer remembers this stamp, which is not less than that of our call.
-    OldStamp(u64),
-}
-
-/// What is new in every call.
-pub(crate) struct Fresh {
-    /// Our index of the session to be.
-    pub(crate) local_index: u32,
-    /// Microseconds since 1970.
-    pub(crate) stamp: u64,
-    pub(crate) ephemeral: Secret,
-    /// Random, and told to the listener alone: with it it marks its answers.
-    pub(crate) answer_key: [u8; MAC_LEN],
-}
+pub(crate) use terms::{Failure, Fresh, Local, Terms};
 
 /// A handshake we started.
 pub(crate) enum Dial {

@@ -34,6 +34,7 @@ pub(crate) mod seats;
 pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod timing;
+pub(crate) mod transport;
 pub(crate) mod update;
 
 #[cfg(test)]

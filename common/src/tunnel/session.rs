@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::cipher::RecordKey;
 use super::gaps::{Arrival, Gaps};
-use super::handshake::Transport;
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
+use super::transport::Transport;
 use crate::config::{Cipher, Protection};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;

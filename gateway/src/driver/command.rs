@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::disks::Found;
-use crate::resolver::Ask;
+use crate::resolver::ask::Ask;
 use crate::segment::SegmentPort;
 use crate::sys::packet::Addresses;
 use crate::wire::UdpWire;

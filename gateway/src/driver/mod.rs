@@ -29,7 +29,7 @@ use self::queue::Queue;
 use self::segment::Segment;
 use self::waiter::{Source, Waiter};
 use crate::clock::{Clock, unix_time};
-use crate::resolver::Ask;
+use crate::resolver::ask::Ask;
 use crate::segment::SegmentPort;
 use crate::sys::batch::RecvBatch;
 use crate::wire::{Origin, RecvMemory, UdpWire};

@@ -13,13 +13,14 @@ use aoe_keys::{Psk, PublicKey};
 use snow::HandshakeState;
 use zeroize::Zeroize;
 
-use super::{Failure, Fresh, Local, Terms, Transport};
+use super::terms::{Failure, Fresh, Local, Terms};
 use crate::config::{Cipher, Protection};
 use crate::random::Secret;
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::macs::{MAC_LEN, MACS_LEN};
 use crate::tunnel::record::{TYPE_INIT, TYPE_RESPONSE};
 use crate::tunnel::session::{Agreed, Role};
+use crate::tunnel::transport::Transport;
 use codes::{
     STATUS_AGREED, STATUS_NO_CIPHER, STATUS_NO_PROTECTION, STATUS_NO_VERSION, STATUS_OLD_STAMP,
     STATUS_OTHER_WORKERS, cipher_code, decode_cipher, decode_protection, padded, protection_code,

@@ -3,9 +3,10 @@
 use aoe_keys::{Psk, PublicKey};
 
 use crate::config::{PeerConfig, PeerId, Protection};
-use crate::tunnel::handshake::{Terms, Transport};
+use crate::tunnel::handshake::Terms;
 use crate::tunnel::seats::Seat;
 use crate::tunnel::sessions::Precedence;
+use crate::tunnel::transport::Transport;
 
 /// Who a peer is.
 pub(crate) struct Identity {

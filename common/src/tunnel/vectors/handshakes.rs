@@ -9,10 +9,11 @@ use crate::time::Instant;
 use crate::tunnel::admission::{Admission, Gate, Stamp};
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::handshake::noise::{Call, Dial, response_receiver};
-use crate::tunnel::handshake::{Failure, Fresh, Local, Terms, Transport};
+use crate::tunnel::handshake::{Failure, Fresh, Local, Terms};
 use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::record::HEADER_LEN;
 use crate::tunnel::session::Agreed;
+use crate::tunnel::transport::Transport;
 use crate::worker::Worker;
 
 const NOW: Instant = Instant::from_micros(0);

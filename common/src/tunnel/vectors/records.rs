@@ -10,7 +10,6 @@ use crate::export::{ExportState, TargetState, Withdrawn, Writes};
 use crate::refusal;
 use crate::time::Instant;
 use crate::tunnel::cipher::RecordKey;
-use crate::tunnel::handshake::Transport;
 use crate::tunnel::message::{
     Chunk, Kind, ReplyHead, RequestHead, chunks, emit_chunk_head, emit_fragment_head,
 };
@@ -18,6 +17,7 @@ use crate::tunnel::reassembly::{Reassembly, Step};
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::report::Report;
 use crate::tunnel::session::{Agreed, Role, Session};
+use crate::tunnel::transport::Transport;
 use crate::tunnel::update::{self, Entry, Rest};
 
 const NOW: Instant = Instant::from_micros(0);
