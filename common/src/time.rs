@@ -24,6 +24,11 @@ impl Instant {
         self.0
     }
 
+    /// Microseconds passed since `earlier`, zero if `earlier` is in the future.
+    pub const fn micros_since(self, earlier: Instant) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// Time passed since `earlier`, zero if `earlier` is in the future.
     pub fn saturating_since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

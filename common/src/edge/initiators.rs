@@ -135,7 +135,7 @@ impl Initiators {
                 Ok(answered) => {
                     let done = Done::new(answered, pdu, now);
                     done.count(&mut own.carried);
-                    own.total.note(done.total);
+                    own.total.note(done.total_us);
                     return Ok(done);
                 }
                 // Perhaps it was asked before there was a ledger for this initiator.

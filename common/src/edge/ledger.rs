@@ -52,16 +52,15 @@ pub(super) struct Passage {
 impl Passage {
     /// It was captured then, and is handed to the tunnel now.
     pub(super) fn new(captured: Instant, now: Instant) -> Passage {
-        let waited = now.saturating_since(captured);
         Passage {
             sent: now,
-            waited_us: u32::try_from(waited.as_micros()).unwrap_or(u32::MAX),
+            waited_us: u32::try_from(now.micros_since(captured)).unwrap_or(u32::MAX),
         }
     }
 
-    /// How long before it was sent it was captured.
-    pub(super) fn waited(&self) -> Duration {
-        Duration::from_micros(self.waited_us.into())
+    /// How long before it was sent it was captured, in microseconds.
+    pub(super) fn waited_us(&self) -> u64 {
+        self.waited_us.into()
     }
 }
 

@@ -1,7 +1,5 @@
 //! What an import had carried, and where the time went.
 
-use std::time::Duration;
-
 use super::ledger::{Answered, Novelty, Passage};
 use crate::drop_reason::DropReason;
 use crate::frame::{Ata, MacAddr, Pdu};
@@ -34,7 +32,8 @@ pub(super) struct Stats {
 pub(super) struct Done {
     answered: Answered,
     success: bool,
-    pub(super) total: Duration,
+    /// In microseconds.
+    pub(super) total_us: u64,
 }
 
 impl Done {
@@ -44,7 +43,9 @@ impl Done {
         Done {
             answered,
             success: !reply.is_error() && ata.is_ok_and(|ata| ata.is_success()),
-            total: now.saturating_since(sent) + answered.passage.waited(),
+            total_us: now
+                .micros_since(sent)
+                .saturating_add(answered.passage.waited_us()),
         }
     }
 
@@ -64,20 +65,19 @@ impl Stats {
     /// A request goes to the exit.
     pub(super) fn sent(&mut self, passage: Passage, novelty: Novelty) {
         count_request(&mut self.carried, novelty);
-        self.segment.note(passage.waited());
+        self.segment.note(passage.waited_us());
     }
 
     /// A reply goes to its initiator; how long its request was at the exit, the exit says.
     pub(super) fn done(&mut self, done: &Done, stay: Stay) {
         done.count(&mut self.carried);
-        let micros = |us: u32| Duration::from_micros(us.into());
-        let (queue, target) = (micros(stay.queue_us), micros(stay.target_us));
-        let between = done.total.saturating_sub(done.answered.passage.waited());
+        let (queue, target) = (stay.queue_us.into(), stay.target_us.into());
+        let between = done.total_us.saturating_sub(done.answered.passage.waited_us());
         self.tunnel
             .note(between.saturating_sub(queue).saturating_sub(target));
         self.queue.note(queue);
         self.target.note(target);
-        self.total.note(done.total);
+        self.total.note(done.total_us);
     }
 
     /// A request of an initiator ended here for this reason.

@@ -193,8 +193,10 @@ impl Pending {
     /// How long its newest copy has been here: until it, or an earlier one, was sent to the target, and from then on.
     pub(super) fn stay(&self, now: Instant) -> Stay {
         let sent = self.copies.first_sent().unwrap_or(now);
-        let queue = sent.saturating_since(self.arrived);
-        Stay::new(queue, now.saturating_since(sent.max(self.arrived)))
+        Stay::new(
+            sent.micros_since(self.arrived),
+            now.micros_since(sent.max(self.arrived)),
+        )
     }
 
     /// Nobody else but these initiators gets an answer. False if that leaves nobody.

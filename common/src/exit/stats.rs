@@ -1,9 +1,7 @@
 //! What each export, and each initiator behind a peer, had done: numbers beside the things themselves.
 
-use super::ids::SlotId;
-use std::time::Duration;
-
 use super::Exit;
+use super::ids::SlotId;
 use super::pending::{Address, Origin, Pending};
 use crate::config::ExportId;
 use crate::drop_reason::DropReason;
@@ -51,8 +49,7 @@ impl Exit {
     /// A request was answered by its target.
     pub(super) fn note_done(&mut self, done: Done) {
         let Done { moved, stay, .. } = done;
-        let micros = |us: u32| Duration::from_micros(us.into());
-        let (queue, target) = (micros(stay.queue_us), micros(stay.target_us));
+        let (queue, target): (u64, u64) = (stay.queue_us.into(), stay.target_us.into());
         if let Some(export) = self.exports.get_mut(done.export) {
             export.stats.carried.answered(moved);
             export.stats.queue.note(queue);

@@ -21,8 +21,6 @@
 //! The Ethernet header does not travel; an AoE PDU starts at its Ver/Flags byte. `length` counts the bytes that
 //! follow it up to the end of the chunk, so of a fragment its eight bytes of position too.
 
-use std::time::Duration;
-
 use crate::config::{ExportId, ImportId};
 use crate::frame::MacAddr;
 
@@ -265,9 +263,9 @@ pub(crate) struct Stay {
 }
 
 impl Stay {
-    /// So long; what is longer than can be told counts as the longest.
-    pub(crate) fn new(queue: Duration, target: Duration) -> Stay {
-        let micros = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+    /// So many microseconds; what is longer than the wire carries counts as the longest.
+    pub(crate) fn new(queue: u64, target: u64) -> Stay {
+        let micros = |time: u64| u32::try_from(time).unwrap_or(u32::MAX);
         Stay {
             queue_us: micros(queue),
             target_us: micros(target),
@@ -358,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_long_stay_is_told_as_the_longest() {
-        let stay = Stay::new(Duration::from_micros(7), Duration::from_secs(5000));
+        let stay = Stay::new(7, 5_000_000_000);
         assert_eq!((stay.queue_us, stay.target_us), (7, u32::MAX));
     }
 
