@@ -1,6 +1,6 @@
 //! What is due, and when: one table for the whole engine.
 //!
-//! A timer is the first moment at which one part has something to do. Whoever makes something due lowers it; the part
+//! A timer is the first moment at which one part has something to do. What makes something due lowers it; the part
 //! itself, once it has worked, sets it to what is due next.
 
 use crate::time::Instant;

@@ -13,7 +13,7 @@ use crate::tunnel::links::Links;
 use crate::tunnel::message::RequestHead;
 
 impl Exit {
-    /// What a peer imports and was not told of, be it that there is no such export or that it may not use it. What it may
+    /// What a peer imports and does not know, be it that there is no such export or that it may not use it. What it may
     /// use is told again: perhaps it imports it only since it was told.
     pub(crate) fn note_missed(&mut self, peer: PeerId, missed: &[&str], links: &Links, cx: &mut Context<'_>) {
         let about = About::Missed(peer);

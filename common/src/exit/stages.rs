@@ -1,4 +1,4 @@
-//! The stages of a request, and the one door between them: whoever changes a stage changes lists and buffers with it.
+//! The stages of a request, and the one door between them: what changes a stage changes lists and buffers with it.
 //!
 //! ```text
 //!   accepted ──▶ Held ──▶ Queued ──▶ Dormant ──▶ AtTarget     (again: to the end of what is there)

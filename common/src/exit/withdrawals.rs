@@ -1,6 +1,6 @@
 //! What was taken away from peers, until each of them knows.
 //!
-//! A peer that was told of an export is told that it is withdrawn, and why: again in each session, until it acknowledges
+//! A peer that knows an export is told that it is withdrawn, and why: again in each session, until it acknowledges
 //! it. For a while after that requests are on the way that it sent before; they are known here as late, not as forbidden.
 
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ enum Told {
 }
 
 impl Withdrawals {
-    /// An export is withdrawn from a peer that was told of it.
+    /// An export is withdrawn from a peer that knows it.
     pub(crate) fn note(&mut self, peer: PeerId, export: ExportId, why: Withdrawn) {
         let told = Told::No;
         self.0.insert((peer, export), Withdrawal { why, told });
@@ -84,7 +84,7 @@ impl Withdrawals {
         }
     }
 
-    /// The peer process is another one, which was not told of anything, or the peer has gone.
+    /// The peer process is another one, which knows nothing, or the peer has gone.
     pub(crate) fn forget(&mut self, peer: PeerId) {
         self.0.retain(|(of, _), _| *of != peer);
     }

@@ -1,4 +1,4 @@
-//! Words for whoever started a program. A stream whose reader has gone away is no reason to fail.
+//! Words for the person who started a program. A stream whose reader has gone away is no reason to fail.
 
 use std::io::{Write, stderr, stdout};
 

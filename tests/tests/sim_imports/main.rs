@@ -290,7 +290,7 @@ fn troubles_of_an_import_go_with_it() {
     assert_eq!(
         story.world.events_like(story.exit, at_exit),
         0,
-        "nothing more is told of it"
+        "nothing more is said about it"
     );
 }
 
