@@ -78,7 +78,7 @@ impl Packing {
     /// Packs for datagrams of this length.
     pub fn new(datagram_len: usize) -> Self {
         let agreed = Agreed {
-            transport: crate::tunnel::handshake::Transport::Noise,
+            transport: crate::tunnel::transport::Transport::Noise,
             has_psk: false,
             role: Role::Dialer,
             local_index: 1,
