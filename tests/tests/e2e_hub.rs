@@ -41,7 +41,8 @@ fn an_idle_hub_takes_less_than_64_mib() {
             started.push(edge.start(&ground)?);
         }
         eventually("all sessions are up", PATIENCE, || {
-            let peers = hub.status()?.peers;
+            // With so many files it is a moment until it answers.
+            let peers = hub.status().map(|status| status.peers).unwrap_or_default();
             Ok(peers
                 .iter()
                 .filter(|peer| peer.standing.state == State::Up)
