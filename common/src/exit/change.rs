@@ -1,10 +1,10 @@
 //! Exports, and peers that use them, that come, change and go while the gateway runs.
 
-use super::ids::TargetId;
 use std::time::Duration;
 
 use super::Exit;
 use super::export::{Export, Knowledge};
+use super::ids::TargetId;
 use super::target::Target;
 use crate::config::{ExportConfig, ExportId, PeerId};
 use crate::context::Context;

@@ -25,12 +25,7 @@ impl Exit {
         for slot in self.slots(|pending| pending.origin.is_some() && ends(pending)) {
             self.flush_one(slot, reason, cx);
         }
-        for place in 0..self.targets.len() {
-            let Some(target) = self.targets.id_at(place) else {
-                break;
-            };
-            self.serve(target, cx);
-        }
+        self.serve_all(cx);
     }
 
     fn flush_one(&mut self, slot: SlotId, reason: DropReason, cx: &mut Context<'_>) {
@@ -75,12 +70,7 @@ impl Exit {
                 self.fail(slot, reason, links, cx);
             }
         }
-        for place in 0..self.targets.len() {
-            let Some(target) = self.targets.id_at(place) else {
-                break;
-            };
-            self.serve(target, cx);
-        }
+        self.serve_all(cx);
     }
 
     /// The peer process is another one: what the old one asked is not sent any more, and its answers go nowhere, for

@@ -1,5 +1,7 @@
 //! Whether targets are who they were: asking them, comparing what they say, remembering it.
 
+use std::time::Duration;
+
 use super::ids::TargetId;
 use super::recognition::Answer;
 use super::tags::Whom;
@@ -14,8 +16,6 @@ use crate::frame::ata::{self, AtaFlags, AtaHeader};
 use crate::frame::{Ata, Header, MacAddr, Tag};
 use crate::timers::Timer;
 use crate::tunnel::links::Links;
-use std::time::Duration;
-
 /// A disk that grows again and again is logged at most this often.
 const GROWTH_EVENT_EVERY: Duration = Duration::from_secs(60);
 

@@ -1,9 +1,9 @@
 //! How long anything may take: timers, and what is released.
 
-use super::ids::{SlotId, TargetId};
 use std::time::Duration;
 
 use super::Exit;
+use super::ids::{SlotId, TargetId};
 use super::pending::Pending;
 use super::stages::Stage;
 use crate::config::{OnTargetTimeout, TargetOrder};
@@ -112,12 +112,7 @@ impl Exit {
                 }
             }
         }
-        for place in 0..self.targets.len() {
-            let Some(target) = self.targets.id_at(place) else {
-                break;
-            };
-            self.serve(target, cx);
-        }
+        self.serve_all(cx);
         self.tidy(cx);
         self.sweep_from += SLOTS_AT_ONCE;
         self.sweep_at = if self.sweep_from < self.pending.slots() {

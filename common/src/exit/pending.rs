@@ -1,5 +1,7 @@
 //! One request that the exit has accepted and not released.
 
+use std::time::Duration;
+
 use super::copies::Copies;
 use super::ids::{FlowId, TargetId};
 use super::parts::{Part, Parts};
@@ -13,8 +15,6 @@ use crate::policy::{Verdict, judge};
 use crate::request::{Asked, Request};
 use crate::time::Instant;
 use crate::tunnel::message::Stay;
-use std::time::Duration;
-
 /// Most that ask the same and are answered by one answer, besides the newest. The next one is a request of its own.
 const MOST_EARLIER: usize = 15;
 

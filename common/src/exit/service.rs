@@ -35,6 +35,16 @@ impl Exit {
         }
     }
 
+    /// Sends what waits for any target, as far as each has room.
+    pub(super) fn serve_all(&mut self, cx: &mut Context<'_>) {
+        for place in 0..self.targets.len() {
+            let Some(target) = self.targets.id_at(place) else {
+                break;
+            };
+            self.serve(target, cx);
+        }
+    }
+
     /// The next request for a target that has room, out of its queue.
     fn next(&mut self, id: TargetId, now: Instant) -> Option<SlotId> {
         loop {

@@ -1,8 +1,8 @@
 //! An exit on a test bench: requests are handed in as accepted ones, and what goes to targets is read.
 
-use super::ids::SlotId;
 use std::time::Duration;
 
+use super::ids::SlotId;
 use aoe_keys::SecretKey;
 
 use super::flow::FlowKey;

@@ -1,9 +1,9 @@
 //! Whose request a target gets next: a peer's in turn, and of that peer an initiator's in turn. However many initiators a
 //! peer has, the others have their turns as often as it.
 
-use super::ids::FlowId;
 use std::collections::VecDeque;
 
+use super::ids::FlowId;
 use crate::config::PeerId;
 
 /// Those that wait.

@@ -5,11 +5,11 @@
 //! same target: of another import, another peer, or another export of the target. That holds after an export or a peer has
 //! gone, too: what it wrote is remembered as long as what others write.
 
-use super::ids::TargetId;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::guard::{Guard, MAX_STEPS, Order};
+use super::ids::TargetId;
 use super::span::Span;
 use crate::config::{ExportId, ImportId, PeerId};
 use crate::table::Table;

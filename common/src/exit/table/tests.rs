@@ -1,7 +1,7 @@
-use super::super::ids::{FlowId, TargetId};
 use std::collections::BTreeSet;
 
 use super::super::flow::{FlowKey, Flows};
+use super::super::ids::{FlowId, TargetId};
 use super::super::pending::Origin;
 use super::super::span::{Span, Touch};
 use super::*;
