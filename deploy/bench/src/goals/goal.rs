@@ -44,12 +44,8 @@ impl Unit {
         found: Option<f64>,
         wanted: impl Into<Option<f64>>,
     ) -> Option<Goal> {
-        let (found, wanted) = (found?, wanted.into()?);
-        Some(Goal {
-            what: what.to_owned(),
-            wanted: format!("at least {}", self.show(wanted)),
-            found: self.show(found),
-            is_met: found >= wanted,
+        self.goal(what, found, ("at least", wanted.into()), |found, wanted| {
+            found >= wanted
         })
     }
 
@@ -60,12 +56,24 @@ impl Unit {
         found: Option<f64>,
         wanted: impl Into<Option<f64>>,
     ) -> Option<Goal> {
-        let (found, wanted) = (found?, wanted.into()?);
+        self.goal(what, found, ("at most", wanted.into()), |found, wanted| {
+            found <= wanted
+        })
+    }
+
+    fn goal(
+        self,
+        what: &str,
+        found: Option<f64>,
+        (bound, wanted): (&str, Option<f64>),
+        is_met: fn(f64, f64) -> bool,
+    ) -> Option<Goal> {
+        let (found, wanted) = (found?, wanted?);
         Some(Goal {
             what: what.to_owned(),
-            wanted: format!("at most {}", self.show(wanted)),
+            wanted: format!("{bound} {}", self.show(wanted)),
             found: self.show(found),
-            is_met: found <= wanted,
+            is_met: is_met(found, wanted),
         })
     }
 
