@@ -175,19 +175,7 @@ fn listen_addresses_come_and_go_and_the_others_stay_usable() {
             said.contains("peer peer: endpoint 127.0.0.1:34979 becomes 127.0.0.2:34979\n"),
             "{said}"
         );
-        let is_up = |daemon: &Daemon, remote: &str| {
-            let peer = &daemon.document()["peers"][0];
-            peer["state"] == "up" && peer["path"]["remote"] == remote
-        };
-        let since = Instant::now();
-        while !is_up(&caller, "127.0.0.2:34979") {
-            assert!(
-                since.elapsed() < Duration::from_secs(20),
-                "{}",
-                caller.document()["peers"]
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait_until_up(&caller, "127.0.0.2:34979");
         // And to the one that is new.
         caller
             .site
@@ -195,15 +183,7 @@ fn listen_addresses_come_and_go_and_the_others_stay_usable() {
         called.site.edit("gateway.toml", ", \"127.0.0.2:34979\"", "");
         assert_eq!(called.reload().0, 0);
         assert_eq!(caller.reload().0, 0);
-        let since = Instant::now();
-        while !is_up(&caller, "127.0.0.9:34979") {
-            assert!(
-                since.elapsed() < Duration::from_secs(20),
-                "{}",
-                caller.document()["peers"]
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait_until_up(&caller, "127.0.0.9:34979");
         // Two that overlap cannot be open at once.
         caller
             .site
@@ -371,4 +351,17 @@ fn a_psk_that_changes_on_both_sides_ends_no_session() {
             assert!(!daemon.end(Signal::SIGKILL).1.contains(" is lost"));
         }
     });
+}
+
+/// Waits until there is a session with the first peer, at this address.
+fn wait_until_up(daemon: &Daemon, remote: &str) {
+    let since = Instant::now();
+    loop {
+        let peer = &daemon.document()["peers"][0];
+        if peer["state"] == "up" && peer["path"]["remote"] == remote {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "{peer}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
