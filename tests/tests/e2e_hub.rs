@@ -40,9 +40,10 @@ fn an_idle_hub_takes_less_than_64_mib() {
         for edge in &edges {
             started.push(edge.start(&ground)?);
         }
+        // It answers when it says so; with so many files that takes a moment.
+        running.process().wait_for_line("INFO ready", PATIENCE)?;
         eventually("all sessions are up", PATIENCE, || {
-            // With so many files it is a moment until it answers.
-            let peers = hub.status().map(|status| status.peers).unwrap_or_default();
+            let peers = hub.status()?.peers;
             Ok(peers
                 .iter()
                 .filter(|peer| peer.standing.state == State::Up)
