@@ -1,0 +1,69 @@
+//! Other gateways: sessions and paths.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Directions, Standing};
+
+/// Another gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Peer {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Whether there is a session.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// The fingerprint of its key.
+    pub fingerprint: String,
+    /// The worker whose session this is.
+    pub worker: u8,
+    /// The session, if there is one.
+    pub session: Option<Session>,
+    /// The path to it.
+    pub path: Path,
+}
+
+/// A session with a peer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    /// How its keys were agreed, such as `noise`.
+    pub handshake: String,
+    /// `encrypt` or `authenticate`.
+    pub protection: String,
+    /// The cipher of its records.
+    pub cipher: String,
+    /// Whether a pre-shared key was mixed in.
+    pub psk: bool,
+    /// When its keys were agreed, in Unix time, in seconds.
+    pub since: f64,
+    /// When they are replaced, in Unix time, in seconds.
+    pub rekey_at: f64,
+}
+
+/// A path to a peer, and what it did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Path {
+    /// The peer's address; empty while it is unknown.
+    pub remote: String,
+    /// Whether it carries what we need.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// The round trip, in microseconds; `None` until it was measured.
+    pub round_trip_us: Option<u64>,
+    /// The longest IP packet it carries, in bytes, as far as is known.
+    pub mtu: u16,
+    /// Where that is from: `fixed`, `probed`, `searching`, …
+    pub mtu_why: String,
+    /// Datagram payload of records, in bytes.
+    pub bytes: Directions,
+    /// Records opened, and records sealed.
+    pub records: Directions,
+    /// Records that did not arrive at once, as their receiver says.
+    pub missed: Directions,
+    /// Records that were sent again.
+    pub repaired: Directions,
+    /// Records that never arrived.
+    pub lost: Directions,
+}

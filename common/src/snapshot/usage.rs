@@ -1,0 +1,71 @@
+//! What was carried, how long it took, what was refused.
+
+use serde::{Deserialize, Serialize};
+
+/// What was carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traffic {
+    /// Requests accepted.
+    pub requests: u64,
+    /// Requests answered.
+    pub answered: u64,
+    /// Bytes of sectors read.
+    pub read_bytes: u64,
+    /// Bytes of sectors written.
+    pub written_bytes: u64,
+    /// Requests that are not answered yet.
+    pub in_flight: u64,
+    /// Requests that the initiator sent again.
+    pub resent: u64,
+    /// Requests refused.
+    pub refused: u64,
+}
+
+/// How long something took, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Latency {
+    /// How many were measured.
+    pub count: u64,
+    /// Half of them took no longer.
+    pub p50_us: u64,
+    /// Nine of ten took no longer.
+    pub p90_us: u64,
+    /// 99 of 100 took no longer.
+    pub p99_us: u64,
+    /// None took longer.
+    pub max_us: u64,
+}
+
+/// Where a request spends its time. Parts that this gateway does not see are absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Split {
+    /// From capture to answer.
+    pub total: Option<Latency>,
+    /// From capture on the initiator's segment until it was handed to the tunnel.
+    pub segment: Option<Latency>,
+    /// There and back between the gateways.
+    pub tunnel: Option<Latency>,
+    /// Waiting at the exit for room at the target.
+    pub queue: Option<Latency>,
+    /// At the target.
+    pub target: Option<Latency>,
+}
+
+/// Requests refused for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Refusals {
+    /// The reason, as counters name it.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The last one: whose, such as an initiator's MAC.
+    pub last_who: String,
+    /// The last one: what it was, in the words of the log.
+    pub last_what: String,
+    /// The last one: when, in Unix time, in seconds.
+    pub last: f64,
+}
