@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::disks::{Export, Grant, Import, Initiator, Side};
 pub use self::peers::{Path, Peer, Session};
-pub use self::usage::{Latency, Refusals, Split, Traffic};
+pub use self::usage::{Latency, Limit, Refusals, Split, Traffic};
 
 /// The version of the document.
 pub const VERSION: u32 = 1;
@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub exports: Vec<Export>,
     /// Who uses imports here, and who uses exports from behind a peer; the busiest first. See [`Import::others`].
     pub initiators: Vec<Initiator>,
+    /// What became of what in the last hour, the newest first; as many as are kept.
+    pub changes: Vec<StateChange>,
     /// Every counter by its name, zeroes too.
     pub counters: BTreeMap<String, u64>,
 }
@@ -86,6 +88,8 @@ pub enum State {
     Starting,
     /// It goes: nothing new is taken.
     Leaving,
+    /// An operator stopped it for a while: requests wait.
+    Paused,
     /// It does not work.
     Down,
     /// A word of a newer version. No gateway says so of itself.
@@ -114,6 +118,22 @@ pub struct Alarm {
     /// [`State::Down`] or [`State::Degraded`]; why is the line of the log, with cause and cure; since when it is so.
     #[serde(flatten)]
     pub standing: Standing,
+}
+
+/// A change of how something is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StateChange {
+    /// What it is about, such as `export backup`.
+    pub about: String,
+    /// When, in Unix time, in seconds.
+    pub at: f64,
+    /// How it was before.
+    pub was: State,
+    /// How it is from then on.
+    pub is: State,
+    /// Why, in the words of the log.
+    pub why: String,
 }
 
 /// A local Ethernet.

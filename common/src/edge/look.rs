@@ -83,5 +83,6 @@ fn initiator(import: &snapshot::Import, usage: Usage<'_>, moment: &Moment) -> In
         last: moment.unix(usage.last_seen),
         traffic: usage.carried.traffic(usage.waiting),
         latency: usage.total.latency(),
+        limit: None,
     }
 }

@@ -131,6 +131,7 @@ fn grants(export: &Export, flows: &[(&FlowKey, &Flow)], links: &Links, moment: &
             peer: links.name(peer),
             access: export.rights(peer)?.access.to_string(),
             in_use: in_use(peer) as u64,
+            limit: None,
         })
     };
     export.peers().filter_map(grant).collect()
@@ -155,6 +156,7 @@ fn initiator(export: &Export, key: &FlowKey, flow: &Flow, links: &Links, moment:
         last: moment.unix(flow.last_used),
         traffic: flow.carried.traffic(flow.requests.into()),
         latency: flow.times.as_ref().and_then(|times| times.latency()),
+        limit: None,
     }
 }
 

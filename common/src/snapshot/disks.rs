@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latency, Refusals, Split, Standing, Traffic};
+use super::{Latency, Limit, Refusals, Split, Standing, Traffic};
 
 /// An export of a peer that is presented here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ pub struct Export {
     pub at_target: u64,
     /// Requests that wait for it.
     pub waiting: u64,
+    /// What all users together may have; `None`: as much as they like.
+    pub limit: Option<Limit>,
     /// Who may use it.
     pub allow: Vec<Grant>,
     /// What was carried.
@@ -86,6 +88,8 @@ pub struct Grant {
     pub access: String,
     /// Initiators of this peer that used it in the last minute.
     pub in_use: u64,
+    /// What it may have of this export; `None`: as much as it likes.
+    pub limit: Option<Limit>,
 }
 
 /// One initiator's use of one import here, or of one export from behind a peer.
@@ -111,6 +115,8 @@ pub struct Initiator {
     pub traffic: Traffic,
     /// From request to answer, as this gateway sees it.
     pub latency: Option<Latency>,
+    /// What it may have; `None`: as much as it likes.
+    pub limit: Option<Limit>,
 }
 
 /// Where an initiator is.

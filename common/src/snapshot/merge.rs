@@ -22,6 +22,7 @@ impl Snapshot {
         self.imports.extend(other.imports);
         self.exports.extend(other.exports);
         self.initiators.extend(other.initiators);
+        self.changes.extend(other.changes);
         for theirs in other.segments {
             match self.segments.iter_mut().find(|ours| ours.name == theirs.name) {
                 Some(ours) => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Directions, Standing};
+use super::{Directions, Limit, Standing};
 
 /// Another gateway.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Peer {
     pub session: Option<Session>,
     /// The path to it.
     pub path: Path,
+    /// What it may have of all exports together; `None`: as much as it likes.
+    pub limit: Option<Limit>,
 }
 
 /// A session with a peer.

@@ -69,3 +69,25 @@ pub struct Refusals {
     /// The last one: when, in Unix time, in seconds.
     pub last: f64,
 }
+
+/// Ceilings and floors in force, and what they do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limit {
+    /// Requests a second, at most.
+    pub iops: Option<u64>,
+    /// Bytes of sectors a second, at most.
+    pub bandwidth: Option<u64>,
+    /// Requests a second that are kept free for it.
+    pub floor_iops: Option<u64>,
+    /// Bytes of sectors a second that are kept free for it.
+    pub floor_bandwidth: Option<u64>,
+    /// `file`, or `live` if an operator set it while the gateway ran.
+    pub from: String,
+    /// Requests that had to wait for it.
+    pub delayed: u64,
+    /// Requests that wait for it now.
+    pub waiting: u64,
+    /// How long those that had to wait for it did.
+    pub wait: Option<Latency>,
+}

@@ -49,6 +49,7 @@ impl Document {
             imports: rows(part("imports"), &mut unread),
             exports: rows(part("exports"), &mut unread),
             initiators: rows(part("initiators"), &mut unread),
+            changes: rows(part("changes"), &mut unread),
             counters: one(part("counters"), &mut unread),
         };
         Ok(Document {

@@ -92,6 +92,7 @@ pub(super) fn typical() -> Snapshot {
     ];
     snapshot.initiators = vec![
         Initiator {
+            limit: None,
             mac: "52:54:00:12:34:56".into(),
             side: Side::There,
             peer: "site-a".into(),
@@ -103,6 +104,7 @@ pub(super) fn typical() -> Snapshot {
             latency: latency(900),
         },
         Initiator {
+            limit: None,
             mac: "52:54:00:12:34:99".into(),
             side: Side::Here,
             peer: "site-a".into(),
@@ -152,6 +154,7 @@ fn directions(received: u64, sent: u64) -> Directions {
 
 pub(super) fn peer(name: &str, remote: &str) -> Peer {
     Peer {
+        limit: None,
         name: name.into(),
         standing: standing(State::Up, "", 3.1 * 86_400.0),
         fingerprint: "9bcb-00e2-ceb9-36bd-a597-f78a".into(),
@@ -208,6 +211,7 @@ pub(super) fn import(address: &str, peer: &str, export: &str) -> Import {
 
 pub(super) fn grant(peer: &str, access: &str, in_use: u64) -> Grant {
     Grant {
+        limit: None,
         peer: peer.into(),
         access: access.into(),
         in_use,

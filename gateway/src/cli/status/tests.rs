@@ -113,6 +113,7 @@ fn huge(name: &str) -> Snapshot {
             bytes: both,
         }],
         peers: vec![Peer {
+            limit: None,
             name: name.into(),
             standing: state.clone(),
             fingerprint: name.into(),
@@ -157,6 +158,7 @@ fn huge(name: &str) -> Snapshot {
             worker: 15,
         }],
         exports: vec![Export {
+            limit: None,
             name: name.into(),
             segment: name.into(),
             target: "e65534.254".into(),
@@ -176,6 +178,7 @@ fn huge(name: &str) -> Snapshot {
         }],
         initiators: vec![
             Initiator {
+                limit: None,
                 mac: "52:54:00:12:34:56".into(),
                 side: Side::There,
                 peer: name.into(),

@@ -51,7 +51,9 @@ impl View<'_> {
         match state {
             State::Up => self.paint.good,
             State::Down => self.paint.fault,
-            State::Degraded | State::Starting | State::Leaving | State::Unknown => self.paint.warning,
+            State::Degraded | State::Starting | State::Leaving | State::Paused | State::Unknown => {
+                self.paint.warning
+            }
         }
     }
 
@@ -118,7 +120,7 @@ pub(super) fn troubled_first<T>(rows: &[T], standing: fn(&T) -> &Standing) -> Ve
     rows.sort_by_key(|row| match standing(row).state {
         State::Down => 0,
         State::Degraded | State::Unknown => 1,
-        State::Starting | State::Leaving => 2,
+        State::Starting | State::Leaving | State::Paused => 2,
         State::Up => 3,
     });
     rows
@@ -131,6 +133,7 @@ pub(super) fn word(state: State) -> &'static str {
         State::Degraded => "degraded",
         State::Starting => "starting",
         State::Leaving => "leaving",
+        State::Paused => "paused",
         State::Down => "down",
         State::Unknown => "?",
     }
