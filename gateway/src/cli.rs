@@ -5,10 +5,15 @@ mod client;
 mod document;
 mod exit;
 mod paint;
+mod rates;
 mod reload;
 mod report;
+mod rows;
+#[cfg(test)]
+mod samples;
 mod status;
 mod summary;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};

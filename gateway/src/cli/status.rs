@@ -13,10 +13,7 @@ mod segments;
 mod table;
 mod view;
 mod watch;
-mod words;
 
-#[cfg(test)]
-mod samples;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +27,9 @@ use self::amounts::Amounts;
 use self::view::View;
 use super::document::Document;
 use super::paint::Paint;
-use super::{Exit, client, write_quietly};
+#[cfg(test)]
+use super::samples;
+use super::{Exit, client, words, write_quietly};
 
 /// No line is longer, as far as words and numbers allow; a narrower terminal makes them shorter.
 const WIDEST: usize = 100;

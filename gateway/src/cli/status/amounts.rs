@@ -4,6 +4,7 @@ use aoe_common::snapshot::{Directions, Path, Snapshot, Traffic};
 
 use super::table::{Cell, Column};
 use super::words::{self, UNKNOWN};
+use crate::cli::rates::{self, per_second};
 
 /// How amounts are shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,13 +30,7 @@ const RATE: [Column; 3] = [
 impl Amounts {
     /// Rates between two documents.
     pub(super) fn between(now: &Snapshot, before: Option<&Snapshot>) -> Self {
-        let same = |before: &&Snapshot| {
-            (before.gateway.pid, before.gateway.started) == (now.gateway.pid, now.gateway.started)
-        };
-        let seconds = before
-            .filter(same)
-            .map(|before| now.gateway.now - before.gateway.now);
-        Amounts::Rates(seconds.filter(|seconds| *seconds > 0.0))
+        Amounts::Rates(before.and_then(|before| rates::seconds(before, now)))
     }
 
     /// The heads of [`traffic`](Self::traffic).
@@ -115,16 +110,6 @@ impl Amounts {
             Amounts::Rates(seconds) => per_second(now.checked_sub(before?)?, seconds?),
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a rate to three digits; a cast from a float saturates"
-)]
-fn per_second(n: u64, seconds: f64) -> Option<u64> {
-    (seconds > 0.0).then(|| (n as f64 / seconds).round() as u64)
 }
 
 fn known(text: Option<String>) -> Cell {

@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use aoe_common::snapshot::{Export, Grant};
 
 use super::table::{Cell, Column, Table};
-use super::view::{STANDING, View, access, troubled_first};
+use super::view::{STANDING, View, troubled_first};
 use super::words::{UNKNOWN, bytes, count, known, plain, shorten};
+use crate::cli::rows;
 
 /// Peers that are named; more are counted.
 const GRANTS: usize = 8;
@@ -92,7 +93,7 @@ fn grants(allow: &[Grant]) -> String {
             format!(
                 "{} {}{used}",
                 shorten(&plain(&grant.peer), PEER),
-                access(&grant.access)
+                rows::access(&grant.access)
             )
         })
         .collect();

@@ -1,8 +1,9 @@
 //! Exports of peers that are presented here.
 
 use super::table::{Column, Table};
-use super::view::{STANDING, View, access, troubled_first};
+use super::view::{STANDING, View, troubled_first};
 use super::words::{count, known, plain, shorten};
+use crate::cli::rows;
 
 /// Writes them, and where their time went.
 pub(super) fn draw(out: &mut String, view: &View<'_>) {
@@ -36,7 +37,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
             known(&import.segment).into(),
             state,
             since,
-            access(&import.access).into(),
+            rows::access(&import.access).into(),
             requests,
             read,
             written,

@@ -3,17 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use aoe_common::snapshot::{Initiator, Side, Snapshot, Traffic};
+use aoe_common::snapshot::{Initiator, Snapshot, Traffic};
 
 use super::table::{Cell, Column, Table};
 use super::view::View;
 use super::words::{UNKNOWN, count, known, latency};
+use crate::cli::rows;
 
 /// So many are shown; more are counted.
 const SHOWN: usize = 20;
-
-/// What tells one row from the others.
-type Key<'a> = (&'a str, Side, &'a str, &'a str, &'a str);
 
 /// Writes the busiest.
 pub(super) fn draw(out: &mut String, view: &View<'_>) {
@@ -33,7 +31,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
         .initiators
         .iter()
         .map(|row| {
-            let before = before.get(&key(row)).copied();
+            let before = before.get(&rows::user(row)).copied();
             let weight = view
                 .amounts
                 .weight(row.traffic.requests, before.map(|traffic| traffic.requests));
@@ -65,11 +63,7 @@ fn cells(view: &View<'_>, row: &Initiator, before: Option<&Traffic>) -> [Cell; 1
         let measured = row.latency.as_ref().filter(|latency| latency.count > 0);
         Cell::from(measured.map_or(UNKNOWN.to_owned(), |measured| latency(part(measured))))
     };
-    let (place, what) = match row.side {
-        Side::Here if row.address.is_empty() => ("here", &row.export),
-        Side::Here => ("here", &row.address),
-        Side::There => (row.peer.as_str(), &row.export),
-    };
+    let (place, what) = rows::place(row);
     [
         super::words::shorten(&known(&row.mac), 17).into(),
         known(place).into(),
@@ -84,14 +78,10 @@ fn cells(view: &View<'_>, row: &Initiator, before: Option<&Traffic>) -> [Cell; 1
     ]
 }
 
-fn by_key(snapshot: &Snapshot) -> BTreeMap<Key<'_>, &Traffic> {
+fn by_key(snapshot: &Snapshot) -> BTreeMap<rows::User<'_>, &Traffic> {
     snapshot
         .initiators
         .iter()
-        .map(|row| (key(row), &row.traffic))
+        .map(|row| (rows::user(row), &row.traffic))
         .collect()
-}
-
-fn key(row: &Initiator) -> Key<'_> {
-    (&row.mac, row.side, &row.peer, &row.export, &row.address)
 }

@@ -5,6 +5,7 @@ use aoe_common::snapshot::Refusals;
 use super::table::{Cell, Column, Table};
 use super::view::View;
 use super::words::{count, known, plain};
+use crate::cli::rows;
 
 /// So many are shown; more are counted.
 const SHOWN: usize = 10;
@@ -38,20 +39,11 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
             view.age(refusals.last),
             plain(place).into(),
             count(refusals.count).into(),
-            known(what(refusals)).into(),
+            known(rows::refused(refusals)).into(),
         ]);
     }
     view.table(out, "refused last", &table);
     if let Some(more) = rows.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         out.push_str(&format!("  and {more} more\n"));
-    }
-}
-
-/// In the words of the log, or of the counters.
-fn what(refusals: &Refusals) -> &str {
-    if refusals.last_what.is_empty() {
-        &refusals.reason
-    } else {
-        &refusals.last_what
     }
 }

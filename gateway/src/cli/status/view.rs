@@ -6,6 +6,7 @@ use super::amounts::Amounts;
 use super::table::{Cell, Column, Table};
 use super::words::{self, UNKNOWN, plain};
 use crate::cli::paint::Paint;
+use crate::cli::rows;
 
 /// A document, and how it is to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub(super) const STANDING: [Column; 2] = [Column::word("state"), Column::number(
 impl View<'_> {
     /// State and since when.
     pub(super) fn standing(&self, standing: &Standing) -> [Cell; 2] {
-        let word = word(standing.state);
+        let word = rows::state(standing.state);
         [
             Cell::styled(word.to_owned(), self.style(standing.state)),
             self.age(standing.since),
@@ -117,33 +118,6 @@ impl View<'_> {
 /// What is in trouble first, everything else as it was.
 pub(super) fn troubled_first<T>(rows: &[T], standing: fn(&T) -> &Standing) -> Vec<&T> {
     let mut rows: Vec<&T> = rows.iter().collect();
-    rows.sort_by_key(|row| match standing(row).state {
-        State::Down => 0,
-        State::Degraded | State::Unknown => 1,
-        State::Starting | State::Leaving | State::Paused => 2,
-        State::Up => 3,
-    });
+    rows.sort_by_key(|row| rows::trouble(standing(row).state));
     rows
-}
-
-/// The word of a state.
-pub(super) fn word(state: State) -> &'static str {
-    match state {
-        State::Up => "up",
-        State::Degraded => "degraded",
-        State::Starting => "starting",
-        State::Leaving => "leaving",
-        State::Paused => "paused",
-        State::Down => "down",
-        State::Unknown => "?",
-    }
-}
-
-/// `rw`, `ro`, or what a newer gateway says.
-pub(super) fn access(text: &str) -> String {
-    match text {
-        "read-write" => "rw".to_owned(),
-        "read-only" => "ro".to_owned(),
-        other => words::clip(&words::known(other), 6),
-    }
 }

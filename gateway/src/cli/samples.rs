@@ -1,6 +1,10 @@
 //! Documents made by hand.
 
+mod huge;
+
 use aoe_common::snapshot::*;
+
+pub(super) use self::huge::huge;
 
 /// When they were made.
 pub(super) const NOW: f64 = 1_700_000_000.0;
