@@ -43,6 +43,7 @@ mod quota;
 mod random;
 mod refusal;
 mod request;
+mod sizes;
 mod spread;
 mod standing;
 mod stats;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::disks::{Export, Grant, Import, Initiator, Side};
 pub use self::peers::{Path, Peer, Session};
-pub use self::usage::{Latency, Limit, Refusals, Split, Traffic};
+pub use self::usage::{Latency, Limit, Refusals, Size, Split, Traffic};
 
 /// The version of the document.
 pub const VERSION: u32 = 1;

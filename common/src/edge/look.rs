@@ -52,6 +52,7 @@ impl Import {
             sectors: self.announced.map_or(0, |announced| announced.header.sectors),
             window: self.config.window,
             traffic: self.stats.carried.traffic(self.initiators.waiting(moment.now)),
+            sizes: self.stats.sizes.rows(),
             latency: self.stats.split(),
             refusals: self.stats.refused.rows(moment, |peer| links.name(peer)),
             others: self.initiators.others(),

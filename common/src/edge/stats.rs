@@ -4,6 +4,8 @@ use super::ledger::{Answered, Novelty, Passage};
 use crate::drop_reason::DropReason;
 use crate::frame::{Ata, MacAddr, Pdu};
 use crate::refusal::Refusal;
+use crate::request::Moved;
+use crate::sizes::Sizes;
 use crate::snapshot::Split;
 use crate::stats::{Carried, Times};
 use crate::tally::{Last, Tally};
@@ -14,6 +16,7 @@ use crate::tunnel::message::Stay;
 #[derive(Debug, Default)]
 pub(super) struct Stats {
     pub(super) carried: Carried,
+    pub(super) sizes: Sizes,
     /// From capture until it was handed to the tunnel.
     segment: Times,
     /// There and back between the gateways: the rest.
@@ -51,7 +54,11 @@ impl Done {
 
     /// Adds it to what was carried.
     pub(super) fn count(&self, carried: &mut Carried) {
-        carried.answered(self.answered.asked.moved(self.success));
+        carried.answered(self.moved());
+    }
+
+    fn moved(&self) -> Moved {
+        self.answered.asked.moved(self.success)
     }
 }
 
@@ -71,6 +78,7 @@ impl Stats {
     /// A reply goes to its initiator; how long its request was at the exit, the exit says.
     pub(super) fn done(&mut self, done: &Done, stay: Stay) {
         done.count(&mut self.carried);
+        self.sizes.note(done.moved());
         let (queue, target) = (stay.queue_us.into(), stay.target_us.into());
         let between = done.total_us.saturating_sub(done.answered.passage.waited_us());
         self.tunnel
@@ -166,6 +174,7 @@ mod tests {
         }
         assert_eq!((stats.carried.requests, stats.carried.resent), (1, 1));
         assert_eq!((stats.carried.answered, stats.carried.read_bytes), (1, 2048));
+        assert_eq!(stats.sizes.rows()[0].reads, 1);
     }
 
     #[test]

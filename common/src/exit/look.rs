@@ -72,6 +72,7 @@ impl Exit {
             at_target: here.at_target,
             waiting: here.waiting,
             traffic: stats.carried.traffic(here.at_target + here.waiting),
+            sizes: stats.sizes.rows(),
             latency: Split {
                 queue: stats.queue.latency(),
                 target: stats.target.latency(),

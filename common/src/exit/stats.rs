@@ -8,6 +8,7 @@ use crate::drop_reason::DropReason;
 use crate::frame::Pdu;
 use crate::refusal::Refusal;
 use crate::request::Moved;
+use crate::sizes::Sizes;
 use crate::stats::{Carried, Times};
 use crate::tally::{Last, Tally, is_refusal};
 use crate::time::Instant;
@@ -17,6 +18,7 @@ use crate::tunnel::message::Stay;
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     pub(crate) carried: Carried,
+    pub(crate) sizes: Sizes,
     /// From the arrival of a request until it was sent to the target.
     pub(crate) queue: Times,
     /// From then until it was answered.
@@ -52,6 +54,7 @@ impl Exit {
         let (queue, target): (u64, u64) = (stay.queue_us.into(), stay.target_us.into());
         if let Some(export) = self.exports.get_mut(done.export) {
             export.stats.carried.answered(moved);
+            export.stats.sizes.note(moved);
             export.stats.queue.note(queue);
             export.stats.target.note(target);
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latency, Limit, Refusals, Split, Standing, Traffic};
+use super::{Latency, Limit, Refusals, Size, Split, Standing, Traffic};
 
 /// An export of a peer that is presented here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Import {
     pub window: u16,
     /// What was carried.
     pub traffic: Traffic,
+    /// How large the requests were, the smallest first; a row for each size that there was.
+    pub sizes: Vec<Size>,
     /// Where the time went.
     pub latency: Split,
     /// What was refused, by reason.
@@ -68,6 +70,8 @@ pub struct Export {
     pub allow: Vec<Grant>,
     /// What was carried.
     pub traffic: Traffic,
+    /// How large the requests were, the smallest first; a row for each size that there was.
+    pub sizes: Vec<Size>,
     /// Where the time went.
     pub latency: Split,
     /// What was refused, by reason.

@@ -22,6 +22,18 @@ pub struct Traffic {
     pub refused: u64,
 }
 
+/// Reads and writes of about one size that were answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Size {
+    /// They moved no more sectors than this power of two, and more than half as many.
+    pub sectors: u16,
+    /// Reads.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+}
+
 /// How long something took, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -27,6 +27,11 @@ pub(in crate::cli) fn huge(name: &str) -> Snapshot {
         p99_us: many,
         max_us: many,
     });
+    let size = Size {
+        sectors: u16::MAX,
+        reads: many,
+        writes: many,
+    };
     let split = Split {
         total: slow,
         segment: slow,
@@ -113,6 +118,7 @@ pub(in crate::cli) fn huge(name: &str) -> Snapshot {
             sectors: u8::MAX,
             window: u16::MAX,
             traffic,
+            sizes: vec![size],
             latency: split,
             refusals: refusals.clone(),
             others: many,
@@ -131,6 +137,7 @@ pub(in crate::cli) fn huge(name: &str) -> Snapshot {
             waiting: many,
             allow: vec![grant(name, "read-write", many); 64],
             traffic,
+            sizes: vec![size],
             latency: split,
             refusals,
             others: many,
