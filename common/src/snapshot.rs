@@ -6,6 +6,7 @@
 //! reader raises [`VERSION`].
 
 mod disks;
+mod latency;
 mod merge;
 mod peers;
 mod usage;
@@ -15,8 +16,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::disks::{Export, Grant, Import, Initiator, Side};
+pub use self::latency::{BUCKET_BOUNDS_US, Buckets, Latency};
 pub use self::peers::{Path, Peer, Session};
-pub use self::usage::{Latency, Limit, Refusals, Size, Split, Traffic};
+pub use self::usage::{Limit, Refusals, Size, Split, Traffic};
 
 /// The version of the document.
 pub const VERSION: u32 = 1;

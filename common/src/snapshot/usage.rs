@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Latency;
+
 /// What was carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -32,22 +34,6 @@ pub struct Size {
     pub reads: u64,
     /// Writes.
     pub writes: u64,
-}
-
-/// How long something took, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Latency {
-    /// How many were measured.
-    pub count: u64,
-    /// Half of them took no longer.
-    pub p50_us: u64,
-    /// Nine of ten took no longer.
-    pub p90_us: u64,
-    /// 99 of 100 took no longer.
-    pub p99_us: u64,
-    /// None took longer.
-    pub max_us: u64,
 }
 
 /// Where a request spends its time. Parts that this gateway does not see are absent.
