@@ -24,6 +24,7 @@ pub(super) fn latency(p50_us: u64) -> Option<Latency> {
         p90_us: p50_us * 2,
         p99_us: p50_us * 4,
         max_us: p50_us * 10,
+        ..Latency::default()
     })
 }
 

@@ -22,6 +22,8 @@ pub(in crate::cli) fn huge(name: &str) -> Snapshot {
     };
     let slow = Some(Latency {
         count: many,
+        sum_us: many,
+        buckets: [many; BUCKET_BOUNDS_US.len()],
         p50_us: 99_999_999,
         p90_us: many,
         p99_us: many,

@@ -1,6 +1,6 @@
 //! What was carried: all of it, or, where two documents are at hand, per second between them.
 
-use aoe_common::snapshot::{Directions, Path, Snapshot, Traffic};
+use aoe_common::snapshot::{Directions, Latency, Path, Snapshot, Traffic};
 
 use super::table::{Cell, Column};
 use super::words::{self, UNKNOWN};
@@ -68,6 +68,15 @@ impl Amounts {
     /// Numbers in and out.
     pub(super) fn counts(self, now: Directions, before: Option<Directions>) -> [Cell; 2] {
         self.directions(now, before).map(|n| known(n.map(words::count)))
+    }
+
+    /// How long it took: since the start, or between the documents. What is new between them took its whole time there.
+    pub(super) fn latency(self, now: Option<Latency>, before: Option<Latency>) -> Option<Latency> {
+        let latency = match (self, now, before) {
+            (Amounts::Rates(Some(_)), Some(now), Some(before)) => Some(now.since(&before)),
+            _ => now,
+        };
+        latency.filter(|latency| latency.count > 0)
     }
 
     /// Records lost on the way, in and out, of all that were sent.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use aoe_common::snapshot::{Export, Grant};
 
 use super::table::{Cell, Column, Table};
-use super::view::{STANDING, View, troubled_first};
+use super::view::{STANDING, Times, View, troubled_first};
 use super::words::{UNKNOWN, bytes, count, known, plain, shorten};
 use crate::cli::rows;
 
@@ -26,6 +26,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
         .chain([Column::number("refused")]);
     let mut table = Table::new(columns);
     let exports = troubled_first(&view.now.exports, |export| &export.standing);
+    let mut times = Vec::new();
     for export in &exports {
         let before = view
             .before
@@ -53,13 +54,14 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
         table.note(view.why(&export.standing));
         table.note(Cell::styled(disk(export), view.paint.faint));
         table.note(Cell::styled(grants(&export.allow), view.paint.faint));
+        times.push(Times {
+            name: plain(&export.name),
+            now: export.latency,
+            before: before.map(|before| before.latency),
+        });
     }
     view.table(out, "exports", &table);
-    let rows: Vec<_> = exports
-        .iter()
-        .map(|export| (plain(&export.name), export.latency))
-        .collect();
-    view.split(out, "p50 | p99", &rows);
+    view.split(out, "p50 | p99", &times);
 }
 
 /// What is behind it.

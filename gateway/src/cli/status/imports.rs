@@ -1,7 +1,7 @@
 //! Exports of peers that are presented here.
 
 use super::table::{Column, Table};
-use super::view::{STANDING, View, troubled_first};
+use super::view::{STANDING, Times, View, troubled_first};
 use super::words::{count, known, plain, shorten};
 use crate::cli::rows;
 
@@ -19,6 +19,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
     .chain([Column::number("flight")]);
     let mut table = Table::new(columns);
     let imports = troubled_first(&view.now.imports, |import| &import.standing);
+    let mut times = Vec::new();
     for import in &imports {
         let before = view.before.and_then(|before| {
             before.imports.iter().find(|other| {
@@ -44,11 +45,12 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
             count(import.traffic.in_flight).into(),
         ]);
         table.note(view.why(&import.standing));
+        times.push(Times {
+            name: shorten(&plain(&import.address), 10),
+            now: import.latency,
+            before: before.map(|before| before.latency),
+        });
     }
     view.table(out, "imports", &table);
-    let rows: Vec<_> = imports
-        .iter()
-        .map(|import| (shorten(&plain(&import.address), 10), import.latency))
-        .collect();
-    view.split(out, "p50 | p99", &rows);
+    view.split(out, "p50 | p99", &times);
 }

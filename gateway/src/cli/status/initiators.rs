@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use aoe_common::snapshot::{Initiator, Snapshot, Traffic};
+use aoe_common::snapshot::{Initiator, Latency, Snapshot, Traffic};
 
 use super::table::{Cell, Column, Table};
 use super::view::View;
@@ -26,7 +26,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
     .chain(["flight", "resent", "p50", "p99", "seen"].map(Column::number));
     let mut table = Table::new(columns);
     let before = view.before.map(by_key).unwrap_or_default();
-    let mut rows: Vec<(u64, &Initiator, Option<&Traffic>)> = view
+    let mut rows: Vec<(u64, &Initiator, Option<&Initiator>)> = view
         .now
         .initiators
         .iter()
@@ -34,7 +34,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
             let before = before.get(&rows::user(row)).copied();
             let weight = view
                 .amounts
-                .weight(row.traffic.requests, before.map(|traffic| traffic.requests));
+                .weight(row.traffic.requests, before.map(|before| before.traffic.requests));
             (weight, row, before)
         })
         .collect();
@@ -52,16 +52,20 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
     }
 }
 
-fn cells(view: &View<'_>, row: &Initiator, before: Option<&Traffic>) -> [Cell; 10] {
+fn cells(view: &View<'_>, row: &Initiator, before: Option<&Initiator>) -> [Cell; 10] {
     let moved = |traffic: &Traffic| Traffic {
         read_bytes: traffic.read_bytes.saturating_add(traffic.written_bytes),
         ..*traffic
     };
     let now = moved(&row.traffic);
-    let [requests, moved, _] = view.amounts.traffic(&now, before.map(moved).as_ref());
-    let quantile = |part: fn(&aoe_common::snapshot::Latency) -> u64| {
-        let measured = row.latency.as_ref().filter(|latency| latency.count > 0);
-        Cell::from(measured.map_or(UNKNOWN.to_owned(), |measured| latency(part(measured))))
+    let [requests, moved, _] = view
+        .amounts
+        .traffic(&now, before.map(|before| moved(&before.traffic)).as_ref());
+    let measured = view
+        .amounts
+        .latency(row.latency, before.and_then(|before| before.latency));
+    let quantile = |part: fn(&Latency) -> u64| {
+        Cell::from(measured.map_or(UNKNOWN.to_owned(), |measured| latency(part(&measured))))
     };
     let (place, what) = rows::place(row);
     [
@@ -78,10 +82,10 @@ fn cells(view: &View<'_>, row: &Initiator, before: Option<&Traffic>) -> [Cell; 1
     ]
 }
 
-fn by_key(snapshot: &Snapshot) -> BTreeMap<rows::User<'_>, &Traffic> {
+fn by_key(snapshot: &Snapshot) -> BTreeMap<rows::User<'_>, &Initiator> {
     snapshot
         .initiators
         .iter()
-        .map(|row| (rows::user(row), &row.traffic))
+        .map(|row| (rows::user(row), row))
         .collect()
 }

@@ -268,6 +268,40 @@ fn what_was_not_measured_is_not_zero() {
     assert!(row.contains("   -  "), "{row}");
 }
 
+#[test]
+fn a_watched_page_shows_the_times_of_its_last_second() {
+    let quantiles = |p50_us: u64, bucket: usize, count: u64| {
+        let mut latency = latency(p50_us).unwrap();
+        latency.count = count;
+        latency.sum_us = count * p50_us;
+        latency.buckets[bucket..].fill(count);
+        latency
+    };
+    let mut before = typical();
+    before.exports[0].latency.target = Some(quantiles(900, 6, 1000));
+    before.initiators[0].latency = Some(quantiles(900, 6, 1000));
+    let mut now = before.clone();
+    now.gateway.now += 1.0;
+    let page = page_of(&now, Some(&before));
+    let row = |page: &str| {
+        let at = page.find("exports").unwrap();
+        let at = at + page[at..].find("p50 | p99").unwrap();
+        page[at..].lines().nth(1).unwrap().to_owned()
+    };
+    assert!(row(&page).ends_with(" -"), "nothing was asked for: {page}");
+    for latency in [&mut now.exports[0].latency.target, &mut now.initiators[0].latency] {
+        let latency = latency.as_mut().unwrap();
+        latency.count += 100;
+        latency.sum_us += 100 * 8_000;
+        latency.buckets[9..].iter_mut().for_each(|n| *n += 100);
+    }
+    let page = page_of(&now, Some(&before));
+    assert!(row(&page).ends_with("7.0 ms |  8.9 ms"), "{page}");
+    let at = page.find("initiators").unwrap();
+    let row = page[at..].lines().nth(1).unwrap();
+    assert!(row.contains("7.0 ms  8.9 ms"), "{page}");
+}
+
 /// The names of all fields of a value and what is in it, but for the names of counters.
 fn fields(value: &serde_json::Value, names: &mut std::collections::BTreeSet<String>) {
     match value {

@@ -20,6 +20,14 @@ pub(super) struct View<'a> {
     pub(super) room: usize,
 }
 
+/// Where the requests of something spent their time.
+#[derive(Debug)]
+pub(super) struct Times {
+    pub(super) name: String,
+    pub(super) now: Split,
+    pub(super) before: Option<Split>,
+}
+
 /// The heads of [`View::standing`].
 pub(super) const STANDING: [Column; 2] = [Column::word("state"), Column::number("since")];
 
@@ -76,8 +84,8 @@ impl View<'_> {
         }
     }
 
-    /// Where the requests of some rows spent their time: a column for each part that one of them has.
-    pub(super) fn split(&self, out: &mut String, title: &'static str, rows: &[(String, Split)]) {
+    /// Where the requests of some rows spent their time: a column for each part that one of them ever had.
+    pub(super) fn split(&self, out: &mut String, title: &'static str, rows: &[Times]) {
         type Part = (&'static str, fn(&Split) -> Option<Latency>);
         const PARTS: [Part; 5] = [
             ("total", |split| split.total),
@@ -86,30 +94,37 @@ impl View<'_> {
             ("queue", |split| split.queue),
             ("target", |split| split.target),
         ];
-        let measured = |latency: Option<Latency>| latency.filter(|latency| latency.count > 0);
+        let ever = |part: fn(&Split) -> Option<Latency>, row: &Times| {
+            part(&row.now).is_some_and(|latency| latency.count > 0)
+        };
         let shown: Vec<Part> = PARTS
             .into_iter()
-            .filter(|(_, part)| rows.iter().any(|(_, split)| measured(part(split)).is_some()))
+            .filter(|(_, part)| rows.iter().any(|row| ever(*part, row)))
             .collect();
         if shown.is_empty() {
             return;
         }
         let columns = shown.iter().map(|(head, _)| Column::number(head));
         let mut table = Table::new([Column::name(title)].into_iter().chain(columns));
-        for (name, split) in rows {
-            if PARTS.iter().all(|(_, part)| measured(part(split)).is_none()) {
+        for row in rows {
+            if !PARTS.iter().any(|(_, part)| ever(*part, row)) {
                 continue;
             }
-            let cells = shown.iter().map(|(_, part)| match measured(part(split)) {
-                // The bars stand below each other.
-                Some(latency) => Cell::from(format!(
-                    "{} | {:>7}",
-                    words::latency(latency.p50_us),
-                    words::latency(latency.p99_us)
-                )),
-                None => UNKNOWN.into(),
+            let cells = shown.iter().map(|(_, part)| {
+                match self
+                    .amounts
+                    .latency(part(&row.now), row.before.and_then(|split| part(&split)))
+                {
+                    // The bars stand below each other.
+                    Some(latency) => Cell::from(format!(
+                        "{} | {:>7}",
+                        words::latency(latency.p50_us),
+                        words::latency(latency.p99_us)
+                    )),
+                    None => UNKNOWN.into(),
+                }
             });
-            table.row([Cell::from(name.as_str())].into_iter().chain(cells));
+            table.row([Cell::from(row.name.as_str())].into_iter().chain(cells));
         }
         table.draw(out, &self.paint, self.room);
     }
