@@ -10,6 +10,7 @@ mod apply;
 mod core;
 mod look;
 mod route;
+mod steer;
 
 use std::time::Duration;
 

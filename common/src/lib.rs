@@ -10,7 +10,7 @@
 //! - `export`: what both know of an export; `request`: what initiators ask; `policy`: who may do what
 //! - `tunnel`: handshakes, sessions, records, packing
 //! - [`worker`]: several engines in one gateway
-//! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`table`], [`time`]: what goes in and
+//! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`steer`], [`table`], [`time`]: what goes in and
 //!   comes out
 //! - [`version`]: which code this is
 
@@ -27,6 +27,7 @@ pub mod frame;
 pub mod output;
 pub mod segment;
 pub mod snapshot;
+pub mod steer;
 pub mod table;
 pub mod telemetry;
 pub mod time;

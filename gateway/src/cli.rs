@@ -12,6 +12,7 @@ mod rows;
 #[cfg(test)]
 mod samples;
 mod status;
+mod steer;
 mod summary;
 mod words;
 
@@ -73,16 +74,10 @@ enum Verb {
         how: status::How,
     },
     /// Accepts the disk behind an export although it is another one, or the next disk if none is there
-    AcceptDisk {
-        #[command(flatten)]
-        config: Config,
-        /// The export
-        #[arg(long, value_name = "NAME")]
-        export: String,
-        /// The state directory; by default the configured one, or $STATE_DIRECTORY
-        #[arg(long, value_name = "DIR")]
-        state: Option<PathBuf>,
-    },
+    AcceptDisk(accept_disk::How),
+    /// Sets what the running gateway logs
+    #[command(subcommand)]
+    Log(steer::LogVerb),
 }
 
 #[derive(Args, Debug)]
@@ -134,11 +129,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             config: Config { config },
             json,
         } => reload::run(&config, reload::Verb::Reload, json),
-        Verb::AcceptDisk {
-            config: Config { config },
-            export,
-            state,
-        } => accept_disk::run(&config, &export, state.as_deref()),
+        Verb::AcceptDisk(how) => accept_disk::run(&how),
+        Verb::Log(verb) => verb.run(),
     }
     .into()
 }

@@ -74,6 +74,13 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Logs what an operator says, which [`parse_filter`] has passed, until the next [`follow`](Self::follow) changes it.
+    pub fn set_live(&self, text: &str) {
+        (self.set)(filter(Some(text)));
+    }
+}
+
 impl std::fmt::Debug for Filter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Filter")

@@ -7,6 +7,7 @@ use super::recognition::Answer;
 use super::tags::Whom;
 use super::target::Target;
 use super::{Exit, Response};
+use crate::config::ExportId;
 use crate::context::Context;
 use crate::disk::Disk;
 use crate::drop_reason::DropReason;
@@ -14,6 +15,7 @@ use crate::event::Event;
 use crate::frame::aoe::{self, AoeCommand, Flags};
 use crate::frame::ata::{self, AtaFlags, AtaHeader};
 use crate::frame::{Ata, Header, MacAddr, Tag};
+use crate::steer::{Accepted, Steered};
 use crate::timers::Timer;
 use crate::tunnel::links::Links;
 /// A disk that grows again and again is logged at most this often.
@@ -111,10 +113,44 @@ impl Exit {
 
     /// The operator says that the disk behind an export is the right one, or the next one will be.
     pub(crate) fn accept_disk(&mut self, export: &str, links: &mut Links, cx: &mut Context<'_>) {
+        if let Some(id) = self.target_named(export) {
+            self.accept_disk_at(id, links, cx);
+        }
+    }
+
+    /// The same, with which disk it had and has. `None`: there is no such export here.
+    pub(crate) fn accept_disk_of(
+        &mut self,
+        export: ExportId,
+        links: &mut Links,
+        cx: &mut Context<'_>,
+    ) -> Option<Steered> {
+        let id = self.exports.get(export)?.target;
+        let was = self.expected_disk(id);
+        self.accept_disk_at(id, links, cx);
+        let is = self.expected_disk(id);
+        Some(Steered {
+            changed: was != is,
+            disk: Some(Accepted { was, is }),
+        })
+    }
+
+    /// Which disk an export has. `None`: there is no such export here.
+    pub(crate) fn look_at_disk(&self, export: ExportId) -> Option<Steered> {
+        let is = self.expected_disk(self.exports.get(export)?.target);
+        Some(Steered {
+            changed: false,
+            disk: Some(Accepted { was: is.clone(), is }),
+        })
+    }
+
+    fn expected_disk(&self, id: TargetId) -> String {
+        let disk = self.target(id).and_then(|target| target.recognition.expected());
+        disk.map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn accept_disk_at(&mut self, id: TargetId, links: &mut Links, cx: &mut Context<'_>) {
         let now = cx.now;
-        let Some(id) = self.target_named(export) else {
-            return;
-        };
         let Some(target) = self.target_mut(id) else { return };
         if target.recognition.accept(now).is_some() {
             self.tell_disk(id, Answer::First, cx);

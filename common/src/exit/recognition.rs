@@ -98,6 +98,11 @@ impl Recognition {
         self.found.as_ref().or(self.known.as_ref())
     }
 
+    /// The disk that is expected to be there; `None`: the next one that says which it is will be.
+    pub(crate) fn expected(&self) -> Option<&Disk> {
+        self.known.as_ref()
+    }
+
     /// The disk is this one, and no other is taken for it.
     pub(crate) fn remember(&mut self, disk: Disk) {
         self.known = Some(disk);

@@ -1,6 +1,6 @@
 //! Talks to the gateway that runs with a configuration.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::document::Document;
 use super::paint::Paint;
 use super::{Exit, report};
 use crate::config::{Faults, sockets};
-use crate::control::protocol::{Answer, Request};
+use crate::control::protocol::{Answer, Outcome, Request};
 
 /// How long a running gateway may take to say something: to read its files, ask its workers and change.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,15 +60,32 @@ pub(super) fn observe(config: &Path) -> Result<Document, Unheard> {
 /// # Errors
 /// [`Unheard`]
 pub(super) fn ask(config: &Path, request: &Request) -> Result<Answer, Unheard> {
+    ask_and_wait(config, request, |_| {})
+}
+
+/// The same; what still waits, as the gateway says now and then, is handed to `meanwhile`.
+///
+/// # Errors
+/// [`Unheard`]
+pub(super) fn ask_and_wait(
+    config: &Path,
+    request: &Request,
+    mut meanwhile: impl FnMut(Answer),
+) -> Result<Answer, Unheard> {
     let socket = sockets(config).map_err(Unheard::Config)?.control;
     let mut stream = connect(&socket, config)?;
     let mut talk = || -> io::Result<Answer> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         stream.write_all(&line)?;
-        let mut text = Vec::new();
-        (&stream).take(LONGEST).read_to_end(&mut text)?;
-        Ok(serde_json::from_slice(&text)?)
+        let answers = serde_json::Deserializer::from_reader(BufReader::new((&stream).take(LONGEST)));
+        for answer in answers.into_iter::<Answer>() {
+            match answer? {
+                waits if waits.outcome == Outcome::Waits => meanwhile(waits),
+                last => return Ok(last),
+            }
+        }
+        Err(io::ErrorKind::UnexpectedEof.into())
     };
     talk().map_err(|error| Unheard::Failed { socket, error })
 }
@@ -125,6 +142,20 @@ impl Unheard {
                 format!("{}: {error}{cure}\n", socket.display())
             }
         }
+    }
+
+    /// The same as an answer, for machines.
+    pub(super) fn answer(&self) -> Answer {
+        let mut answer = Answer::refused(self.text(&Paint::default()).trim_end());
+        match self {
+            Unheard::Config(faults) => {
+                answer.outcome = Outcome::Faults;
+                answer.tell(faults);
+            }
+            Unheard::NotRunning { .. } => answer.outcome = Outcome::NotRunning,
+            Unheard::Failed { .. } => answer.outcome = Outcome::Failed,
+        }
+        answer
     }
 
     /// The exit code of the process.

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// As it should.
     Ok = 0,
+    /// It was begun, and what it waits for has not happened in time.
+    Unfinished = 1,
     /// The command line is wrong.
     Usage = 64,
     /// The configuration file is not there.

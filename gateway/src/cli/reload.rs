@@ -54,16 +54,7 @@ pub(super) fn run(config: &Path, verb: Verb, json: bool) -> Exit {
         }
         Err(unheard) => {
             if json {
-                let mut answer = Answer::refused(unheard.text(&Paint::default()).trim_end());
-                match &unheard {
-                    Unheard::Config(faults) => {
-                        answer.outcome = Outcome::Faults;
-                        answer.tell(faults);
-                    }
-                    Unheard::NotRunning { .. } => answer.outcome = Outcome::NotRunning,
-                    Unheard::Failed { .. } => answer.outcome = Outcome::Failed,
-                }
-                write_quietly(io::stdout(), &for_machines(&answer));
+                write_quietly(io::stdout(), &for_machines(&unheard.answer()));
             } else {
                 let paint = Paint::for_stream(io::stderr().is_terminal());
                 write_quietly(io::stderr(), &unheard.text(&paint));
@@ -101,6 +92,8 @@ fn for_people(answer: &Answer, paint: &Paint) -> String {
         Outcome::WouldChange => format!("a reload would make {changes}\n"),
         Outcome::Same => String::from("nothing changes: the gateway runs with this already\n"),
         Outcome::Faults
+        | Outcome::Waits
+        | Outcome::Unfinished
         | Outcome::NeedsRestart
         | Outcome::Refused
         | Outcome::Failed
@@ -118,12 +111,14 @@ impl Answer {
         Faults::of_list(self.faults.clone(), self.left_out)
     }
 
-    fn exit(&self) -> Exit {
+    /// The exit code of the process.
+    pub(super) fn exit(&self) -> Exit {
         match self.outcome {
             Outcome::Changed | Outcome::WouldChange | Outcome::Same => Exit::Ok,
             Outcome::Faults => exit_code(&self.all_faults()),
             Outcome::NeedsRestart => Exit::NeedsRestart,
             Outcome::Refused => Exit::Usage,
+            Outcome::Waits | Outcome::Unfinished => Exit::Unfinished,
             Outcome::Failed => Exit::OsError,
             Outcome::NotRunning => Exit::Unavailable,
         }

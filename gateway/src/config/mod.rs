@@ -38,6 +38,7 @@ use self::resolve::Secrets;
 pub use self::settings::Settings;
 pub use self::source::Excerpt;
 use self::source::Place;
+pub(crate) use self::suggest::nearest;
 
 /// A configuration with which a gateway can run.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 const LONGEST: usize = 64;
 
 /// The known word nearest to `found`, if it is near enough to be a slip of the pen.
-pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = plain(found)?;
     // Three letters may hide one slip, nine letters three.
     let limit = (found.len() / 3).clamp(1, 3);

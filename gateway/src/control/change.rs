@@ -106,6 +106,11 @@ impl Running {
         &self.loaded
     }
 
+    /// Who has to follow.
+    pub(super) fn followers(&self) -> &Followers {
+        &self.followers
+    }
+
     /// What is logged.
     pub(super) fn log(&self) -> &Filter {
         &self.followers.log

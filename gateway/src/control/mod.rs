@@ -4,6 +4,7 @@
 //! - `observe`, `snapshots`: one document to everybody who connects; the workers are asked, and never held up.
 //! - `orders`, `protocol`: one request, one answer; they wait in line before the [`Reloader`].
 //! - `compare`, `words`: what differs, and what that means for people. Nothing is changed here.
+//! - `steering`: what an operator says to the workers; `things`: what the operator calls them.
 //! - `reload`, `change`: first everything that can fail, then everything that cannot.
 
 mod change;
@@ -15,6 +16,8 @@ pub(crate) mod protocol;
 mod reload;
 mod snapshots;
 mod socket;
+mod steering;
+mod things;
 mod words;
 
 use std::io;

@@ -6,15 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::guests::{Guests, PATIENCE, read_line, write};
-use super::protocol::{Answer, LONGEST, Request};
+use super::protocol::{Answer, LONGEST, Outcome, Request};
 use super::socket::Listener;
 use crate::sys::poll::is_hung_up;
 
 /// Its owner alone may ask.
 const MODE: u32 = 0o600;
+/// Answers to one request that nobody has read yet; further ones that only say what still waits are left out.
+const MOST_ANSWERS: usize = 4;
 /// Requests that wait; further ones are refused.
 pub(crate) const MOST_ASKS: usize = 8;
 
@@ -25,8 +27,8 @@ pub(crate) struct Ask {
     pub(crate) request: Request,
     /// By whom.
     pub(crate) by: By,
-    /// Gets the answer.
-    pub(crate) reply: oneshot::Sender<Answer>,
+    /// Gets the answer; before it, answers that say what still waits.
+    pub(crate) reply: mpsc::Sender<Answer>,
     /// The connection it came by.
     caller: Arc<UnixStream>,
 }
@@ -78,48 +80,53 @@ pub(crate) async fn serve(listener: Listener, asks: mpsc::Sender<Ask>) -> Infall
         let stream = Arc::new(listener.accept().await);
         let asks = asks.clone();
         guests.serve(async move {
-            let answer = answer(&stream, asks).await;
-            // There is nothing in it that cannot be written.
-            let mut line = serde_json::to_vec(&answer).unwrap_or_default();
-            line.push(b'\n');
-            // Who does not read it has itself to thank.
-            let _ = write(&stream, &line, PATIENCE).await;
+            let mut is_last = false;
+            let mut answers = match ask(&stream, asks).await {
+                Ok(answers) => answers,
+                Err(refused) => return tell(&stream, &refused).await,
+            };
+            while !is_last {
+                let ends = || Answer::refused("the gateway ends");
+                let answer = answers.recv().await.unwrap_or_else(ends);
+                is_last = answer.outcome != Outcome::Waits;
+                tell(&stream, &answer).await;
+            }
         });
     }
 }
 
-async fn answer(stream: &Arc<UnixStream>, asks: mpsc::Sender<Ask>) -> Answer {
-    let line = match read_line(stream, LONGEST, PATIENCE).await {
-        Ok(line) => line,
-        Err(error) => return Answer::refused(error),
+async fn tell(stream: &UnixStream, answer: &Answer) {
+    // There is nothing in it that cannot be written.
+    let mut line = serde_json::to_vec(answer).unwrap_or_default();
+    line.push(b'\n');
+    // Who does not read it has itself to thank.
+    let _ = write(stream, &line, PATIENCE).await;
+}
+
+/// Reads a request and puts it in line; where its answers come from, or why there are none.
+async fn ask(stream: &Arc<UnixStream>, asks: mpsc::Sender<Ask>) -> Result<mpsc::Receiver<Answer>, Answer> {
+    let line = read_line(stream, LONGEST, PATIENCE)
+        .await
+        .map_err(Answer::refused)?;
+    let request = serde_json::from_slice(&line).map_err(|error| {
+        Answer::refused(format!(
+            "{error}; a request is one line such as {{\"request\": \"reload\", \"config\": \"/etc/aoe-gateway/a.toml\"}}"
+        ))
+    })?;
+    let who = stream.peer_cred().map_err(Answer::refused)?;
+    let by = By::Program {
+        uid: who.uid(),
+        pid: who.pid().unwrap_or_default(),
     };
-    let request = match serde_json::from_slice(&line) {
-        Ok(request) => request,
-        Err(error) => {
-            return Answer::refused(format!(
-                "{error}; a request is one line such as {{\"request\": \"reload\", \"config\": \"/etc/aoe-gateway/a.toml\"}}"
-            ));
-        }
-    };
-    let by = match stream.peer_cred() {
-        Ok(who) => By::Program {
-            uid: who.uid(),
-            pid: who.pid().unwrap_or_default(),
-        },
-        Err(error) => return Answer::refused(error),
-    };
-    let (reply, answer) = oneshot::channel();
+    let (reply, answers) = mpsc::channel(MOST_ANSWERS);
     let ask = Ask {
         request,
         by,
         reply,
         caller: stream.clone(),
     };
-    if asks.try_send(ask).is_err() {
-        return Answer::refused("too many requests wait already; try again");
-    }
-    match answer.await {
-        Ok(answer) => answer,
-        Err(_) => Answer::refused("the gateway ends"),
+    match asks.try_send(ask) {
+        Ok(()) => Ok(answers),
+        Err(_) => Err(Answer::refused("too many requests wait already; try again")),
     }
 }

@@ -1,7 +1,9 @@
-//! What is asked by the control socket, and what is answered: one line of JSON each.
+//! What is asked by the control socket, and what is answered: one line of JSON each. Before the last answer others may say
+//! what still waits.
 
 use std::path::PathBuf;
 
+use aoe_common::steer::Steered;
 use serde::{Deserialize, Serialize};
 
 use super::words::Line;
@@ -24,6 +26,16 @@ pub(crate) enum Request {
         /// The gateway file, by its whole path.
         config: PathBuf,
     },
+    /// Take the disk behind an export for the right one.
+    AcceptDisk {
+        /// The export's name.
+        export: String,
+    },
+    /// Log this, until the gateway ends or a reload changes `log`.
+    Log {
+        /// As `--log-level` takes it.
+        filter: String,
+    },
 }
 
 /// The answer.
@@ -42,6 +54,26 @@ pub(crate) struct Answer {
     pub(crate) faults: Vec<Fault>,
     /// How many more faults there are than are listed.
     pub(crate) left_out: usize,
+    /// What an operator's verb did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verb: Option<Done>,
+}
+
+/// What an operator's verb did, found, or still waits for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Done {
+    /// What it is about, such as `export backup`.
+    pub(crate) about: String,
+    /// What was done and what is so now, for people, in whole lines.
+    pub(crate) said: Vec<String>,
+    /// For how long it is so, and whether a restart ends it.
+    pub(crate) lasts: String,
+    /// Whether it is still so after a restart.
+    pub(crate) survives_restart: bool,
+    /// The same as numbers.
+    #[serde(flatten)]
+    pub(crate) found: Steered,
 }
 
 impl Answer {
@@ -49,6 +81,15 @@ impl Answer {
     pub(crate) fn tell(&mut self, faults: &Faults) {
         self.faults = faults.iter().cloned().collect();
         self.left_out = faults.left_out();
+    }
+
+    /// An operator's verb came to this.
+    pub(crate) fn of_verb(outcome: Outcome, verb: Done) -> Answer {
+        Answer {
+            outcome,
+            verb: Some(verb),
+            ..Answer::default()
+        }
     }
 
     /// Nothing was changed, for this reason.
@@ -65,11 +106,11 @@ impl Answer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
-    /// The gateway is now as the file says.
+    /// The gateway is now as the file says, or as the operator's verb.
     Changed,
     /// It would be.
     WouldChange,
-    /// The gateway is as the file says already.
+    /// It was so already.
     Same,
     /// The file has faults.
     Faults,
@@ -80,6 +121,10 @@ pub(crate) enum Outcome {
     Refused,
     /// The system did not give what the configuration needs.
     Failed,
+    /// Something still waits. More answers follow.
+    Waits,
+    /// It was begun, and what it waits for has not happened in time.
+    Unfinished,
     /// No gateway runs. No gateway says so.
     NotRunning,
 }

@@ -77,9 +77,11 @@ impl Reloader {
         let answer = match ask.request {
             Request::Reload { config } => self.reload(config, ask.by).await,
             Request::Diff { config } => self.diff(config).await,
+            Request::AcceptDisk { export } => self.running.accept_disk(&export, ask.by).await,
+            Request::Log { filter } => self.running.log_this(&filter, ask.by),
         };
         // Who has gone meanwhile finds it in the log.
-        let _ = ask.reply.send(answer);
+        let _ = ask.reply.try_send(answer);
     }
 
     /// Says what a reload would change.

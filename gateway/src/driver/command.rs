@@ -11,6 +11,7 @@ use aoe_common::disk::Disk;
 use aoe_common::output::Path;
 use aoe_common::segment::SegmentState;
 use aoe_common::snapshot::Snapshot;
+use aoe_common::steer::{Order, Steered};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -59,6 +60,8 @@ pub enum Command {
         /// The export's name.
         export: String,
     },
+    /// Do what an operator says; `None`: it is about nothing of this worker.
+    Steer(Order, oneshot::Sender<Option<Steered>>),
     /// Log that everything that was there at the start is in use: the worker that lets go of the last copy does.
     LogReady(Arc<()>),
     /// The port of a segment, if there is one, captures these frames from now on.

@@ -49,6 +49,11 @@ impl Driver {
                     self.engine.set_endpoint(peer, ways, now, &mut self.out);
                 }
                 Command::AcceptDisk { export } => self.engine.accept_disk(&export, now, &mut self.out),
+                Command::Steer(order, asker) => {
+                    self.engine.set_wall_clock(unix_time(), now);
+                    // Who has given up finds it in the log and in `status`.
+                    let _ = asker.send(self.engine.steer(&order, now, &mut self.out));
+                }
                 Command::LogReady(copy) => {
                     if Arc::into_inner(copy).is_some() {
                         tracing::info!("ready");
