@@ -4,6 +4,7 @@
 //! reference is an id that exists and every number is within its bounds.
 
 mod diff;
+mod limit;
 mod parts;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::frame::{Address, MacAddr};
 use crate::table::{Table, ids};
 use crate::worker::Worker;
 pub use diff::{Change, NeedsRestart, OutOfIds, Step, diff};
+pub use limit::{Limit, PeerLimit, Rates};
 
 ids! {
     /// A segment.
@@ -71,6 +73,8 @@ pub struct PeerConfig {
     pub protection: Vec<Protection>,
     /// The longest IP packet sent to this peer.
     pub path_mtu: PathMtu,
+    /// What it may have of all our exports together.
+    pub limit: PeerLimit,
 }
 
 /// The longest IP packet that the path to a peer carries, in bytes.
@@ -159,6 +163,8 @@ pub struct ExportConfig {
     pub target_mac: Option<MacAddr>,
     /// What to do when the target is not what it should be.
     pub safety: ExportSafety,
+    /// What all its users together may have.
+    pub limit: Limit,
     /// Who may use it. What no block allows is refused.
     pub allow: Vec<Allow>,
 }
@@ -227,6 +233,10 @@ pub struct Allow {
     pub initiators: Option<Vec<MacAddr>>,
     /// Whether the target's config string may be changed.
     pub config_string: ConfigString,
+    /// What the peer may have of this export.
+    pub limit: Limit,
+    /// What each initiator behind the peer may have of this export.
+    pub initiator_limit: Limit,
 }
 
 /// What a peer may do with an export's data.

@@ -43,6 +43,7 @@ fn gateway(name: &str, secret: SecretKey, peer: &str, peer_secret: SecretKey, no
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
         path_mtu: PathMtu::Fixed(1280),
+        limit: Default::default(),
     };
     let config = GatewayConfig {
         name: name.to_owned(),

@@ -203,6 +203,7 @@ impl Liar {
                 endpoint_pinned: false,
                 protection: vec![Protection::Encrypt],
                 path_mtu: PathMtu::Fixed(1500),
+                limit: Default::default(),
             }]
             .into(),
             exports: Vec::new().into(),

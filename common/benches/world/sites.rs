@@ -78,6 +78,8 @@ pub(super) fn exit(plan: Plan) -> GatewayConfig {
         access: Access::ReadWrite,
         initiators: None,
         config_string: ConfigString::Read,
+        limit: Default::default(),
+        initiator_limit: Default::default(),
     };
     let edges = (0..usize::from(plan.peers)).map(|number| peer(number, Endpoint::Unknown, plan));
     GatewayConfig {
@@ -89,6 +91,7 @@ pub(super) fn exit(plan: Plan) -> GatewayConfig {
                 target_mac: None,
                 safety: ExportSafety::default(),
                 allow: (0..plan.peers).map(allow).collect(),
+                limit: Default::default(),
             })
             .collect(),
         ..gateway(EXIT_NUMBER, edges.collect())
@@ -119,6 +122,7 @@ fn peer(number: usize, endpoint: Endpoint, plan: Plan) -> PeerConfig {
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
         path_mtu: PathMtu::Fixed(plan.path_mtu),
+        limit: Default::default(),
     }
 }
 

@@ -194,5 +194,6 @@ impl PeerConfig {
             && rest(self) == rest(other)
             && self.name == other.name
             && self.protection == other.protection
+            && self.limit == other.limit
     }
 }

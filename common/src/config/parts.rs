@@ -2,7 +2,7 @@
 
 use aoe_keys::{Psk, SecretKey};
 
-use super::{GatewayConfig, PeerConfig, TunnelConfig};
+use super::{GatewayConfig, PeerConfig, PeerId, PeerLimit, TunnelConfig};
 use crate::table::{Id, Table};
 use crate::worker::Worker;
 
@@ -13,6 +13,13 @@ impl GatewayConfig {
         if workers <= 1 {
             return vec![self.copy()];
         }
+        let peers = self.peers.map(|id, peer| PeerConfig {
+            limit: PeerLimit {
+                among: self.workers_for(id, workers),
+                ..peer.limit
+            },
+            ..peer.copy()
+        });
         let part = |number| {
             let worker = Worker { number, of: workers };
             let exports = those(&self.exports, |export| worker.serves(&export.name));
@@ -20,6 +27,7 @@ impl GatewayConfig {
             GatewayConfig {
                 exports,
                 imports,
+                peers: peers.map(|_, peer| peer.copy()),
                 tunnel: TunnelConfig {
                     worker,
                     ..self.tunnel.clone()
@@ -28,6 +36,19 @@ impl GatewayConfig {
             }
         };
         (0..workers).map(part).collect()
+    }
+
+    /// How many of these workers serve an export that the peer may use, at least 1.
+    fn workers_for(&self, peer: PeerId, workers: u8) -> u8 {
+        let serves = |worker: &Worker| {
+            let mut allowed = self
+                .exports
+                .values()
+                .filter(|export| export.allow.iter().any(|allow| allow.peer == peer));
+            allowed.any(|export| worker.serves(&export.name))
+        };
+        let all = (0..workers).map(|number| Worker { number, of: workers });
+        u8::try_from(all.filter(serves).count()).unwrap_or(workers).max(1)
     }
 
     /// The same once more: its secrets are erased with each of them.
@@ -60,6 +81,7 @@ impl PeerConfig {
             endpoint_pinned: self.endpoint_pinned,
             protection: self.protection.clone(),
             path_mtu: self.path_mtu,
+            limit: self.limit,
         }
     }
 }
@@ -87,6 +109,7 @@ mod tests {
                     target_mac: None,
                     allow: Vec::new(),
                     safety: ExportSafety::default(),
+                    limit: Default::default(),
                 })
                 .collect(),
             imports: (0..100)

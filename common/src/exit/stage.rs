@@ -56,6 +56,8 @@ pub(super) fn allow(peer: PeerId) -> Allow {
         access: Access::ReadWrite,
         initiators: None,
         config_string: ConfigString::Read,
+        limit: Default::default(),
+        initiator_limit: Default::default(),
     }
 }
 
@@ -71,6 +73,7 @@ pub(super) fn export(name: &str, target: Address) -> ExportConfig {
             order: TargetOrder::Any,
             ..ExportSafety::default()
         },
+        limit: Default::default(),
     }
 }
 

@@ -266,6 +266,7 @@ impl Plan {
             target_mac: None,
             safety: aoe_common::config::ExportSafety::default(),
             allow: vec![allow],
+            limit: Default::default(),
         });
         ExportId(plan.exports.len() as u16 - 1)
     }

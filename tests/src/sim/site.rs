@@ -176,6 +176,7 @@ impl PeerPlan {
             endpoint_pinned: self.endpoint_pinned,
             protection: self.protection.clone(),
             path_mtu: self.path_mtu,
+            limit: Default::default(),
         }
     }
 }
@@ -188,6 +189,8 @@ impl SitePlan {
             access,
             initiators: None,
             config_string: ConfigString::Read,
+            limit: Default::default(),
+            initiator_limit: Default::default(),
         }
     }
 

@@ -47,6 +47,7 @@ pub(super) fn config(secret: u8) -> PeerConfig {
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
         path_mtu: PathMtu::Fixed(1280),
+        limit: Default::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What peers may use of ours.
 
-use aoe_common::config::{Allow, ConfigString, ExportConfig, PeerId, SegmentId};
+use aoe_common::config::{Allow, ConfigString, ExportConfig, Limit, PeerId, SegmentId};
 use aoe_common::frame::{Address, MacAddr};
 
 use super::names::{Names, Once};
@@ -58,6 +58,7 @@ fn build(file: &ExportFile, segment: Option<SegmentId>, allow: Option<Vec<Allow>
         target: file.target.as_ref()?.value,
         safety: file.safety(),
         target_mac: file.target_mac.as_ref().map(|mac| mac.value),
+        limit: Limit::default(),
         allow: allow?,
     })
 }
@@ -90,6 +91,8 @@ fn allow_entry(entry: &AllowEntry, peer: Option<PeerId>, initiators: Option<Vec<
             .config_string
             .as_ref()
             .map_or(ConfigString::Read, |word| word.value),
+        limit: Limit::default(),
+        initiator_limit: Limit::default(),
     })
 }
 

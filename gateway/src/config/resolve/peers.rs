@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use aoe_common::config::{Endpoint, PathMtu, PeerConfig, Protection};
+use aoe_common::config::{Endpoint, PathMtu, PeerConfig, PeerLimit, Protection};
 use aoe_keys::{Psk, PublicKey};
 
 use super::names::Once;
@@ -58,6 +58,7 @@ fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Opt
         endpoint_pinned: peer.endpoint_pinned.as_ref().is_some_and(|flag| flag.value),
         protection,
         path_mtu: peer.path_mtu.as_ref().map_or(PathMtu::Auto, |mtu| mtu.value),
+        limit: PeerLimit::default(),
     })
 }
 

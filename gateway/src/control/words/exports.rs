@@ -1,6 +1,6 @@
 //! Exports, and what peers may do with them.
 
-use aoe_common::config::{Access, Allow, ConfigString, ExportConfig, ExportSafety};
+use aoe_common::config::{Access, Allow, ConfigString, ExportConfig, ExportSafety, Limit};
 use aoe_common::frame::MacAddr;
 
 use super::usage::{Usage, in_use};
@@ -55,6 +55,8 @@ fn granted(peer: &str, export: &str, allow: &Allow, lines: &mut Lines) {
         access,
         initiators,
         config_string,
+        limit,
+        initiator_limit,
     } = allow;
     let access = match access {
         Access::ReadOnly => "read",
@@ -71,6 +73,24 @@ fn granted(peer: &str, export: &str, allow: &Allow, lines: &mut Lines) {
             format!("{peer} may set the config string of {export}"),
         );
     }
+    compare_limits(
+        (peer, export),
+        (&Limit::default(), limit),
+        (&Limit::default(), initiator_limit),
+        lines,
+    );
+}
+
+/// How much a peer, and each of its initiators, may have of an export.
+fn compare_limits(
+    (peer, export): (&str, &str),
+    limit: (&Limit, &Limit),
+    of_each: (&Limit, &Limit),
+    lines: &mut Lines,
+) {
+    lines.becomes(&format!("{peer} on {export}"), "limit", limit.0, limit.1);
+    let subject = format!("each initiator behind {peer} on {export}");
+    lines.becomes(&subject, "limit", of_each.0, of_each.1);
 }
 
 /// A peer that may use an export before and after.
@@ -81,7 +101,11 @@ fn compare_rights(peer: &str, export: &str, rights: (&Allow, &Allow), usage: &Us
         access,
         initiators,
         config_string,
+        limit,
+        initiator_limit,
     } = new;
+    let of_each = (&old.initiator_limit, initiator_limit);
+    compare_limits((peer, export), (&old.limit, limit), of_each, lines);
     match (old.access, *access) {
         (Access::ReadWrite, Access::ReadOnly) => lines.add(
             Kind::Loss,
@@ -152,6 +176,7 @@ fn compare_service(old: (&Loaded, &ExportConfig), new: (&Loaded, &ExportConfig),
         target: _,
         target_mac,
         safety,
+        limit,
         allow: _,
     } = new.1;
     let subject = format!("export {name}");
@@ -172,6 +197,7 @@ fn compare_service(old: (&Loaded, &ExportConfig), new: (&Loaded, &ExportConfig),
     lines.becomes(&subject, "on_target_timeout", what, on_target_timeout);
     lines.becomes(&subject, "on_conflict", before.on_conflict, on_conflict);
     lines.becomes(&subject, "order", before.order, order);
+    lines.becomes(&subject, "limit", old.1.limit, limit);
 }
 
 fn place(loaded: &Loaded, export: &ExportConfig) -> String {

@@ -44,6 +44,7 @@ fn compare_one(old: &PeerConfig, new: &PeerConfig, lines: &mut Lines) {
         endpoint_pinned,
         protection,
         path_mtu,
+        limit,
     } = new;
     let subject = format!("peer {name}");
     if old.key != *key {
@@ -79,4 +80,5 @@ fn compare_one(old: &PeerConfig, new: &PeerConfig, lines: &mut Lines) {
     let (was, is) = (modes(&old.protection), modes(protection));
     lines.becomes(&subject, "protection", was, is);
     lines.becomes(&subject, "path_mtu", old.path_mtu, path_mtu);
+    lines.becomes(&subject, "limit", old.limit.whole, limit.whole);
 }

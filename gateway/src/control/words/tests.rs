@@ -26,6 +26,7 @@ fn peer(name: &str, byte: u8) -> PeerConfig {
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
         path_mtu: PathMtu::Auto,
+        limit: Default::default(),
     }
 }
 
@@ -35,6 +36,8 @@ fn allow(peer: u16, access: Access) -> Allow {
         access,
         initiators: None,
         config_string: ConfigString::Read,
+        limit: Default::default(),
+        initiator_limit: Default::default(),
     }
 }
 
@@ -46,6 +49,7 @@ fn export(name: &str, slot: u8, allow: Vec<Allow>) -> ExportConfig {
         target_mac: None,
         safety: ExportSafety::default(),
         allow,
+        limit: Default::default(),
     }
 }
 

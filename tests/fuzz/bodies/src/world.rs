@@ -283,12 +283,16 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
         } else {
             ConfigString::Read
         },
+        limit: Default::default(),
+        initiator_limit: Default::default(),
     };
     let allow_friend = Allow {
         peer: PeerId(1),
         access: Access::ReadOnly,
         initiators: None,
         config_string: ConfigString::Read,
+        limit: Default::default(),
+        initiator_limit: Default::default(),
     };
     let export = ExportConfig {
         name: "disk".to_owned(),
@@ -297,6 +301,7 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
         target_mac: None,
         safety: aoe_common::config::ExportSafety::default(),
         allow: vec![allow, allow_friend],
+        limit: Default::default(),
     };
     let peer = |side: u8, endpoint| PeerConfig {
         name: format!("peer {side}"),
@@ -310,6 +315,7 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
             vec![Protection::Authenticate, Protection::Encrypt]
         },
         path_mtu: PathMtu::Fixed(PATH_MTU),
+        limit: Default::default(),
     };
     let called = if side == 1 {
         Endpoint::Unknown

@@ -182,6 +182,7 @@ impl Shape {
                         ..ExportSafety::default()
                     },
                     allow,
+                    limit: Default::default(),
                 }
             })
             .collect()

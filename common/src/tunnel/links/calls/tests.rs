@@ -19,6 +19,7 @@ fn peer(secret: u8) -> PeerConfig {
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
         path_mtu: PathMtu::Fixed(1280),
+        limit: Default::default(),
     }
 }
 
