@@ -188,6 +188,7 @@ impl Pendings {
                 sectors: 2,
                 flags: AtaFlags::default(),
             },
+            sync: false,
             span: Span::new(self.next * 2, 2, Touch::Reads),
             captured: Instant::default(),
             arrived: Instant::default(),

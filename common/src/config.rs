@@ -180,6 +180,11 @@ pub struct ExportSafety {
     pub on_conflict: OnConflict,
     /// In which order the target works.
     pub order: TargetOrder,
+    /// How soon a request that is not answered is sent to the target again, at the earliest: 10 ms to 2 s.
+    pub target_retry: Duration,
+    /// Whether writes are stored before they are answered, whatever initiators ask for: the flag of asynchronous writes
+    /// is cleared.
+    pub sync: bool,
 }
 
 impl Default for ExportSafety {
@@ -189,6 +194,8 @@ impl Default for ExportSafety {
             on_target_timeout: OnTargetTimeout::Silent,
             on_conflict: OnConflict::Stop,
             order: TargetOrder::Any,
+            target_retry: Duration::from_millis(50),
+            sync: false,
         }
     }
 }

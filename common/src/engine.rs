@@ -271,6 +271,11 @@ impl Engine {
         self.timers.first()
     }
 
+    /// Which of the gateway's workers it is.
+    pub fn worker(&self) -> u8 {
+        self.worker
+    }
+
     /// Requests that are older are not carried on.
     pub fn max_age(&self) -> Duration {
         self.core.edge.max_age()

@@ -91,6 +91,11 @@ impl Asked {
         }
     }
 
+    /// Whether it writes sectors.
+    pub(crate) fn is_write(self) -> bool {
+        matches!(self, Asked::Ata { opcode, .. } if opcode.is_write())
+    }
+
     /// How many sectors it moves, if it moves any.
     pub(crate) fn moves(self) -> Option<u8> {
         match self {

@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub alarms: Vec<Alarm>,
     /// Local Ethernets.
     pub segments: Vec<Segment>,
+    /// UDP sockets of the gateway, of each worker.
+    pub sockets: Vec<Socket>,
     /// Other gateways.
     pub peers: Vec<Peer>,
     /// Exports of peers that are presented here.
@@ -157,6 +159,36 @@ pub struct Segment {
     pub frames: Directions,
     /// Bytes of these frames.
     pub bytes: Directions,
+}
+
+/// A UDP socket of one worker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Socket {
+    /// Where it listens.
+    pub address: String,
+    /// The worker.
+    pub worker: u8,
+    /// Bytes of queue towards us.
+    pub receive_buffer: Granted,
+    /// Bytes of queue towards the network.
+    pub send_buffer: Granted,
+    /// Whether the kernel hands over several datagrams at once.
+    pub receive_offload: bool,
+    /// Whether the kernel takes several datagrams at once.
+    pub send_offload: bool,
+    /// Datagrams that the kernel dropped because the buffer was full.
+    pub dropped: u64,
+}
+
+/// What was asked of the kernel, and what it gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Granted {
+    /// What was asked for.
+    pub asked: u64,
+    /// What was given.
+    pub granted: u64,
 }
 
 /// Two numbers, by direction.

@@ -7,13 +7,14 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use aoe_common::output::{Path, Train};
+use aoe_gateway::sys::buffers::Buffers;
 use aoe_gateway::sys::poll::{Interest, PollSet};
 use aoe_gateway::wire::{Offload, Origin, RecvMemory, UdpWire};
 
 const LOOPBACKS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
 fn bind(address: &str) -> (UdpWire, SocketAddr) {
-    let wire = UdpWire::bind(address.parse().unwrap()).unwrap();
+    let wire = UdpWire::bind(address.parse().unwrap(), Buffers::DATA_PLANE).unwrap();
     let local = wire.local_addr().unwrap();
     (wire, local)
 }
@@ -189,14 +190,18 @@ fn what_cannot_leave_is_counted_and_the_offload_is_not_blamed() {
 #[test]
 fn both_families_listen_on_one_port() {
     let (_v6, local) = bind("[::]:0");
-    UdpWire::bind(SocketAddr::new("0.0.0.0".parse().unwrap(), local.port())).unwrap();
+    UdpWire::bind(
+        SocketAddr::new("0.0.0.0".parse().unwrap(), local.port()),
+        Buffers::DATA_PLANE,
+    )
+    .unwrap();
 }
 
 #[test]
 fn a_taken_address_is_an_error() {
     let (_first, local) = bind("127.0.0.1:0");
     assert_eq!(
-        UdpWire::bind(local).unwrap_err().kind(),
+        UdpWire::bind(local, Buffers::DATA_PLANE).unwrap_err().kind(),
         std::io::ErrorKind::AddrInUse
     );
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use aoe_common::drop_reason::DropReason;
 use aoe_common::output::{Path, Train};
+use aoe_gateway::sys::buffers::Buffers;
 use aoe_gateway::wire::UdpWire;
 use aoe_lab::random::Random;
 use aoe_lab::relay::{LONGEST_DATAGRAM, Side};
@@ -192,7 +193,11 @@ fn aggregates_of_odd_strides_are_taken_apart_and_change_nothing() {
                 .context("no endpoint")?;
             let mut from: SocketAddr = peer.parse()?;
             from.set_port(0);
-            let mut wire = trial.world.ground.wan.run(move || Ok(UdpWire::bind(from)?))?;
+            let mut wire = trial
+                .world
+                .ground
+                .wan
+                .run(move || Ok(UdpWire::bind(from, Buffers::DATA_PLANE)?))?;
             let before = refused(&trial.counted(side)?);
             let mut sent = 0;
             for stride in [1, 3, 7, 15, 16, 17, 31, 33, 333, 1199, 1251, 1253, 1471] {

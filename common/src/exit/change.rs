@@ -203,6 +203,9 @@ impl Exit {
         if let Some(target) = self.targets.get_mut(id) {
             target.exports += 1;
             target.order = target.order.max(config.safety.order);
+            target
+                .rto
+                .set_least(target.rto.least().max(config.safety.target_retry));
         }
         id
     }
@@ -215,14 +218,18 @@ impl Exit {
         self.order(id);
     }
 
-    /// A target works in the strictest order that one of its exports says, also one of which something may be there still.
+    /// A target works in the strictest order that one of its exports says, also one of which something may be there still,
+    /// and has the most time that one of them gives it.
     fn order(&mut self, id: TargetId) {
         let all = self.exports.values().chain(self.leaving.values());
         let theirs = all.filter(|export| export.target == id);
-        if let Some(order) = theirs.map(|export| export.safety.order).max()
+        let strictest = theirs.map(|export| (export.safety.order, export.safety.target_retry));
+        let strictest = strictest.reduce(|one, other| (one.0.max(other.0), one.1.max(other.1)));
+        if let Some((order, least)) = strictest
             && let Some(target) = self.targets.get_mut(id)
         {
             target.order = order;
+            target.rto.set_least(least);
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Pending {
     /// are old.
     pub(crate) earlier: Vec<EarlierCopy>,
     pub(crate) asked: Asked,
+    /// Whether it is stored before it is answered, whatever it says itself.
+    pub(crate) sync: bool,
     pub(crate) span: Span,
     pub(crate) stage: Stage,
     /// When its newest copy was captured, by our own clock, or not later than it arrived.
@@ -111,6 +113,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) lane: TargetId,
     pub(crate) origin: Origin,
     pub(crate) asked: Asked,
+    /// Whether it is stored before it is answered.
+    pub(crate) sync: bool,
     pub(crate) span: Span,
     pub(crate) captured: Instant,
     pub(crate) arrived: Instant,
@@ -144,6 +148,7 @@ impl Pending {
             origin: Some(arrival.origin),
             earlier: Vec::new(),
             asked: arrival.asked,
+            sync: arrival.sync,
             span: arrival.span,
             stage: Stage::Held,
             captured: arrival.captured,

@@ -91,6 +91,7 @@ impl Exit {
             };
         }
         let (target, lane) = (export.target, target.lane);
+        let sync = export.safety.sync && asked.is_write();
         let key = FlowKey {
             peer,
             import: head.import,
@@ -111,6 +112,7 @@ impl Exit {
                 tag: pdu.tag(),
             },
             asked,
+            sync,
             span,
             captured: now.saturating_sub(age),
             arrived: now,

@@ -4,27 +4,46 @@ use std::time::Duration;
 
 /// Before any answer was timed.
 const FIRST: Duration = Duration::from_millis(250);
-/// A target with a disk behind it may always take this long.
-const LEAST: Duration = Duration::from_millis(50);
 /// However often in vain.
 const MOST: Duration = Duration::from_secs(2);
-/// Doublings that reach [`MOST`] from [`LEAST`], and then some.
-const MOST_DOUBLINGS: u32 = 6;
+/// Doublings that reach [`MOST`] from the least time there is, and then some.
+const MOST_DOUBLINGS: u32 = 8;
 
 /// The retransmission timer of one target.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rto {
+    /// A target with a disk behind it may always take this long.
+    least: Duration,
     /// Smoothed time to an answer and its variation; `None` before the first.
     estimate: Option<(Duration, Duration)>,
     doublings: u32,
 }
 
 impl Rto {
+    /// Nothing was answered yet. A request is never sent again before `least`.
+    pub(crate) fn new(least: Duration) -> Rto {
+        Rto {
+            least,
+            estimate: None,
+            doublings: 0,
+        }
+    }
+
+    /// From now on a request is not sent again before `least`.
+    pub(crate) fn set_least(&mut self, least: Duration) {
+        self.least = least;
+    }
+
+    /// A request is never sent again before.
+    pub(crate) fn least(&self) -> Duration {
+        self.least
+    }
+
     /// How long to wait for an answer now.
     pub(crate) fn wait(&self) -> Duration {
         let base = match self.estimate {
-            None => FIRST,
-            Some((smoothed, variation)) => (smoothed + 4 * variation).max(LEAST),
+            None => FIRST.max(self.least),
+            Some((smoothed, variation)) => (smoothed + 4 * variation).max(self.least),
         };
         (base * (1 << self.doublings)).min(MOST)
     }
@@ -68,9 +87,27 @@ impl Rto {
 mod tests {
     use super::*;
 
+    const LEAST: Duration = Duration::from_millis(50);
+
+    #[test]
+    fn an_operator_may_give_a_target_more_time_or_less() {
+        let mut rto = Rto::new(Duration::from_millis(400));
+        assert_eq!(rto.wait(), Duration::from_millis(400));
+        for _ in 0..100 {
+            rto.sample(Duration::from_micros(200));
+        }
+        assert_eq!(rto.wait(), Duration::from_millis(400));
+        rto.set_least(Duration::from_millis(10));
+        assert_eq!(rto.wait(), Duration::from_millis(10));
+        for _ in 0..8 {
+            rto.expired();
+        }
+        assert_eq!(rto.wait(), MOST);
+    }
+
     #[test]
     fn the_timer_follows_the_target_and_backs_off() {
-        let mut rto = Rto::default();
+        let mut rto = Rto::new(LEAST);
         assert_eq!(rto.wait(), FIRST);
         for _ in 0..100 {
             rto.sample(Duration::from_micros(200));

@@ -9,6 +9,7 @@ use super::stages::Stage;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{self, Flags};
+use crate::frame::ata;
 use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::timers::Timer;
@@ -92,7 +93,7 @@ impl Exit {
         let target = self.targets.get(pending.target);
         let target = target.ok_or(DropReason::TargetDown)?;
         let mac = target.liveness.mac().ok_or(DropReason::TargetDown)?;
-        let copies = pending.copies.count();
+        let (copies, sync) = (pending.copies.count(), pending.sync);
         let most = max_sectors(target, cx.segment(target.segment));
         let part = pending
             .asked
@@ -107,6 +108,9 @@ impl Exit {
             aoe::set_flags(pdu, aoe::VERSION, Flags::REQUEST);
             aoe::set_address(pdu, target.address);
             aoe::set_tag(pdu, tag);
+            if sync {
+                ata::clear_async(pdu);
+            }
         })?;
         pending.timer = cx.now;
         pending.copies.sent(cx.now);

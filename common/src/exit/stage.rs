@@ -253,6 +253,7 @@ impl Stage {
                 sectors: 2,
                 flags: AtaFlags(flags),
             },
+            sync: false,
             span: Span::new(lba, 2, touch),
             captured: now,
             arrived: now,

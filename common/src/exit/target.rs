@@ -66,7 +66,7 @@ impl Target {
             conflict: false,
             occupied: 0,
             sent: List::default(),
-            rto: Rto::default(),
+            rto: Rto::new(config.safety.target_retry),
             answered_at: now,
             answered_sent: now,
             patience: now,

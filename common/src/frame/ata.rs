@@ -309,10 +309,20 @@ const fn wide_lba(lba: [u8; 6]) -> u64 {
     u64::from_le_bytes([l0, l1, l2, l3, l4, l5, 0, 0])
 }
 
+/// Clears A in a PDU with an ATA command, in place: the target stores the data before it answers. A PDU that is too short
+/// for one stays as it is.
+pub fn clear_async(pdu: &mut [u8]) {
+    if let Some(flags) = pdu.get_mut(HEADER_LEN) {
+        *flags &= !AtaFlags::ASYNC;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Malformed;
-    use super::{ARGUMENT_LEN, Ata, AtaFlags, AtaHeader, AtaOpcode, lba48_bytes};
+    use super::{
+        ARGUMENT_LEN, Ata, AtaFlags, AtaHeader, AtaOpcode, HEADER_LEN, PDU_LEN, clear_async, lba48_bytes,
+    };
 
     const WRITE_EXT: [u8; ARGUMENT_LEN] = [0x41, 0, 2, 0x34, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, 0, 0];
 
@@ -380,5 +390,14 @@ mod tests {
         assert!(!disputed(e, 0x24, 0xffff_ffff_ffff));
         assert!(!disputed(0, 0x20, 0xe000_0000), "the device nibble of Linux");
         assert!(!disputed(0, 0xea, 0xffff_ffff_ffff), "a flush has no address");
+    }
+
+    #[test]
+    fn a_write_can_be_made_synchronous_and_nothing_else_changes() {
+        let mut pdu = vec![0xff; PDU_LEN];
+        clear_async(&mut pdu);
+        assert_eq!(pdu[HEADER_LEN], 0xfd);
+        assert_eq!(pdu.iter().filter(|byte| **byte == 0xff).count(), PDU_LEN - 1);
+        clear_async(&mut [0; HEADER_LEN]);
     }
 }

@@ -54,6 +54,8 @@ pub struct Path {
     pub standing: Standing,
     /// The round trip, in microseconds; `None` until it was measured.
     pub round_trip_us: Option<u64>,
+    /// How much single round trips differ from that, in microseconds; `None` until it was measured.
+    pub jitter_us: Option<u64>,
     /// The longest IP packet it carries, in bytes, as far as is known.
     pub mtu: u16,
     /// Where that is from: `fixed`, `probed`, `searching`, …
@@ -68,4 +70,6 @@ pub struct Path {
     pub repaired: Directions,
     /// Records that never arrived.
     pub lost: Directions,
+    /// Records of the peer that came later than newer ones, by themselves.
+    pub reordered: u64,
 }

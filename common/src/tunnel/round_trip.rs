@@ -44,6 +44,11 @@ impl RoundTrip {
         self.smoothed
     }
 
+    /// How much single times differ from it.
+    pub(crate) fn variation(&self) -> Duration {
+        self.variation
+    }
+
     /// The shortest time of late.
     pub(crate) fn shortest(&self) -> Duration {
         self.shortest

@@ -45,6 +45,7 @@ impl Document {
             gateway: one(part("gateway"), &mut unread),
             alarms: rows(part("alarms"), &mut unread),
             segments: rows(part("segments"), &mut unread),
+            sockets: rows(part("sockets"), &mut unread),
             peers: rows(part("peers"), &mut unread),
             imports: rows(part("imports"), &mut unread),
             exports: rows(part("exports"), &mut unread),

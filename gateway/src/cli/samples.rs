@@ -57,6 +57,21 @@ pub(super) fn typical() -> Snapshot {
         standing: standing(State::Down, &format!("export archive: {silent}"), 190.0),
     }];
     snapshot.segments = vec![segment("san", "eth1")];
+    snapshot.sockets = vec![Socket {
+        address: "0.0.0.0:34978".into(),
+        worker: 0,
+        receive_buffer: Granted {
+            asked: 7_500_000,
+            granted: 212_992,
+        },
+        send_buffer: Granted {
+            asked: 7_500_000,
+            granted: 7_500_000,
+        },
+        receive_offload: true,
+        send_offload: true,
+        dropped: 3,
+    }];
     snapshot.peers = vec![
         peer("site-a", "198.51.100.1:34978"),
         Peer {
@@ -176,6 +191,8 @@ pub(super) fn peer(name: &str, remote: &str) -> Peer {
             remote: remote.into(),
             standing: standing(State::Up, "", 3.1 * 86_400.0),
             round_trip_us: Some(10_213),
+            jitter_us: Some(412),
+            reordered: 12,
             mtu: 1500,
             mtu_why: "probed".into(),
             bytes: directions(13_000_000_000, 82_000_000_000),

@@ -27,6 +27,8 @@ pub(super) struct ExportFile {
     pub(super) on_target_timeout: Option<OnTargetTimeout>,
     pub(super) on_conflict: Option<OnConflict>,
     pub(super) order: Option<TargetOrder>,
+    pub(super) target_retry: Option<Duration>,
+    pub(super) sync: Option<bool>,
     pub(super) allow: Vec<AllowEntry>,
 }
 
@@ -39,6 +41,8 @@ impl ExportFile {
             on_target_timeout: self.on_target_timeout.unwrap_or(default.on_target_timeout),
             on_conflict: self.on_conflict.unwrap_or(default.on_conflict),
             order: self.order.unwrap_or(default.order),
+            target_retry: self.target_retry.unwrap_or(default.target_retry),
+            sync: self.sync.unwrap_or(default.sync),
         }
     }
 }
@@ -62,6 +66,7 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Expo
     let table = parse_toml(text, &place, faults)?;
     let file = Section::open(&table, &EXPORT_FILE, place.clone(), faults);
     let timeout = |text: &str| value::duration(text, Duration::from_secs(1), Duration::from_secs(600));
+    let retry = |text: &str| value::duration(text, Duration::from_millis(10), Duration::from_secs(2));
     // Nothing acts on a description yet; it is for whoever reads the file, and still must be one.
     file.optional("description", faults, value::description);
     Some(ExportFile {
@@ -85,6 +90,10 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Expo
         order: file
             .optional("order", faults, |text| value::word(text, &["any", "fifo"]))
             .map(|word| word.value),
+        target_retry: file
+            .optional("target_retry", faults, retry)
+            .map(|time| time.value),
+        sync: file.flag("sync", faults).map(|sync| sync.value),
         allow: file
             .sections("allow", &ALLOW, faults)
             .iter()

@@ -12,7 +12,10 @@ use toml::de::{DeTable, DeValue};
 use super::fault::Faults;
 use super::section::Section;
 use super::value::{self, Parsed, Refusal};
+use crate::driver::Tuning;
 use crate::logging::{DEFAULT_FILTER, parse_filter};
+use crate::sys::batch::RecvBatch;
+use crate::sys::buffers::Buffers;
 
 /// The names of the sockets in their default directory.
 const OBSERVE: &str = "observe.sock";
@@ -22,11 +25,20 @@ const CONTROL: &str = "control.sock";
 /// Measured, see `docs/decisions/0013-workers.md`.
 const BUSY_POLL: Duration = Duration::from_micros(50);
 
+/// Frames taken from a segment at a time, if its file does not say, and at most.
+#[allow(clippy::cast_possible_truncation, reason = "it is 64")]
+const BATCH: u8 = RecvBatch::SLOTS as u8;
+const MOST_BATCH: u16 = BATCH as u16;
+
 /// What the parts of the gateway outside the core are told. Paths are usable as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How long the data plane looks for more work before it sleeps; zero: it sleeps at once.
     pub busy_poll: Duration,
+    /// Frames taken from a segment at a time: 1 to 64.
+    pub batch: u8,
+    /// Bytes of buffer of each socket, in each direction: 256 kB to 256 MB.
+    pub socket_buffer: usize,
     /// Where it is remembered which disk each export has.
     pub state: Option<PathBuf>,
     /// How many workers share the exports and imports: 1 to 16.
@@ -40,10 +52,25 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How data planes work.
+    pub fn tuning(&self) -> Tuning {
+        Tuning {
+            busy_poll: self.busy_poll,
+            batch: self.batch,
+        }
+    }
+
+    /// Buffers of sockets.
+    pub fn buffers(&self) -> Buffers {
+        Buffers::both(self.socket_buffer)
+    }
+
     /// The keys that differ and that only a restart changes; the others as key, old and new value, in words.
     pub fn compare(&self, new: &Settings) -> (Vec<&'static str>, Vec<(&'static str, String, String)>) {
         let Settings {
             busy_poll,
+            batch,
+            socket_buffer,
             state,
             workers,
             observe,
@@ -52,6 +79,8 @@ impl Settings {
         } = new;
         let fixed = [
             ("workers", self.workers == *workers),
+            ("batch", self.batch == *batch),
+            ("socket_buffer", self.socket_buffer == *socket_buffer),
             ("state", self.state == *state),
             ("observe", self.observe == *observe),
             ("control", self.control == *control),
@@ -88,11 +117,18 @@ pub(super) fn read(section: &Section<'_, '_>, name: &str, directory: &Path, faul
         let written = section.optional(key, faults, value::path);
         written.map(|path| directory.join(path.value))
     };
+    let batch = section.number("batch", faults, 1..=MOST_BATCH);
     let workers = section.number("workers", faults, 1..=u16::from(MOST_WORKERS));
     Settings {
         busy_poll: section
             .optional("busy_poll", faults, value::busy_poll)
             .map_or(BUSY_POLL, |time| time.value),
+        batch: batch
+            .and_then(|batch| u8::try_from(batch.value).ok())
+            .unwrap_or(BATCH),
+        socket_buffer: section
+            .optional("socket_buffer", faults, value::socket_buffer)
+            .map_or(Buffers::DATA_PLANE.recv, |size| size.value),
         state: path("state", faults),
         workers: workers.map_or(1, |asked| u8::try_from(asked.value).unwrap_or(MOST_WORKERS)),
         observe: path("observe", faults).unwrap_or_else(|| socket(name, OBSERVE)),

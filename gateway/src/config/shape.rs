@@ -69,6 +69,8 @@ pub(super) const GATEWAY: Shape = Shape {
         key("keepalive", "keepalive = \"5s\""),
         key("max_age", "max_age = \"1s\""),
         key("busy_poll", "busy_poll = \"50us\""),
+        key("batch", "batch = 64"),
+        key("socket_buffer", "socket_buffer = \"8MB\""),
         key("workers", "workers = 2"),
         key("observe", "observe = \"/run/aoe-gateway/site-a/observe.sock\""),
         key("control", "control = \"/run/aoe-gateway/site-a/control.sock\""),
@@ -140,6 +142,8 @@ pub(super) const EXPORT_FILE: Shape = Shape {
         key("on_target_timeout", "on_target_timeout = \"silent\""),
         key("on_conflict", "on_conflict = \"stop\""),
         key("order", "order = \"any\""),
+        key("target_retry", "target_retry = \"50ms\""),
+        key("sync", "sync = true"),
         key("allow", "[[allow]]"),
     ],
     elsewhere: &[

@@ -173,6 +173,23 @@ pub(super) fn busy_poll(text: &str) -> Parsed<Duration> {
     }
 }
 
+/// Bytes of a socket's buffer.
+pub(super) fn socket_buffer(text: &str) -> Parsed<usize> {
+    let instead = "write a size from \"256kB\" to \"256MB\"";
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let bytes = match (number.parse::<usize>(), unit) {
+        (Ok(number), "kB") => number.checked_mul(1000),
+        (Ok(number), "MB") => number.checked_mul(1_000_000),
+        (Ok(_), "") => return refuse(format!("{} has no unit", quote(text)), instead),
+        _ => return refuse(format!("{} is no size of that kind", quote(text)), instead),
+    };
+    match bytes {
+        Some(bytes) if (256_000..=256_000_000).contains(&bytes) => Ok(bytes),
+        _ => refuse(format!("{} is out of bounds", quote(text)), instead),
+    }
+}
+
 /// A refusal of a word: what is there, and what to write instead.
 pub(super) fn refuse<T>(found: impl Into<String>, instead: impl Into<String>) -> Parsed<T> {
     Err(Refusal {
@@ -239,6 +256,25 @@ mod tests {
             "5 us",
         ] {
             assert!(busy_poll(bad).unwrap_err().instead.contains("\"off\""), "{bad}");
+        }
+    }
+
+    #[test]
+    fn buffers_have_a_size_with_its_unit() {
+        for (good, bytes) in [("256kB", 256_000), ("8MB", 8_000_000), ("256MB", 256_000_000)] {
+            assert_eq!(socket_buffer(good).unwrap(), bytes);
+        }
+        for bad in [
+            "",
+            "8",
+            "8 MB",
+            "255kB",
+            "257MB",
+            "8mb",
+            "-8MB",
+            "99999999999999999999MB",
+        ] {
+            assert!(socket_buffer(bad).unwrap_err().instead.contains("256kB"), "{bad}");
         }
     }
 

@@ -167,11 +167,13 @@ impl Running {
             let mut wires = Vec::new();
             for (part, _) in &parts {
                 let bound = workers::listen_address(*address, part.tunnel.worker.number);
-                let wire = UdpWire::bind(bound).map_err(|cause| Obstacle::System {
-                    reason: format!(
-                        "cannot listen on {bound}: {cause}{}",
-                        self.listen_advice(bound, &cause)
-                    ),
+                let wire = UdpWire::bind(bound, self.loaded.settings.buffers()).map_err(|cause| {
+                    Obstacle::System {
+                        reason: format!(
+                            "cannot listen on {bound}: {cause}{}",
+                            self.listen_advice(bound, &cause)
+                        ),
+                    }
                 })?;
                 wires.push(wire);
             }

@@ -43,6 +43,7 @@ use crate::listening::Report;
 use crate::logging::Filter;
 use crate::resolver::{self, Known, Resolver};
 use crate::segment::{Sharing, Watch, WatchedSegment};
+use crate::sys::buffers::Buffers;
 use crate::wire::UdpWire;
 use crate::{watchdog, workers};
 
@@ -114,7 +115,7 @@ impl Start {
         lost: mpsc::UnboundedSender<Lost>,
     ) -> Result<DataPlane, RunError> {
         let Worker { number, of } = part.tunnel.worker;
-        let wires = bind(&self.loaded.listen, number)?;
+        let wires = bind(&self.loaded.listen, number, self.loaded.settings.buffers())?;
         let mut engine = Engine::new(part, seed()?, self.clock.now(), unix_time());
         for (export, disk) in remembered {
             engine.remember_disk(export, disk.clone());
@@ -130,8 +131,8 @@ impl Start {
             _ => format!("worker {number}: "),
         };
         let ids = self.segments.iter().map(|segment| segment.id);
-        let busy_poll = self.loaded.settings.busy_poll;
-        let (driver, commands) = Driver::new(label, engine, wires, ids, self.clock, busy_poll, reports)?;
+        let tuning = self.loaded.settings.tuning();
+        let (driver, commands) = Driver::new(label, engine, wires, ids, self.clock, tuning, reports)?;
         let known = Known {
             peers: workers::endpoints(&self.loaded),
             sockets: workers::sockets(&self.loaded.listen),
@@ -224,6 +225,7 @@ fn segments(loaded: &Loaded, parts: &[GatewayConfig]) -> Vec<WatchedSegment> {
         Some(WatchedSegment {
             id,
             device: loaded.devices.get(&segment.name)?.clone(),
+            buffers: loaded.settings.buffers(),
             name: segment.name.clone(),
             shares: workers::shares(&parts, id),
         })
@@ -253,10 +255,10 @@ fn about(loaded: &Loaded, config: &Path) -> About {
 }
 
 /// The sockets of one worker.
-fn bind(listen: &[SocketAddr], worker: u8) -> Result<Vec<UdpWire>, RunError> {
+fn bind(listen: &[SocketAddr], worker: u8, buffers: Buffers) -> Result<Vec<UdpWire>, RunError> {
     let one = |first: &SocketAddr| {
         let address = workers::listen_address(*first, worker);
-        let wire = UdpWire::bind(address).map_err(|cause| RunError::Listen { address, cause })?;
+        let wire = UdpWire::bind(address, buffers).map_err(|cause| RunError::Listen { address, cause })?;
         Report::of(&wire).log();
         Ok(wire)
     };

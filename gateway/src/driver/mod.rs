@@ -69,9 +69,18 @@ const LONGEST_TURN: Duration = Duration::from_millis(500);
 /// those who wait for the process to end.
 const DRAIN_FOR: Duration = Duration::from_secs(1);
 
+/// How a data plane works.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// How long it looks for more work before it sleeps; zero: it sleeps at once.
+    pub busy_poll: Duration,
+    /// Frames that it takes from a segment at a time: 1 to [`RecvBatch::SLOTS`].
+    pub batch: u8,
+}
+
 impl Driver {
-    /// A data plane at rest, with segments that are all down, and a way to command it. The sockets have numbers from 0 on. After work was found
-    /// it looks for more for `busy_poll` before it sleeps; zero: it sleeps at once. What it logs begins with `label`.
+    /// A data plane at rest, with segments that are all down, and a way to command it. The sockets have numbers from 0 on. What it logs begins with
+    /// `label`.
     ///
     /// # Errors
     /// A lack of descriptors.
@@ -81,7 +90,7 @@ impl Driver {
         wires: Vec<UdpWire>,
         segments: impl Iterator<Item = SegmentId>,
         clock: Clock,
-        busy_poll: Duration,
+        tuning: Tuning,
         reports: Reports,
     ) -> io::Result<(Self, CommandSender)> {
         let (sender, commands) = channel()?;
@@ -90,7 +99,7 @@ impl Driver {
             table.insert(id, Segment::default());
         }
         let most = table.ids().last().map_or(0, |id| usize::from(id.number()) + 1);
-        let mut waiter = Waiter::new(most, busy_poll)?;
+        let mut waiter = Waiter::new(most, tuning.busy_poll)?;
         waiter.watch(Source::Commands, &commands);
         for (index, wire) in wires.iter().enumerate() {
             waiter.watch(Source::Wire(index), wire);
@@ -104,7 +113,7 @@ impl Driver {
             reports,
             segments: table,
             wires: wires.into_iter().map(Some).collect(),
-            frames: RecvBatch::default(),
+            frames: RecvBatch::new(tuning.batch.into(), RecvBatch::SLOT_LEN),
             datagrams: RecvMemory::default(),
             out: Output::default(),
             ends_at: None,
@@ -202,7 +211,7 @@ impl Driver {
                         self.engine.handle_frame(id, frame, captured, now, &mut self.out);
                     }
                     queue.was_read(count, before);
-                    if count < RecvBatch::SLOTS {
+                    if count < self.frames.slots() {
                         queue.was_empty(before);
                     }
                     self.engine

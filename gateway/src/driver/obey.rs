@@ -13,6 +13,7 @@ use super::segment::Attached;
 use super::waiter::Source;
 use super::{DRAIN_FOR, Driver, Flow};
 use crate::clock::unix_time;
+use crate::listening::Report;
 use crate::segment::SegmentPort;
 
 impl Driver {
@@ -162,6 +163,9 @@ impl Driver {
             row.frames = segment.frames;
             row.bytes = segment.bytes;
         }
+        let wires = self.wires.iter().flatten();
+        let rows = wires.map(|wire| Report::of(wire).row(self.engine.worker()));
+        snapshot.sockets = rows.collect();
         snapshot
     }
 

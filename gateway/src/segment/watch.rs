@@ -18,6 +18,7 @@ use super::{Attachment, Flavor, SegmentPort, Step, Tap, gateway_mac};
 use crate::clock::Clock;
 use crate::config::Device;
 use crate::driver::{Command, CommandSender, Lost};
+use crate::sys::buffers::Buffers;
 use crate::sys::link;
 use crate::sys::link_changes::LinkChanges;
 use crate::sys::packet::{Addresses, PacketOptions, PacketSocket};
@@ -37,6 +38,7 @@ struct Watched {
     id: SegmentId,
     name: String,
     device: Device,
+    buffers: Buffers,
     /// What each worker's port captures.
     shares: Vec<Addresses>,
     attachment: Attachment,
@@ -55,6 +57,8 @@ pub struct WatchedSegment {
     pub name: String,
     /// Its device.
     pub device: Device,
+    /// Buffers of its sockets.
+    pub buffers: Buffers,
     /// Which frames of it each worker captures. A TAP device has one worker.
     pub shares: Vec<Addresses>,
 }
@@ -89,6 +93,7 @@ impl Watch {
                 id,
                 name,
                 device,
+                buffers,
                 shares,
             } = segment;
             let flavor = match &device {
@@ -100,6 +105,7 @@ impl Watch {
                 id,
                 name,
                 device,
+                buffers,
                 shares,
                 attachment,
                 generation: 0,
@@ -317,6 +323,7 @@ impl Watched {
                 let open = |addresses: &Addresses| {
                     let options = PacketOptions {
                         addresses: addresses.clone(),
+                        buffers: self.buffers,
                         ..PacketOptions::ethertype(ETHERTYPE_AOE)
                     };
                     PacketSocket::open(index, options).map(SegmentPort::PacketSocket)

@@ -21,7 +21,7 @@ pub struct RecvBatch {
 }
 
 impl RecvBatch {
-    /// Frames per batch that pay off: more brings nothing, fewer costs system calls.
+    /// Frames per batch that pay off, and the most there are: more brings nothing, fewer costs system calls.
     pub const SLOTS: usize = 64;
 
     /// Bytes per frame: the longest frame fits with room to tell that it did, and the whole batch stays near
@@ -38,6 +38,11 @@ impl RecvBatch {
             stamps: Vec::with_capacity(slots),
             messages: Messages::with_capacity(slots),
         }
+    }
+
+    /// How many frames it takes.
+    pub fn slots(&self) -> usize {
+        self.memory.len() / self.slot_len
     }
 
     /// The frames of the last batch that arrived whole, in the order they came.

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::option;
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
 /// Sizes of a socket's buffers, in bytes as the application asks for them. The kernel keeps twice that, for
@@ -21,13 +22,17 @@ impl Buffers {
     /// socket for 6 ms: somebody else has the processor, for a slice of the scheduler's (3 ms on two processors) or two.
     pub const DATA_PLANE: Buffers = Buffers::holding(10_000_000_000 / 8, Duration::from_millis(6));
 
-    /// What comes and goes at a rate in `gap`.
-    const fn holding(bytes_per_second: usize, gap: Duration) -> Buffers {
-        let bytes = bytes_per_second / 1_000_000 * gap.subsec_micros() as usize;
+    /// The same towards us and towards the network.
+    pub const fn both(bytes: usize) -> Buffers {
         Buffers {
             recv: bytes,
             send: bytes,
         }
+    }
+
+    /// What comes and goes at a rate in `gap`.
+    const fn holding(bytes_per_second: usize, gap: Duration) -> Buffers {
+        Buffers::both(bytes_per_second / 1_000_000 * gap.subsec_micros() as usize)
     }
 
     /// Whether either is smaller than in `asked`.
@@ -63,6 +68,18 @@ pub fn raise(socket: &impl AsFd, asked: Buffers) -> io::Result<Buffers> {
     sizes(socket)
 }
 
+/// Messages that the kernel dropped at this socket because its buffer was full, since it was opened.
+///
+/// # Errors
+/// Only if the descriptor is not a socket.
+pub fn dropped(socket: &impl AsFd) -> io::Result<u32> {
+    let memory: [u32; MEMINFO_LEN] = option::read(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+    Ok(memory.last().copied().unwrap_or_default())
+}
+
+/// Numbers of SO_MEMINFO up to the drops (`SK_MEMINFO_DROPS` of linux/sock_diag.h).
+const MEMINFO_LEN: usize = 9;
+
 fn sizes(socket: &impl AsFd) -> io::Result<Buffers> {
     Ok(Buffers {
         recv: getsockopt(socket, sockopt::RcvBuf)? / 2,
@@ -87,6 +104,18 @@ mod tests {
         let after = raise(&socket, asked).unwrap();
         assert_eq!(after, sizes(&socket).unwrap());
         assert!(!after.fall_short_of(before));
+    }
+
+    #[test]
+    fn what_is_dropped_is_counted() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(dropped(&socket).unwrap(), 0);
+        setsockopt(&socket, sockopt::RcvBuf, &1).unwrap();
+        let to = socket.local_addr().unwrap();
+        for _ in 0..100 {
+            socket.send_to(&[0; 1000], to).unwrap();
+        }
+        assert!(dropped(&socket).unwrap() > 50);
     }
 
     #[test]

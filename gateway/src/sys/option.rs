@@ -12,6 +12,9 @@ pub(super) unsafe trait OptionValue: Copy + Default {}
 // SAFETY: any four bytes are an integer.
 unsafe impl OptionValue for libc::c_int {}
 
+// SAFETY: any bytes are integers, and an array of them has no padding.
+unsafe impl<const N: usize> OptionValue for [u32; N] where [u32; N]: Default {}
+
 /// Sets one option.
 pub(super) fn set<T: OptionValue>(
     socket: &impl AsFd,

@@ -23,6 +23,8 @@ pub struct UdpWire {
     socket: UdpSocket,
     state: UdpSocketState,
     buffers: Buffers,
+    /// The buffers that were asked for.
+    asked: Buffers,
     /// Whether it is bound to every address of this host.
     wildcard: bool,
     /// Datagrams the kernel takes in one send: 1 once its segmentation offload has proved broken.
@@ -30,17 +32,17 @@ pub struct UdpWire {
 }
 
 impl UdpWire {
-    /// Binds a socket. IPv6 sockets take IPv6 only, so both families can listen on one port.
+    /// Binds a socket and asks for buffers of these sizes. IPv6 sockets take IPv6 only, so both families can listen on one port.
     ///
     /// # Errors
     /// The address is taken, is not ours, or is forbidden.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub fn bind(address: SocketAddr, asked: Buffers) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
-        let buffers = buffers::raise(&socket, Buffers::DATA_PLANE)?;
+        let buffers = buffers::raise(&socket, asked)?;
         let socket = UdpSocket::from(socket);
         // Sets don't-fragment, receive offload and non-blocking mode.
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
@@ -51,6 +53,7 @@ impl UdpWire {
             socket,
             state,
             buffers,
+            asked,
             wildcard: address.ip().is_unspecified(),
             per_send,
         })
@@ -67,6 +70,19 @@ impl UdpWire {
     /// The buffers the kernel gave.
     pub fn buffers(&self) -> Buffers {
         self.buffers
+    }
+
+    /// The buffers that were asked for.
+    pub fn asked_buffers(&self) -> Buffers {
+        self.asked
+    }
+
+    /// Whether the kernel hands over several datagrams at once.
+    pub fn receive_offload(&self) -> Offload {
+        match self.state.gro_segments() > 1 {
+            true => Offload::Works,
+            false => Offload::Off,
+        }
     }
 
     /// Whether several datagrams go in one send.

@@ -36,6 +36,7 @@ fn arrival(number: u64, span: Span, pdu: &[u8]) -> Arrival<'_> {
             tag: Tag(7),
         },
         asked: Asked::Query,
+        sync: false,
         span,
         captured: Instant::default(),
         arrived: Instant::default(),

@@ -15,6 +15,8 @@ pub(crate) struct PathCounts {
     pub(crate) repaired: Directions,
     /// Of those: records that were given up, and records that we could not send again.
     pub(crate) lost: Directions,
+    /// Records of the peer that were overtaken, and came by themselves.
+    pub(crate) reordered: u64,
 }
 
 impl PathCounts {
@@ -34,6 +36,11 @@ impl PathCounts {
     pub(crate) fn came_late(&mut self) {
         add(&mut self.missed.received, 1);
         add(&mut self.repaired.received, 1);
+    }
+
+    /// A record came late that was not asked for.
+    pub(crate) fn was_overtaken(&mut self) {
+        add(&mut self.reordered, 1);
     }
 
     /// Records of the peer were given up.

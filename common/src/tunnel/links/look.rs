@@ -1,5 +1,7 @@
 //! How peers are at one moment.
 
+use std::time::Duration;
+
 use super::Links;
 use crate::snapshot::{self, Peer};
 use crate::standing::Moment;
@@ -38,7 +40,7 @@ impl Link {
 
     fn path_row(&self, moment: &Moment) -> snapshot::Path {
         let round_trip = self.path.clock.round_trip();
-        let micros = round_trip.map(|round_trip| round_trip.usual().as_micros());
+        let micros = |time: Duration| u64::try_from(time.as_micros()).ok();
         snapshot::Path {
             remote: self
                 .path
@@ -46,7 +48,8 @@ impl Link {
                 .map(|path| path.remote.to_string())
                 .unwrap_or_default(),
             standing: self.path_standing(moment),
-            round_trip_us: micros.and_then(|micros| u64::try_from(micros).ok()),
+            round_trip_us: round_trip.and_then(|round_trip| micros(round_trip.usual())),
+            jitter_us: round_trip.and_then(|round_trip| micros(round_trip.variation())),
             mtu: self.path.mtu.get(),
             mtu_why: self.path.mtu.source().to_owned(),
             bytes: self.path.counts.bytes,
@@ -54,14 +57,13 @@ impl Link {
             missed: self.path.counts.missed,
             repaired: self.path.counts.repaired,
             lost: self.path.counts.lost,
+            reordered: self.path.counts.reordered,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use aoe_keys::Psk;
 
     use super::*;
@@ -148,7 +150,7 @@ mod tests {
             ("192.0.2.2:1", State::Up)
         );
         assert_eq!((up.path.mtu, up.path.mtu_why.as_str()), (1280, "fixed"));
-        assert!(up.path.round_trip_us.is_some());
+        assert!(up.path.round_trip_us.is_some() && up.path.jitter_us.is_some());
         let there = row(&other).path;
         let turned = |numbers: Directions| (numbers.sent, numbers.received);
         assert_eq!(

@@ -60,6 +60,8 @@ impl Links {
                     link.path.came = Came::Repaired;
                     cx.telemetry.count(Count::RecordsMissed);
                     link.path.counts.came_late();
+                } else {
+                    link.path.counts.was_overtaken();
                 }
                 // The sender still keeps it.
                 session.gaps.note_news();

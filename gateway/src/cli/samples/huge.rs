@@ -7,6 +7,10 @@ use super::{NOW, empty, grant, standing};
 /// Every number as large as it can be, every name as long.
 pub(in crate::cli) fn huge(name: &str) -> Snapshot {
     let many = u64::MAX;
+    let granted = Granted {
+        asked: many,
+        granted: many,
+    };
     let both = Directions {
         received: many,
         sent: many,
@@ -80,6 +84,15 @@ pub(in crate::cli) fn huge(name: &str) -> Snapshot {
             frames: both,
             bytes: both,
         }],
+        sockets: vec![Socket {
+            address: name.into(),
+            worker: 15,
+            receive_buffer: granted,
+            send_buffer: granted,
+            receive_offload: true,
+            send_offload: true,
+            dropped: many,
+        }],
         peers: vec![Peer {
             limit: None,
             name: name.into(),
@@ -98,6 +111,8 @@ pub(in crate::cli) fn huge(name: &str) -> Snapshot {
                 remote: "[2001:db8:1234:5678:9abc:def0:1234:5678%enp65535s0f1]:65535".into(),
                 standing: state.clone(),
                 round_trip_us: Some(many),
+                jitter_us: Some(many),
+                reordered: many,
                 mtu: u16::MAX,
                 mtu_why: "searching again after a change".into(),
                 bytes: both,

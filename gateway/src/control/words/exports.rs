@@ -188,6 +188,8 @@ fn compare_service(old: (&Loaded, &ExportConfig), new: (&Loaded, &ExportConfig),
         on_target_timeout,
         on_conflict,
         order,
+        target_retry,
+        sync,
     } = safety;
     let before = &old.1.safety;
     let time = |time| format!("{time:?}");
@@ -198,6 +200,9 @@ fn compare_service(old: (&Loaded, &ExportConfig), new: (&Loaded, &ExportConfig),
     lines.becomes(&subject, "on_conflict", before.on_conflict, on_conflict);
     lines.becomes(&subject, "order", before.order, order);
     lines.becomes(&subject, "limit", old.1.limit, limit);
+    let (old_time, new_time) = (time(before.target_retry), time(*target_retry));
+    lines.becomes(&subject, "target_retry", old_time, new_time);
+    lines.becomes(&subject, "sync", before.sync, sync);
 }
 
 fn place(loaded: &Loaded, export: &ExportConfig) -> String {

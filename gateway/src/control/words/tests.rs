@@ -93,6 +93,8 @@ fn loaded(change: impl FnOnce(&mut Loaded)) -> Loaded {
         endpoints: BTreeMap::from([("site-a".to_owned(), "a.example:34978".to_owned())]),
         devices: BTreeMap::from([("san".to_owned(), Device::Nic("eth1".to_owned()))]),
         settings: Settings {
+            batch: 64,
+            socket_buffer: 7_500_000,
             busy_poll: Duration::from_micros(50),
             state: None,
             workers: 1,
@@ -280,6 +282,8 @@ fn an_export_is_served_in_another_way() {
             on_target_timeout: OnTargetTimeout::Error,
             on_conflict: OnConflict::Alarm,
             order: TargetOrder::Fifo,
+            target_retry: Duration::from_millis(400),
+            sync: true,
         };
     });
     let expected = [
@@ -289,6 +293,8 @@ fn an_export_is_served_in_another_way() {
         "export backup: on_target_timeout silent becomes error",
         "export backup: on_conflict stop becomes alarm",
         "export backup: order any becomes fifo",
+        "export backup: target_retry 50ms becomes 400ms",
+        "export backup: sync false becomes true",
     ];
     assert_eq!(texts, expected);
 }
