@@ -3,11 +3,11 @@
 use crate::frame::Malformed;
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])+ $variant:ident => $name:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal,)+) => {
         /// The one enum of discards and refusals. Its names are metric labels and never change meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
-        pub enum DropReason { $($(#[$doc])+ $variant,)+ }
+        pub enum DropReason { $($(#[doc = $doc])+ $variant,)+ }
 
         impl DropReason {
             /// Every reason, in the order of the enum.
@@ -16,6 +16,11 @@ macro_rules! reasons {
             /// The metric label.
             pub const fn name(self) -> &'static str {
                 match self { $(DropReason::$variant => $name,)+ }
+            }
+
+            /// What it means: one sentence or two, the same as in the documentation.
+            pub const fn words(self) -> &'static str {
+                match self { $(DropReason::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
     };
@@ -221,5 +226,21 @@ mod tests {
         for (index, reason) in DropReason::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, index);
         }
+    }
+
+    #[test]
+    fn every_reason_has_its_words() {
+        for reason in DropReason::ALL {
+            let words = reason.words();
+            assert!(
+                words.len() > 10 && words.ends_with('.') && !words.contains("  "),
+                "{words}"
+            );
+        }
+        let long = DropReason::ExportWithdrawn.words();
+        assert!(
+            long.starts_with("A request of an export") && long.ends_with("and was not sent."),
+            "{long}"
+        );
     }
 }
