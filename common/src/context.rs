@@ -8,6 +8,7 @@ use crate::frame::{Address, HEADER_LEN, Header, MacAddr, Tag, ethernet, pad_to_m
 use crate::output::Output;
 use crate::segment::SegmentState;
 use crate::table::Table;
+use crate::tap::Tap;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -19,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) telemetry: &'a mut Telemetry,
     pub(crate) timers: &'a mut Timers,
     pub(crate) segments: &'a Table<SegmentId, SegmentState>,
+    /// Takes copies of frames, if somebody captures.
+    pub(crate) tap: Option<&'a mut Tap>,
 }
 
 impl Context<'_> {
@@ -99,6 +102,7 @@ mod tests {
             telemetry: &mut telemetry,
             timers: &mut Timers::new(Instant::default()),
             segments: &segments,
+            tap: None,
         };
         let there = SegmentId(0);
         assert!(cx.emit(there, MacAddr([1; 6]), 10, write(10)).is_ok());

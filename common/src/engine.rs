@@ -7,6 +7,7 @@
 //! clear the output, wait for input or until [`deadline`](Engine::deadline).
 
 mod apply;
+mod captures;
 mod core;
 mod look;
 mod route;
@@ -28,6 +29,7 @@ use crate::segment::SegmentState;
 use crate::snapshot::State;
 use crate::standing::Standing;
 use crate::table::Table;
+use crate::tap::Tap;
 use crate::telemetry::{Count, Counters, Telemetry};
 use crate::time::Instant;
 pub use crate::timers::Deadline;
@@ -50,6 +52,8 @@ pub struct Engine {
     worker: u8,
     telemetry: Telemetry,
     timers: Timers,
+    /// `None`: nobody captures.
+    tap: Option<Box<Tap>>,
     /// When it was last called.
     awake: Instant,
 }
@@ -96,6 +100,7 @@ impl Engine {
             },
             telemetry,
             timers: Timers::new(now),
+            tap: None,
             awake: now,
         }
     }
@@ -355,6 +360,7 @@ impl Engine {
             telemetry: &mut self.telemetry,
             timers: &mut self.timers,
             segments: &self.segments,
+            tap: self.tap.as_deref_mut(),
         };
         (&mut self.core, cx)
     }

@@ -10,8 +10,8 @@
 //! - `export`: what both know of an export; `request`: what initiators ask; `policy`: who may do what
 //! - `tunnel`: handshakes, sessions, records, packing
 //! - [`worker`]: several engines in one gateway
-//! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`steer`], [`table`], [`time`]: what goes in and
-//!   comes out
+//! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`steer`], [`table`],
+//!   [`tap`], [`time`]: what goes in and comes out
 //! - [`version`]: which code this is
 
 #![forbid(unsafe_code)]
@@ -29,6 +29,7 @@ pub mod segment;
 pub mod snapshot;
 pub mod steer;
 pub mod table;
+pub mod tap;
 pub mod telemetry;
 pub mod time;
 pub mod version;

@@ -80,6 +80,13 @@ impl FrameBatch {
             .map(|((segment, end), start)| (*segment, self.bytes.get(start..*end).unwrap_or_default()))
     }
 
+    /// The frame that was made last.
+    pub fn last(&self) -> Option<&[u8]> {
+        let (_, end) = self.ends.last()?;
+        let before = self.ends.len().checked_sub(2).and_then(|at| self.ends.get(at));
+        self.bytes.get(before.map_or(0, |(_, end)| *end)..*end)
+    }
+
     /// Number of frames.
     pub fn len(&self) -> usize {
         self.ends.len()

@@ -9,6 +9,7 @@
 //! - `change`: imports that come, change and go; `look`: how they are, with `stats`
 //! - `report`: what is logged of that; `standing`: what `status` says of it
 //! - `refusals`: what is logged of requests that it refused, and told to the exit
+//! - `tapping`: what those see who capture
 //!
 //! What they work with: `import`, with its `initiators` and a `ledger` for each; `key`, what a request asked; `presence`,
 //! who else is at its address.
@@ -30,6 +31,7 @@ mod report;
 mod request;
 mod standing;
 mod stats;
+mod tapping;
 
 use std::time::Duration;
 
@@ -61,6 +63,8 @@ pub(crate) struct Captured<'a> {
     /// When it came to this machine.
     pub(crate) at: Instant,
     pub(crate) initiator: MacAddr,
+    /// Us, or all.
+    pub(crate) destination: MacAddr,
     pub(crate) pdu: Pdu<'a>,
 }
 

@@ -3,6 +3,7 @@
 use super::Edge;
 use super::answer::advertised;
 use super::ledger::Withheld;
+use super::tapping::show_answer;
 use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -56,6 +57,9 @@ impl Edge {
                 advertised(import, remote, state, query.command()).emit(query.string(), argument);
             }
         })?;
+        if cx.tap.is_some() {
+            show_answer(import, &head, &done, cx);
+        }
         cx.telemetry.count(Count::RepliesToInitiator);
         Ok(())
     }

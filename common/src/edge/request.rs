@@ -37,8 +37,7 @@ impl Edge {
         let import = self.find(captured.segment, address);
         let import = import.ok_or(DropReason::RequestUnknownAddress)?;
         let request = Request::parse(captured.pdu)?;
-        let outcome = self.handle_one(import, captured, &request, links, cx);
-        outcome.inspect_err(|reason| self.note_refusal(import, captured, *reason, links, cx))
+        self.handle_one(import, captured, &request, links, cx)
     }
 
     /// A request to all imports at an address of which a part is open.
@@ -65,13 +64,13 @@ impl Edge {
         let asked: Vec<ImportId> = self.presented.iter().filter_map(here).collect();
         for import in asked {
             if let Err(reason) = self.handle_one(import, captured, &request, links, cx) {
-                self.note_refusal(import, captured, reason, links, cx);
                 cx.telemetry.drop(reason);
             }
         }
         Ok(())
     }
 
+    /// A request to one import: judged, and shown to those who capture.
     fn handle_one(
         &mut self,
         id: ImportId,
@@ -80,6 +79,25 @@ impl Edge {
         links: &mut Links,
         cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
+        let before = cx.out.frames.len();
+        let outcome = self.judge_one(id, captured, request, links, cx);
+        if cx.tap.is_some() {
+            self.show_request(id, captured, outcome, before, cx);
+        }
+        outcome
+            .map(|_| ())
+            .inspect_err(|reason| self.note_refusal(id, captured, *reason, links, cx))
+    }
+
+    /// Refuses, answers or carries on; the number under which it was carried on.
+    fn judge_one(
+        &mut self,
+        id: ImportId,
+        captured: Captured<'_>,
+        request: &Request<'_>,
+        links: &mut Links,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<u64>, DropReason> {
         let initiator = captured.initiator;
         let import = self.imports.get_mut(id);
         let import = import.ok_or(DropReason::RequestUnknownAddress)?;
@@ -98,13 +116,13 @@ impl Edge {
         match judge(&remote.rights, initiator, request) {
             Verdict::Admit => {}
             Verdict::Ignore(reason) => return Err(reason),
-            Verdict::Refuse(reason) => return responder.refuse(reason, cx),
+            Verdict::Refuse(reason) => return responder.refuse(reason, cx).map(|()| None),
         }
         let key = match &request.command {
             Command::Ata(ata) => {
                 match import.obstacle(ata, captured.segment, cx) {
                     Some(Obstacle::Passing(reason)) => return Err(reason),
-                    Some(Obstacle::Lasting(reason)) => return responder.refuse(reason, cx),
+                    Some(Obstacle::Lasting(reason)) => return responder.refuse(reason, cx).map(|()| None),
                     None => {}
                 }
                 Key::of_ata(initiator, ata)
@@ -121,7 +139,7 @@ impl Edge {
                     QueryCommand::SetIfEmpty | QueryCommand::ForceSet | QueryCommand::Unknown(_) => false,
                 };
                 if answered_here {
-                    return responder.answer_query(import, query.command(), cx);
+                    return responder.answer_query(import, query.command(), cx).map(|()| None);
                 }
                 Key::of_query(initiator)
             }
@@ -146,7 +164,7 @@ impl Edge {
             cx,
         )?;
         cx.telemetry.count(Count::RequestsToWire);
-        Ok(())
+        Ok(Some(number))
     }
 }
 

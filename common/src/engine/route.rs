@@ -43,6 +43,7 @@ impl Core {
                 segment,
                 at: captured,
                 initiator: source,
+                destination,
                 pdu,
             };
             return self.edge.handle_request(captured, &mut self.links, cx);

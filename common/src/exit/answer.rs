@@ -7,6 +7,7 @@ use super::pending::Address;
 use super::stages::Stage;
 use super::stats::Done;
 use super::tags::Sent;
+use super::tapping::show_response;
 use super::{Exit, Response};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -43,6 +44,9 @@ impl Exit {
         }
         if !target.liveness.is(source) {
             return Err(DropReason::ResponseWrongSource);
+        }
+        if cx.tap.is_some() {
+            show_response(pending, copy, response, cx);
         }
         // A copy of another part than the one that is waited for says nothing but that it is not at the target any more.
         let bytes = match pending.parts.is_current(copy) {
@@ -201,6 +205,9 @@ impl Exit {
         let stay = self.stay(slot, cx.now);
         let askers: Vec<Address> = self.askers(slot, cx.now).collect();
         self.note_failed(slot, reason, &askers, cx.now);
+        if cx.tap.is_some() {
+            self.show_failure(slot, reason, &askers, cx);
+        }
         let pdu = self
             .pending
             .get(slot)

@@ -14,6 +14,7 @@
 //! - `flush`: requests that nobody may wait for any more
 //! - `discovery`: whether targets live; `identity`: whether they are who they were; `conflict`: what happens if not
 //! - `refusals`: what is logged of what peers do not get
+//! - `tapping`: what those see who capture
 //! - `standing`, `stats`, `look`: how exports are, what they had done, and both as rows
 //!
 //! What they work with: `target` and `export`, and `withdrawals`, what peers have to know of exports that they have lost; `table`, the requests, with `pending`, `copies`, `parts`, `overlap`, `chains`
@@ -54,6 +55,7 @@ mod standing;
 mod stats;
 pub(crate) mod table;
 pub(crate) mod tags;
+mod tapping;
 pub(crate) mod target;
 mod turns;
 mod ways;

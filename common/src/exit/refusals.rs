@@ -1,6 +1,7 @@
 //! What is logged of what peers, and initiators behind them, do not get.
 
 use super::Exit;
+use super::tapping::Judged;
 use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -78,6 +79,9 @@ impl Exit {
         let Some((head, bytes)) = RequestHead::parse(message) else {
             return;
         };
+        if cx.tap.is_some() {
+            self.show_request(peer, &head, bytes, Judged::Ended(reason), cx);
+        }
         let what = Pdu::parse(bytes).ok().and_then(|pdu| Refusal::of(reason, &pdu));
         self.note_refusal((head.export, reason), 1, last(peer, head.initiator, what, cx));
         let Some(what) = what else { return };

@@ -7,6 +7,7 @@ use super::patience::SWEEP_EVERY;
 use super::pending::{Address, Arrival, Origin};
 use super::span::Span;
 use super::stages::Stage;
+use super::tapping::Judged;
 use super::{Exit, OrderGuard, answer};
 use crate::config::{OnConflict, OnTargetTimeout, PeerId};
 use crate::context::Context;
@@ -69,7 +70,11 @@ impl Exit {
                 number: head.number,
                 tag: pdu.tag(),
             };
-            answer::refuse_ata((to, Stay::default()), &pdu, reason, links, cx)
+            let outcome = answer::refuse_ata((to, Stay::default()), &pdu, reason, links, cx);
+            if let Some(tap) = &mut cx.tap {
+                tap.note_told(outcome == Err(reason));
+            }
+            outcome
         };
         let (asked, span) = match (&request.command, verdict) {
             (Command::Ata(_), Verdict::Refuse(reason)) => return refuse(reason, links, cx),
@@ -119,6 +124,9 @@ impl Exit {
             pdu: request.bytes(),
         };
         let slot = self.accept(&arrival, cx)?;
+        if cx.tap.is_some() {
+            self.show_request(peer, &head, request.bytes(), Judged::Admitted, cx);
+        }
         self.serve(target, cx);
         if self
             .pending

@@ -6,6 +6,7 @@ use super::ids::{SlotId, TargetId};
 use super::patience::{REORDERED, is_wanted, waited_too_long};
 use super::pending::Origin;
 use super::stages::Stage;
+use super::tapping::show_sent;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::frame::aoe::{self, Flags};
@@ -112,6 +113,9 @@ impl Exit {
                 ata::clear_async(pdu);
             }
         })?;
+        if cx.tap.is_some() {
+            show_sent(pending, cx);
+        }
         pending.timer = cx.now;
         pending.copies.sent(cx.now);
         Ok(())

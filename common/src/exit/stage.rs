@@ -25,6 +25,7 @@ use crate::random::Secrets;
 use crate::request::Asked;
 use crate::segment::SegmentState;
 use crate::table::Table;
+use crate::tap::Tap;
 use crate::telemetry::{Count, Telemetry};
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -92,6 +93,7 @@ pub(super) struct Stage {
     pub(super) telemetry: Telemetry,
     timers: Timers,
     segments: Table<SegmentId, SegmentState>,
+    pub(super) tap: Option<Tap>,
     pub(super) now: Instant,
     number: u64,
     /// Stations that answer questions, and how many buffers they have.
@@ -124,6 +126,7 @@ impl Stage {
             telemetry: Telemetry::default(),
             timers: Timers::new(now),
             segments: vec![up].into(),
+            tap: None,
             now,
             number: 0,
             awake: Vec::new(),
@@ -141,6 +144,7 @@ impl Stage {
             telemetry: &mut self.telemetry,
             timers: &mut self.timers,
             segments: &self.segments,
+            tap: self.tap.as_mut(),
         };
         what(&mut self.exit, &mut self.links, &mut cx)
     }

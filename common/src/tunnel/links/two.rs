@@ -80,6 +80,7 @@ impl Side {
             telemetry: &mut self.telemetry,
             timers: &mut self.timers,
             segments: &segments,
+            tap: None,
         };
         work(&mut self.links, &mut cx)
     }

@@ -8,8 +8,10 @@ use aoe_common::disk::Disk;
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
+use aoe_common::frame::MacAddr;
 use aoe_common::segment::SegmentState;
 use aoe_common::snapshot::Snapshot;
+use aoe_common::tap::{Batch, Place, Wish};
 use aoe_common::telemetry::Count;
 use aoe_common::time::Instant;
 use aoe_lab::random::{Random, mix};
@@ -280,6 +282,32 @@ impl World {
     /// If there is none.
     pub fn engine(&self, site: SiteId) -> &Engine {
         &self.process(site).engine
+    }
+
+    /// Captures everything of one initiator at a site, as its capture 1.
+    pub fn begin_capture(&mut self, site: SiteId, places: Vec<Place>, initiator: MacAddr) {
+        let wish = Wish {
+            places,
+            initiator: Some(initiator),
+            ..Wish::default()
+        };
+        self.feed(site.0, |engine, _, _| assert!(engine.begin_capture(1, wish)));
+    }
+
+    /// What a site's capture 1 has copied since the last time; `None`: there is no such capture.
+    pub fn captured(&mut self, site: SiteId) -> Option<Batch> {
+        let mut batch = None;
+        self.feed(site.0, |engine, _, _| {
+            batch = engine.captured(1).map(std::mem::take);
+        });
+        batch
+    }
+
+    /// Ends a site's capture 1.
+    pub fn end_capture(&mut self, site: SiteId) {
+        self.feed(site.0, |engine, _, _| {
+            engine.end_capture(1);
+        });
     }
 
     /// Whether a site's process runs.

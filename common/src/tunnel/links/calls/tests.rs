@@ -49,6 +49,7 @@ fn a_peer_that_calls_without_end_is_answered_ten_times_in_a_second() {
         now,
         out: &mut out,
         telemetry: &mut telemetry,
+        tap: None,
     };
     let (mut caller, mut listener) = (links(1, peer(2), now), links(2, peer(1), now));
     let path = |n: u32| Path::new(0, SocketAddr::from((n.to_be_bytes(), 1)));
