@@ -11,6 +11,7 @@
 //! - [`sys`]: safe functions over system calls; the only home of `unsafe`.
 //! - [`workers`]: what each of several data planes has for itself.
 //! - [`hardening`]: keeps keys inside the process.
+//! - `audit`, `journal`: who did what, taken down for good; the journal of systemd.
 //! - [`disks`]: which disk each export has, in files.
 //! - [`clock`]: the only place that asks what time it is.
 
@@ -29,5 +30,7 @@ pub mod sys;
 pub mod wire;
 pub mod workers;
 
+mod audit;
+mod journal;
 mod listening;
 mod watchdog;

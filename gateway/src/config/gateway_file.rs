@@ -11,11 +11,12 @@ use aoe_common::frame::Address;
 use aoe_keys::{KeyTextError, PublicKey};
 use toml::de::{DeTable, DeValue};
 
+use super::audit::{self, AuditEntry};
 use super::fault::{Faults, Kind};
 use super::net;
 use super::section::Section;
 use super::settings::{self, Settings};
-use super::shape::{GATEWAY, GATEWAY_FILE, IMPORT, PEER, SEGMENT};
+use super::shape::{AUDIT, GATEWAY, GATEWAY_FILE, IMPORT, PEER, SEGMENT};
 use super::source::{Located, Place};
 use super::value::{self, Refusal, quote};
 
@@ -28,6 +29,7 @@ pub(super) struct GatewayFile {
     pub(super) segments: Vec<SegmentEntry>,
     pub(super) peers: Vec<PeerEntry>,
     pub(super) imports: Vec<ImportEntry>,
+    pub(super) audit: Option<AuditEntry>,
 }
 
 /// `[gateway]`.
@@ -117,6 +119,9 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Gate
             .iter()
             .map(|section| read_import(section, faults))
             .collect(),
+        audit: file
+            .optional_section("audit", &AUDIT, faults)
+            .map(|section| audit::read(&section, &directory, faults)),
         place,
     })
 }

@@ -7,6 +7,7 @@
 //!
 //! Paths in a file are relative to that file.
 
+mod audit;
 mod export_file;
 mod fault;
 mod files;
@@ -153,6 +154,9 @@ fn read(path: &Path, faults: &mut Faults) -> Option<Loaded> {
         .as_ref()
         .map(|gateway| secrets::read(gateway, directory, faults))
         .unwrap_or_default();
+    if let Some(audit) = gateway.as_ref().and_then(|file| file.audit.as_ref()) {
+        audit::look(audit, faults);
+    }
     resolve::resolve(gateway.as_ref(), &exports, secrets, faults)
 }
 

@@ -51,10 +51,20 @@ impl<'t, 'i> Section<'t, 'i> {
         shape: &'static Shape,
         faults: &mut Faults,
     ) -> Option<Section<'t, 'i>> {
-        let Some((value, place)) = self.value(key) else {
+        if self.value(key).is_none() {
             self.report_missing(key, faults);
-            return None;
-        };
+        }
+        self.optional_section(key, shape, faults)
+    }
+
+    /// A table that may be absent, such as `[audit]`.
+    pub(super) fn optional_section(
+        &self,
+        key: &'static str,
+        shape: &'static Shape,
+        faults: &mut Faults,
+    ) -> Option<Section<'t, 'i>> {
+        let (value, place) = self.value(key)?;
         match value {
             DeValue::Table(table) => Some(Section::open(table, shape, place, faults)),
             other => {

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::Faults;
 use super::section::Section;
 use super::value::{self, Parsed, Refusal};
+use crate::audit::AuditTo;
 use crate::driver::Tuning;
 use crate::logging::{DEFAULT_FILTER, parse_filter};
 use crate::sys::batch::RecvBatch;
@@ -49,6 +50,10 @@ pub struct Settings {
     pub control: PathBuf,
     /// What to log, if the command line does not say.
     pub log: Option<String>,
+    /// Where the audit log goes, if there is one.
+    pub audit: Option<AuditTo>,
+    /// The file of the gateway's own key.
+    pub key: PathBuf,
 }
 
 impl Settings {
@@ -76,6 +81,9 @@ impl Settings {
             observe,
             control,
             log,
+            audit,
+            // Another key is a difference of the core, and the same one in another file is none.
+            key: _,
         } = new;
         let fixed = [
             ("workers", self.workers == *workers),
@@ -90,9 +98,15 @@ impl Settings {
             false => format!("{}us", time.as_micros()),
         };
         let said = |log: &Option<String>| log.clone().unwrap_or_else(|| DEFAULT_FILTER.to_owned());
+        let taken_down = |to: &Option<AuditTo>| match to {
+            None => String::from("off"),
+            Some(AuditTo::File(path)) => path.display().to_string(),
+            Some(AuditTo::Journal) => String::from("journal"),
+        };
         let live = [
             ("busy_poll", spin(&self.busy_poll), spin(busy_poll)),
             ("log", said(&self.log), said(log)),
+            ("audit", taken_down(&self.audit), taken_down(audit)),
         ];
         let fixed = fixed.into_iter().filter(|(_, same)| !same);
         let live = live.into_iter().filter(|(_, was, is)| was != is);
@@ -134,6 +148,9 @@ pub(super) fn read(section: &Section<'_, '_>, name: &str, directory: &Path, faul
         observe: path("observe", faults).unwrap_or_else(|| socket(name, OBSERVE)),
         control: path("control", faults).unwrap_or_else(|| socket(name, CONTROL)),
         log: section.optional("log", faults, log).map(|filter| filter.value),
+        // It has a section of its own.
+        audit: None,
+        key: path("key", &mut Faults::default()).unwrap_or_default(),
     }
 }
 

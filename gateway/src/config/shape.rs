@@ -42,6 +42,7 @@ pub(super) const GATEWAY_FILE: Shape = Shape {
         key("segment", "[[segment]]"),
         key("peer", "[[peer]]"),
         key("import", "[[import]]"),
+        key("audit", "[audit]"),
     ],
     elsewhere: &[
         (
@@ -83,6 +84,16 @@ pub(super) const GATEWAY: Shape = Shape {
         ),
         ("port", "it is part of `listen`: listen = [\"0.0.0.0:34978\"]"),
     ],
+};
+
+/// `[audit]`.
+pub(super) const AUDIT: Shape = Shape {
+    heading: "[audit]",
+    keys: &[
+        key("file", "file = \"/var/log/aoe-gateway/audit.jsonl\""),
+        key("journald", "journald = true"),
+    ],
+    elsewhere: &[],
 };
 
 /// `[[segment]]`.
@@ -248,6 +259,7 @@ mod tests {
         for (table, shape) in [
             ("[gateway]", &GATEWAY),
             ("[[segment]]", &SEGMENT),
+            ("[audit]", &AUDIT),
             ("[[peer]]", &PEER),
             ("[[import]]", &IMPORT),
             ("[[allow]]", &ALLOW),

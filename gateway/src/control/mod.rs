@@ -11,7 +11,7 @@ mod change;
 mod compare;
 mod guests;
 mod observe;
-mod orders;
+pub(crate) mod orders;
 pub(crate) mod protocol;
 mod reload;
 mod snapshots;
@@ -25,6 +25,7 @@ use std::path::Path;
 
 pub(crate) use self::change::Followers;
 pub(crate) use self::orders::MOST_ASKS;
+pub(crate) use self::protocol::Answer;
 pub(crate) use self::reload::Reloader;
 pub(crate) use self::snapshots::{About, Snapshots};
 use self::socket::{Listener, Refusal};

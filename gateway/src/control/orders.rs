@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::guests::{Guests, PATIENCE, read_line, write};
 use super::protocol::{Answer, LONGEST, Outcome, Request};
 use super::socket::Listener;
+use crate::audit::{Audit, Order};
 use crate::sys::poll::is_hung_up;
 
 /// Its owner alone may ask.
@@ -74,21 +75,27 @@ pub(crate) fn open(path: &Path) -> Option<Listener> {
 }
 
 /// Serves for as long as it is polled.
-pub(crate) async fn serve(listener: Listener, asks: mpsc::Sender<Ask>) -> Infallible {
+pub(crate) async fn serve(listener: Listener, asks: mpsc::Sender<Ask>, audit: Audit) -> Infallible {
     let mut guests = Guests::default();
     loop {
         let stream = Arc::new(listener.accept().await);
         let asks = asks.clone();
+        // Taken down whatever becomes of it.
+        let mut order = audit.order(&stream);
         guests.serve(async move {
             let mut is_last = false;
-            let mut answers = match ask(&stream, asks).await {
+            let mut answers = match ask(&stream, asks, &mut order).await {
                 Ok(answers) => answers,
-                Err(refused) => return tell(&stream, &refused).await,
+                Err(refused) => {
+                    order.answered(&refused);
+                    return tell(&stream, &refused).await;
+                }
             };
             while !is_last {
                 let ends = || Answer::refused("the gateway ends");
                 let answer = answers.recv().await.unwrap_or_else(ends);
                 is_last = answer.outcome != Outcome::Waits;
+                order.answered(&answer);
                 tell(&stream, &answer).await;
             }
         });
@@ -104,10 +111,15 @@ async fn tell(stream: &UnixStream, answer: &Answer) {
 }
 
 /// Reads a request and puts it in line; where its answers come from, or why there are none.
-async fn ask(stream: &Arc<UnixStream>, asks: mpsc::Sender<Ask>) -> Result<mpsc::Receiver<Answer>, Answer> {
+async fn ask(
+    stream: &Arc<UnixStream>,
+    asks: mpsc::Sender<Ask>,
+    order: &mut Order,
+) -> Result<mpsc::Receiver<Answer>, Answer> {
     let line = read_line(stream, LONGEST, PATIENCE)
         .await
         .map_err(Answer::refused)?;
+    order.asked(&line);
     let request = serde_json::from_slice(&line).map_err(|error| {
         Answer::refused(format!(
             "{error}; a request is one line such as {{\"request\": \"reload\", \"config\": \"/etc/aoe-gateway/a.toml\"}}"

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::fs;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::orders::{Ask, By};
 use super::protocol::{Answer, Outcome, Request};
 use super::snapshots::{About, Snapshots};
 use super::words::{Line, words};
+use crate::audit::{Audit, Entry, differences};
 use crate::clock::unix_time;
 use crate::config::{Examined, Faults, Loaded, examine};
 
@@ -32,12 +34,15 @@ pub(crate) struct Reloader {
     /// The file that the gateway was started with, as it was named then.
     config: PathBuf,
     snapshots: Arc<Snapshots>,
+    audit: Audit,
 }
 
 /// What is found in a configuration that the gateway can become.
 struct Findings {
     lines: Vec<Line>,
     warnings: Faults,
+    /// Rights and keys that differ.
+    differences: Vec<Entry>,
 }
 
 impl Reloader {
@@ -47,11 +52,13 @@ impl Reloader {
         loaded: Loaded,
         followers: Followers,
         snapshots: Arc<Snapshots>,
+        audit: Audit,
     ) -> Self {
         Reloader {
             running: Running::new(loaded, followers),
             config,
             snapshots,
+            audit,
         }
     }
 
@@ -98,9 +105,22 @@ impl Reloader {
         }
     }
 
+    /// Reloads, and has it taken down whatever comes of it.
     async fn reload(&mut self, config: PathBuf, by: By) -> Answer {
+        let (answer, differences) = self.reload_and_log(config, by).await;
+        // The file is opened again too.
+        self.audit.follow(self.running.loaded().settings.audit.as_ref());
+        self.audit.record(Entry::reload(by, &answer));
+        for difference in differences {
+            self.audit.record(difference);
+        }
+        answer
+    }
+
+    /// Reloads; what it answers, and which rights and keys are others now.
+    async fn reload_and_log(&mut self, config: PathBuf, by: By) -> (Answer, Vec<Entry>) {
         match self.try_reload(config).await {
-            Ok(found) => {
+            Ok(mut found) => {
                 for warning in found.warnings.iter() {
                     tracing::warn!("{warning}");
                 }
@@ -120,7 +140,8 @@ impl Reloader {
                         Outcome::Changed
                     }
                 };
-                found.answer(outcome)
+                let differences = mem::take(&mut found.differences);
+                (found.answer(outcome), differences)
             }
             Err(obstacle) => {
                 if let Obstacle::Faults(faults) = &obstacle {
@@ -129,7 +150,7 @@ impl Reloader {
                     }
                 }
                 tracing::warn!("reload by {by}: nothing was changed: {}", obstacle.reason());
-                obstacle.answer()
+                (obstacle.answer(), Vec::new())
             }
         }
     }
@@ -176,6 +197,7 @@ impl Reloader {
         let found = Findings {
             lines: words(running, &loaded, &now, self.running.log().fixed()),
             warnings: faults,
+            differences: differences(running, &loaded),
         };
         Ok((loaded, found))
     }

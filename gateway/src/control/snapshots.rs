@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
 
+use crate::audit::{Audit, Trouble};
 use crate::clock::unix_time;
 use crate::config::Device;
 use crate::driver::{Command, CommandSender};
@@ -23,6 +24,7 @@ const FRESH: Duration = Duration::from_millis(100);
 pub(crate) struct Snapshots {
     workers: Vec<CommandSender>,
     about: Mutex<About>,
+    audit: Audit,
     /// The last document, and when it was made.
     last: tokio::sync::Mutex<Option<(Instant, Arc<[u8]>)>>,
 }
@@ -38,10 +40,11 @@ pub(crate) struct About {
 
 impl Snapshots {
     /// Asks these workers.
-    pub(crate) fn new(workers: Vec<CommandSender>, about: About) -> Self {
+    pub(crate) fn new(workers: Vec<CommandSender>, about: About, audit: Audit) -> Self {
         Snapshots {
             workers,
             about: Mutex::new(about),
+            audit,
             last: tokio::sync::Mutex::default(),
         }
     }
@@ -97,6 +100,11 @@ impl Snapshots {
         let now = unix_time().as_secs_f64();
         all.alarms
             .splice(0..0, silent.into_iter().map(|worker| unanswered(worker, now)));
+        all.alarms
+            .splice(0..0, self.audit.trouble().map(Trouble::into_alarm));
+        let (written, lost) = self.audit.totals();
+        all.counters.insert("audit_written".to_owned(), written);
+        all.counters.insert("audit_lost".to_owned(), lost);
         let about = self.about();
         all.version = VERSION;
         all.gateway = Gateway {
@@ -143,7 +151,10 @@ mod tests {
             },
             devices: [("san".to_owned(), Device::Nic("eth1".to_owned()))].into(),
         };
-        (Snapshots::new(vec![one, other], about), [first, second])
+        (
+            Snapshots::new(vec![one, other], about, Audit::default()),
+            [first, second],
+        )
     }
 
     fn answer(worker: &mut CommandReceiver) -> bool {

@@ -34,6 +34,7 @@ use tokio::task::JoinSet;
 use self::data_plane::{seed, spawn};
 pub use self::error::RunError;
 use self::signals::Signals;
+use crate::audit::{Audit, supervise};
 use crate::clock::{Clock, unix_time};
 use crate::config::Loaded;
 use crate::control::{self, About, Followers, Reloader, Snapshots};
@@ -55,8 +56,12 @@ pub fn run(config: &Path, loaded: Loaded, log: Filter) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let start = Start::new(loaded)?;
-    let outcome = runtime.block_on(start.run(config, log));
+    let audit = Audit::new(&loaded.core.name);
+    audit.follow(loaded.settings.audit.as_ref());
+    audit.begin(config, &loaded);
+    let outcome =
+        Start::new(loaded).and_then(|start| runtime.block_on(start.run(config, log, audit.clone())));
+    audit.stop(outcome.as_ref().err());
     // A name server that does not answer must not hold the process up.
     runtime.shutdown_background();
     outcome
@@ -146,7 +151,7 @@ impl Start {
         })
     }
 
-    async fn run(self, config: &Path, log: Filter) -> Result<(), RunError> {
+    async fn run(self, config: &Path, log: Filter, audit: Audit) -> Result<(), RunError> {
         // Before anything else can go wrong: a signal must not find its default action.
         let signals = Signals::listen()?;
         let commands: Vec<_> = self
@@ -171,13 +176,14 @@ impl Start {
         let exports: Vec<_> = exports.map(|export| export.name.clone()).collect();
         let (keeper, kept) = mpsc::unbounded_channel();
         if let Some(disks) = self.disks.clone() {
-            let keeper = Keeper::new(disks, exports, self.found);
+            let keeper = Keeper::new(disks, exports, self.found, audit.clone());
             tasks.spawn(keeper.run(commands.clone(), kept));
         }
         watchdog::start(&commands)?;
         let outcome = watch.start().map_err(RunError::Attach);
 
-        let snapshots = Arc::new(Snapshots::new(commands.clone(), about));
+        let snapshots = Arc::new(Snapshots::new(commands.clone(), about, audit.clone()));
+        tasks.spawn(supervise(audit.clone(), || ()));
         let (sharing, shares) = mpsc::unbounded_channel();
         let followers = Followers {
             workers: commands.clone(),
@@ -188,7 +194,13 @@ impl Start {
             log,
         };
         let (ask, asks) = mpsc::channel(control::MOST_ASKS);
-        let reloader = Reloader::new(config.to_owned(), self.loaded, followers, snapshots.clone());
+        let reloader = Reloader::new(
+            config.to_owned(),
+            self.loaded,
+            followers,
+            snapshots.clone(),
+            audit.clone(),
+        );
         let hangups = Arc::new(Notify::new());
         tasks.spawn(reloader.run(asks, hangups.clone()));
         if outcome.is_ok() {
@@ -196,7 +208,7 @@ impl Start {
                 tasks.spawn(control::observe(listener, snapshots));
             }
             if let Some(listener) = control::open_control(&settings.control) {
-                tasks.spawn(control::take_orders(listener, ask));
+                tasks.spawn(control::take_orders(listener, ask, audit.clone()));
             }
         }
         let copies = std::iter::repeat_n(Arc::new(()), commands.len());
@@ -207,7 +219,7 @@ impl Start {
             });
         }
         let control = Control {
-            signals,
+            signals: signals.taken_down(audit),
             hangups,
             watch,
             commands,

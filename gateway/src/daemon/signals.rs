@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+use crate::audit::{Audit, Entry};
 use crate::driver::{Command, CommandSender};
 
 /// Those that are heard.
@@ -15,6 +16,7 @@ pub(super) struct Signals {
     interrupt: Signal,
     hangup: Signal,
     user: Signal,
+    audit: Audit,
 }
 
 impl Signals {
@@ -25,7 +27,13 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             user: signal(SignalKind::user_defined1())?,
+            audit: Audit::default(),
         })
+    }
+
+    /// Those that end the gateway are taken down there.
+    pub(super) fn taken_down(self, audit: Audit) -> Self {
+        Signals { audit, ..self }
     }
 
     /// Obeys them for as long as it is polled.
@@ -35,10 +43,12 @@ impl Signals {
             tokio::select! {
                 Some(()) = self.terminate.recv() => {
                     tracing::info!("ending: SIGTERM");
+                    self.audit.record(Entry::Signal { signal: "SIGTERM" });
                     tell(|| Command::Shutdown);
                 }
                 Some(()) = self.interrupt.recv() => {
                     tracing::info!("ending: SIGINT");
+                    self.audit.record(Entry::Signal { signal: "SIGINT" });
                     tell(|| Command::Shutdown);
                 }
                 Some(()) = self.hangup.recv() => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Disks, Found, Note};
+use crate::audit::{Audit, Entry};
 use crate::driver::{Command, CommandSender};
 
 /// How often files are looked at, and written.
@@ -18,12 +19,13 @@ pub struct Keeper {
     disks: Disks,
     exports: Vec<String>,
     found: Found,
+    audit: Audit,
     versions: HashMap<String, Option<(u64, i64, i64)>>,
 }
 
 impl Keeper {
     /// Keeps the files of these exports. What is in them now has been read.
-    pub fn new(disks: Disks, exports: Vec<String>, found: Found) -> Keeper {
+    pub(crate) fn new(disks: Disks, exports: Vec<String>, found: Found, audit: Audit) -> Keeper {
         let versions = exports
             .iter()
             .map(|export| (export.clone(), disks.version(export)));
@@ -32,6 +34,7 @@ impl Keeper {
             disks,
             exports,
             found,
+            audit,
         }
     }
 
@@ -62,6 +65,9 @@ impl Keeper {
             self = this;
             for export in accepted {
                 tracing::info!("export {export}: the operator accepts its disk");
+                self.audit.record(Entry::DiskAccepted {
+                    export: export.clone(),
+                });
                 for worker in &commands {
                     worker.send(Command::AcceptDisk {
                         export: export.clone(),
@@ -125,7 +131,12 @@ mod tests {
     fn an_acceptance_is_seen_once_and_what_was_found_before_does_not_replace_it() {
         let (_root, disks) = directory();
         let found = Found::default();
-        let mut keeper = Keeper::new(disks.clone(), vec!["a".to_owned()], found.clone());
+        let mut keeper = Keeper::new(
+            disks.clone(),
+            vec!["a".to_owned()],
+            found.clone(),
+            Audit::default(),
+        );
         found.add("a".to_owned(), disk("x"));
         assert!(keeper.look().is_empty());
         assert_eq!(disks.read("a").unwrap(), Some(Note::Disk(disk("x"))));
@@ -142,7 +153,12 @@ mod tests {
     #[test]
     fn the_files_of_an_export_are_kept_while_it_is_there() {
         let (_root, disks) = directory();
-        let mut keeper = Keeper::new(disks.clone(), vec!["a".to_owned()], Found::default());
+        let mut keeper = Keeper::new(
+            disks.clone(),
+            vec!["a".to_owned()],
+            Found::default(),
+            Audit::default(),
+        );
         disks.write("b", &Note::AcceptNext).unwrap();
         assert!(keeper.look().is_empty());
         keeper.keep(vec!["b".to_owned()]);

@@ -14,10 +14,11 @@ use aoe_common::config::{Cipher, GatewayConfig, SegmentConfig, TunnelConfig};
 use aoe_keys::{Psk, SecretKey};
 
 use self::names::Names;
-use super::Loaded;
+use super::audit::AuditEntry;
 use super::export_file::ExportFile;
 use super::fault::Faults;
 use super::gateway_file::GatewayFile;
+use super::{Loaded, Settings};
 
 /// The contents of the files of secrets; absent where there is none or it was reported.
 #[derive(Debug, Default)]
@@ -90,7 +91,10 @@ pub(super) fn resolve(
         listen,
         endpoints,
         devices: devices?,
-        settings: entry.settings.clone(),
+        settings: Settings {
+            audit: file.audit.as_ref().and_then(AuditEntry::to),
+            ..entry.settings.clone()
+        },
     })
 }
 

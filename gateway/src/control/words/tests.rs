@@ -101,6 +101,8 @@ fn loaded(change: impl FnOnce(&mut Loaded)) -> Loaded {
             observe: "o".into(),
             control: "c".into(),
             log: None,
+            audit: None,
+            key: "k".into(),
         },
     };
     change(&mut loaded);

@@ -1,0 +1,100 @@
+//! Who may do what, and whose key is whose, before and after a reload. Secrets are compared and never shown.
+
+use std::collections::BTreeMap;
+
+use aoe_common::config::{Access, Allow, ConfigString, PeerConfig};
+use serde_json::{Value, json};
+
+use super::Entry;
+use crate::config::Loaded;
+
+/// One entry for each right and each key that differs.
+pub(crate) fn differences(old: &Loaded, new: &Loaded) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    keys(old, new, &mut entries);
+    let (before, after) = (rights(old), rights(new));
+    let either = before
+        .keys()
+        .chain(after.keys().filter(|key| !before.contains_key(*key)));
+    for key in either {
+        let (was, is) = (before.get(key), after.get(key));
+        if was != is {
+            let (peer, export) = key.clone();
+            entries.push(Entry::Right {
+                peer,
+                export,
+                before: was.cloned(),
+                after: is.cloned(),
+            });
+        }
+    }
+    entries
+}
+
+/// What each peer may do with each export.
+fn rights(loaded: &Loaded) -> BTreeMap<(String, String), Value> {
+    let name = |allow: &Allow| loaded.core.peers.get(allow.peer).map(|peer| peer.name.clone());
+    let exports = loaded.core.exports.values();
+    let allows = exports.flat_map(|export| export.allow.iter().map(move |allow| (export, allow)));
+    allows
+        .filter_map(|(export, allow)| Some(((name(allow)?, export.name.clone()), right(allow))))
+        .collect()
+}
+
+fn right(allow: &Allow) -> Value {
+    let Allow {
+        peer: _,
+        access,
+        initiators,
+        config_string,
+        // How much is no right; the lines of the reload say it.
+        limit: _,
+        initiator_limit: _,
+    } = allow;
+    json!({
+        "access": match access {
+            Access::ReadOnly => "read-only",
+            Access::ReadWrite => "read-write",
+        },
+        "initiators": initiators.as_ref().map(|only| only.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "config_string": match config_string {
+            ConfigString::Read => "read",
+            ConfigString::Set => "set",
+        },
+    })
+}
+
+fn find<'a>(loaded: &'a Loaded, name: &str) -> Option<&'a PeerConfig> {
+    loaded.core.peers.values().find(|peer| peer.name == name)
+}
+
+fn keys(old: &Loaded, new: &Loaded, entries: &mut Vec<Entry>) {
+    let gone = old
+        .core
+        .peers
+        .values()
+        .filter(|peer| find(new, &peer.name).is_none());
+    for name in new.core.peers.values().chain(gone).map(|peer| &peer.name) {
+        let (was, is) = (find(old, name), find(new, name));
+        let key = |peer: &PeerConfig| peer.key.fingerprint().to_string();
+        let (before, after) = (was.map(key), is.map(key));
+        if before != after {
+            entries.push(Entry::PeerKey {
+                peer: name.clone(),
+                before,
+                after,
+            });
+        }
+        let psk = |peer: &'_ PeerConfig| peer.psk.as_ref().map(|psk| *psk.expose());
+        let change = match (was.and_then(psk), is.and_then(psk)) {
+            (None, Some(_)) => "added",
+            (Some(_), None) => "removed",
+            (Some(was), Some(is)) if was != is => "changed",
+            (Some(_), Some(_)) | (None, None) => continue,
+        };
+        entries.push(Entry::Psk {
+            peer: name.clone(),
+            change,
+        });
+    }
+}
