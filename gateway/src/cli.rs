@@ -14,6 +14,8 @@ mod samples;
 mod status;
 mod steer;
 mod summary;
+mod table;
+mod top;
 mod words;
 
 use std::ffi::OsString;
@@ -73,6 +75,13 @@ enum Verb {
         #[command(flatten)]
         how: status::How,
     },
+    /// Shows what happens now in a running gateway: live rates, sorted, filtered, in detail
+    Top {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        how: top::How,
+    },
     /// Accepts the disk behind an export although it is another one, or the next disk if none is there
     AcceptDisk(accept_disk::How),
     /// Sets what the running gateway logs
@@ -125,6 +134,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             config: Config { config },
             how,
         } => status::run(&config, how),
+        Verb::Top {
+            config: Config { config },
+            how,
+        } => top::run(&config, how),
         Verb::Reload {
             config: Config { config },
             json,

@@ -10,7 +10,6 @@ mod page;
 mod peers;
 mod refusals;
 mod segments;
-mod table;
 mod view;
 mod watch;
 
@@ -29,7 +28,7 @@ use super::document::Document;
 use super::paint::Paint;
 #[cfg(test)]
 use super::samples;
-use super::{Exit, client, words, write_quietly};
+use super::{Exit, client, table, words, write_quietly};
 
 /// No line is longer, as far as words and numbers allow; a narrower terminal makes them shorter.
 const WIDEST: usize = 100;

@@ -2,8 +2,8 @@
 
 use anstyle::Style;
 
+use super::paint::Paint;
 use super::words::{shorten, width, wrap};
-use crate::cli::paint::Paint;
 
 /// Names are not shortened to less than that, in columns of a terminal.
 const LEAST: usize = 6;
