@@ -10,7 +10,7 @@ mod reload;
 mod report;
 mod rows;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod status;
 mod steer;
 mod summary;

@@ -4,6 +4,7 @@
 //!
 //! - [`config`], [`cli`], [`logging`]: what the operator wrote and reads.
 //! - `control`: what a running gateway is asked by programs of this host: how it is, and to change.
+//! - `http`: what others look at; `metrics`: a snapshot as text for Prometheus.
 //! - [`daemon`]: the order in which things start and end.
 //! - [`driver`]: the one data-plane loop; it has no opinions about frames.
 //! - [`segment`]: a local Ethernet, by packet socket or TAP device, and the watch over it.
@@ -31,6 +32,8 @@ pub mod wire;
 pub mod workers;
 
 mod audit;
+mod http;
 mod journal;
 mod listening;
+mod metrics;
 mod watchdog;

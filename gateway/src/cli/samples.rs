@@ -4,7 +4,7 @@ mod huge;
 
 use aoe_common::snapshot::*;
 
-pub(super) use self::huge::huge;
+pub(crate) use self::huge::huge;
 
 /// When they were made.
 pub(super) const NOW: f64 = 1_700_000_000.0;
@@ -47,7 +47,7 @@ pub(super) fn empty() -> Snapshot {
 }
 
 /// A gateway as there are many: an export in use, one whose target is away, and an import.
-pub(super) fn typical() -> Snapshot {
+pub(crate) fn typical() -> Snapshot {
     let mut snapshot = empty();
     snapshot.gateway.reloads = 4;
     let silent = "target e7.4 does not answer; requests are kept for it until 10 s have passed; see whether it runs and its \

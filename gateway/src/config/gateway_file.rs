@@ -13,10 +13,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::audit::{self, AuditEntry};
 use super::fault::{Faults, Kind};
+use super::metrics::{self, Metrics};
 use super::net;
 use super::section::Section;
 use super::settings::{self, Settings};
-use super::shape::{AUDIT, GATEWAY, GATEWAY_FILE, IMPORT, PEER, SEGMENT};
+use super::shape::{AUDIT, GATEWAY, GATEWAY_FILE, IMPORT, METRICS, PEER, SEGMENT};
 use super::source::{Located, Place};
 use super::value::{self, Refusal, quote};
 
@@ -26,6 +27,7 @@ pub(super) struct GatewayFile {
     /// The beginning of the file.
     pub(super) place: Place,
     pub(super) gateway: Option<GatewayEntry>,
+    pub(super) metrics: Option<Metrics>,
     pub(super) segments: Vec<SegmentEntry>,
     pub(super) peers: Vec<PeerEntry>,
     pub(super) imports: Vec<ImportEntry>,
@@ -104,6 +106,9 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Gate
         gateway: file
             .required_section("gateway", &GATEWAY, faults)
             .map(|section| read_gateway(&section, &directory, faults)),
+        metrics: file
+            .optional_section("metrics", &METRICS, faults)
+            .and_then(|section| metrics::read(&section, faults)),
         segments: file
             .sections("segment", &SEGMENT, faults)
             .iter()

@@ -12,6 +12,7 @@ mod export_file;
 mod fault;
 mod files;
 mod gateway_file;
+mod metrics;
 mod net;
 mod redact;
 mod resolve;
@@ -34,6 +35,7 @@ use self::export_file::ExportFile;
 pub use self::fault::{Fault, Faults, Kind, Severity};
 use self::files::{LARGEST, MOST_EXPORTS, ReadFault};
 use self::gateway_file::GatewayFile;
+pub use self::metrics::Metrics;
 pub(crate) use self::net::scoped;
 use self::resolve::Secrets;
 pub use self::settings::Settings;
@@ -52,6 +54,8 @@ pub struct Loaded {
     pub endpoints: BTreeMap<String, String>,
     /// What each segment attaches to, by the segment's name.
     pub devices: BTreeMap<String, Device>,
+    /// Where programs and people look over HTTP, if anywhere.
+    pub metrics: Option<Metrics>,
     /// What the core needs not know.
     pub settings: Settings,
 }

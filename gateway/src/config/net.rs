@@ -8,6 +8,8 @@ use super::value::{Parsed, Refusal, quote, refuse};
 
 /// The port of AoE gateways: the AoE EtherType, 0x88a2, in decimal.
 const DEFAULT_PORT: u16 = 34978;
+/// The port of the HTTP listener of a gateway.
+pub(super) const METRICS_PORT: u16 = 9478;
 /// Longest name in bytes of an interface that is made: IFNAMSIZ less the terminating zero (`linux/if.h`).
 const LONGEST_INTERFACE: usize = 15;
 /// Longest alternative name in bytes, which `udev` gives by the place of a card: ALTIFNAMSIZ less the terminating zero.
@@ -48,6 +50,16 @@ pub(super) fn interface(text: &str) -> Parsed<String> {
 
 /// An address of ours to receive datagrams at.
 pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
+    let examples = format!("\"0.0.0.0:{DEFAULT_PORT}\" or \"[::]:{DEFAULT_PORT}\"");
+    address_of_ours(text, DEFAULT_PORT, &examples)
+}
+
+/// An address of ours for programs and people to look at.
+pub(super) fn metrics(text: &str) -> Parsed<SocketAddr> {
+    address_of_ours(text, METRICS_PORT, &format!("\"127.0.0.1:{METRICS_PORT}\""))
+}
+
+fn address_of_ours(text: &str, port: u16, examples: &str) -> Parsed<SocketAddr> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return if address.ip().is_multicast() || address.ip() == IpAddr::from([255; 4]) {
             refuse(
@@ -61,14 +73,24 @@ pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
     if let Some(address) = without_port(text) {
         return refuse(
             format!("{} has no port", quote(text)),
-            format!("write \"{}\"", SocketAddr::new(address, DEFAULT_PORT)),
+            format!("write \"{}\"", SocketAddr::new(address, port)),
         );
     }
     refuse(
         format!("{} is no address and port", quote(text)),
-        format!(
-            "write an IP address of this machine and a port, such as \"0.0.0.0:{DEFAULT_PORT}\" or \"[::]:{DEFAULT_PORT}\""
-        ),
+        format!("write an IP address of this machine and a port, such as {examples}"),
+    )
+}
+
+/// The name of a host, without a port; in lower case.
+pub(super) fn host(text: &str) -> Parsed<String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if is_host_name(name) {
+        return Ok(name.to_ascii_lowercase());
+    }
+    refuse(
+        format!("{} is no name of a host", quote(text)),
+        "write a name without a port, such as \"gw.example.net\"; addresses and localhost need not be written",
     )
 }
 

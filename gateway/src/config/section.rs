@@ -376,7 +376,7 @@ mod tests {
 
     use super::*;
     use crate::config::net;
-    use crate::config::shape::{ALLOW, EXPORT_FILE, GATEWAY, GATEWAY_FILE, IMPORT, PEER, SEGMENT};
+    use crate::config::shape::{ALLOW, EXPORT_FILE, GATEWAY, GATEWAY_FILE, IMPORT, METRICS, PEER, SEGMENT};
 
     /// Reads `text` as a table of one shape and says what was wrong.
     fn faults_of(
@@ -486,6 +486,7 @@ mod tests {
         for shape in [
             &GATEWAY_FILE,
             &GATEWAY,
+            &METRICS,
             &SEGMENT,
             &PEER,
             &IMPORT,

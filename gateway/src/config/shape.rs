@@ -39,6 +39,7 @@ pub(super) const GATEWAY_FILE: Shape = Shape {
     heading: "the gateway file",
     keys: &[
         key("gateway", "[gateway]"),
+        key("metrics", "[metrics]"),
         key("segment", "[[segment]]"),
         key("peer", "[[peer]]"),
         key("import", "[[import]]"),
@@ -94,6 +95,16 @@ pub(super) const AUDIT: Shape = Shape {
         key("journald", "journald = true"),
     ],
     elsewhere: &[],
+};
+
+/// `[metrics]`.
+pub(super) const METRICS: Shape = Shape {
+    heading: "[metrics]",
+    keys: &[
+        key("listen", "listen = \"127.0.0.1:9478\""),
+        key("hosts", "hosts = [\"gw.example.net\"]"),
+    ],
+    elsewhere: &[("port", "it is part of `listen`: listen = \"127.0.0.1:9478\"")],
 };
 
 /// `[[segment]]`.
@@ -258,6 +269,7 @@ mod tests {
     fn the_page_on_configuration_has_exactly_these_keys() {
         for (table, shape) in [
             ("[gateway]", &GATEWAY),
+            ("[metrics]", &METRICS),
             ("[[segment]]", &SEGMENT),
             ("[audit]", &AUDIT),
             ("[[peer]]", &PEER),

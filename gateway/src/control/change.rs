@@ -1,12 +1,12 @@
 //! How a running gateway becomes what another configuration says: first everything that can fail, then everything that
 //! cannot. So it is done whole or not at all.
 //!
-//! 1. New sockets are bound, and the notes on disks of new exports are read.
+//! 1. New sockets are bound, that of [metrics] too, and the notes on disks of new exports are read.
 //! 2. Ports capture what belongs to a worker before or after: nothing that stays is missed.
 //! 3. Resolvers learn of the peers, so that what engines ask for is found.
 //! 4. Every worker takes away what disappears; then each changes the rest. So an address or a target that goes from one
 //!    worker to another never has two.
-//! 5. Resolvers learn of sockets; the log and the files of disks follow.
+//! 5. Resolvers learn of sockets; the log, the files of disks and the HTTP listener follow.
 //! 6. A minute later ports capture what belongs to a worker now: until then targets may still answer requests of exports
 //!    that are gone, and their worker has to know.
 
@@ -27,6 +27,7 @@ use super::compare::Obstacle;
 use crate::config::Loaded;
 use crate::disks::{Disks, Note, NoteError};
 use crate::driver::{Command, CommandSender, Renewal};
+use crate::http::{self, Front};
 use crate::listening;
 use crate::logging::Filter;
 use crate::resolver::{self, Known, Sockets};
@@ -54,6 +55,8 @@ pub(crate) struct Followers {
     pub(crate) keeper: UnboundedSender<Vec<String>>,
     /// The files of disks, if there are any.
     pub(crate) disks: Option<Disks>,
+    /// Where others look over HTTP.
+    pub(crate) front: Front,
     /// What is logged.
     pub(crate) log: Filter,
 }
@@ -84,6 +87,7 @@ struct Prepared {
     /// Numbers of sockets that go.
     close: Vec<u8>,
     disks: Vec<(String, Disk)>,
+    front: http::Prepared,
 }
 
 impl Running {
@@ -188,7 +192,14 @@ impl Running {
             open,
             close: close.map(|(number, _)| *number).collect(),
             disks: self.read_notes(new).await?,
+            front: self.prepare_front(new)?,
         })
+    }
+
+    fn prepare_front(&self, new: &Loaded) -> Result<http::Prepared, Obstacle> {
+        let (before, wanted) = (self.loaded.metrics.as_ref(), new.metrics.as_ref());
+        let prepared = self.followers.front.prepare(before, wanted);
+        prepared.map_err(|reason| Obstacle::System { reason })
     }
 
     fn listen_advice(&self, address: SocketAddr, cause: &io::Error) -> String {
@@ -285,6 +296,7 @@ impl Running {
             mut open,
             close,
             disks,
+            front,
         } = prepared;
         self.sockets.retain(|number, _| !close.contains(number));
         self.tell_resolvers(&new);
@@ -336,6 +348,7 @@ impl Running {
         let exports = new.core.exports.values().map(|export| export.name.clone());
         // Without a state directory nobody keeps files.
         let _ = self.followers.keeper.send(exports.collect());
+        self.followers.front.follow(new.metrics.as_ref(), front).await;
         if self.loaded.settings.log != new.settings.log {
             self.followers.log.follow(new.settings.log.as_deref());
         }

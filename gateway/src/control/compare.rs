@@ -42,6 +42,7 @@ pub(super) fn compare(running: &Loaded, candidate: Loaded) -> Result<Loaded, Obs
         listen,
         endpoints,
         devices,
+        metrics,
         settings,
     } = candidate;
     let candidate = Loaded {
@@ -49,6 +50,7 @@ pub(super) fn compare(running: &Loaded, candidate: Loaded) -> Result<Loaded, Obs
         listen,
         endpoints,
         devices,
+        metrics,
         settings,
     };
     let mut fields: Vec<String> = match diff(&running.core, &candidate.core) {

@@ -13,6 +13,7 @@ use crate::audit::{Audit, Trouble};
 use crate::clock::unix_time;
 use crate::config::Device;
 use crate::driver::{Command, CommandSender};
+use crate::http::Counts;
 
 /// How long a worker may take. One that is at work answers within its turn.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -25,8 +26,16 @@ pub(crate) struct Snapshots {
     workers: Vec<CommandSender>,
     about: Mutex<About>,
     audit: Audit,
-    /// The last document, and when it was made.
-    last: tokio::sync::Mutex<Option<(Instant, Arc<[u8]>)>>,
+    /// The last one.
+    last: tokio::sync::Mutex<Option<Last>>,
+}
+
+/// A snapshot, when it was made, and the same as JSON once somebody asked for that.
+#[derive(Debug)]
+struct Last {
+    made: Instant,
+    snapshot: Arc<Snapshot>,
+    document: Option<Arc<[u8]>>,
 }
 
 /// What no worker knows.
@@ -36,6 +45,8 @@ pub(crate) struct About {
     pub(crate) gateway: Gateway,
     /// What segments attach to, by their names.
     pub(crate) devices: BTreeMap<String, Device>,
+    /// What became of those who looked over HTTP.
+    pub(crate) http: Arc<Counts>,
 }
 
 impl Snapshots {
@@ -59,25 +70,42 @@ impl Snapshots {
         self.about.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How everything is, as JSON; it may be a tenth of a second old. Those that ask meanwhile get the same.
+    /// How everything is; it may be a tenth of a second old. Those that ask meanwhile get the same.
+    pub(crate) async fn snapshot(&self) -> Arc<Snapshot> {
+        self.fresh(&mut *self.last.lock().await).await.snapshot.clone()
+    }
+
+    /// [`snapshot`](Self::snapshot) as JSON.
     pub(crate) async fn document(&self) -> Arc<[u8]> {
         let mut last = self.last.lock().await;
-        if let Some((made, document)) = &*last
-            && made.elapsed() < FRESH
-        {
+        let last = self.fresh(&mut last).await;
+        if let Some(document) = &last.document {
             return document.clone();
         }
-        let snapshot = self.merged().await;
+        let snapshot = last.snapshot.clone();
         // A big one takes a while, and others wait for this thread.
         let written = spawn_blocking(move || {
             // There is nothing in it that cannot be written.
-            let mut document = serde_json::to_vec(&snapshot).unwrap_or_default();
+            let mut document = serde_json::to_vec(&*snapshot).unwrap_or_default();
             document.push(b'\n');
             document
         });
         let document: Arc<[u8]> = written.await.unwrap_or_default().into();
-        *last = Some((Instant::now(), document.clone()));
+        last.document = Some(document.clone());
         document
+    }
+
+    /// The last one, or a new one if it is too old.
+    async fn fresh<'a>(&self, last: &'a mut Option<Last>) -> &'a mut Last {
+        let fresh = match last.take() {
+            Some(last) if last.made.elapsed() < FRESH => last,
+            _ => Last {
+                snapshot: Arc::new(self.merged().await),
+                made: Instant::now(),
+                document: None,
+            },
+        };
+        last.insert(fresh)
     }
 
     /// How everything is now.
@@ -106,6 +134,8 @@ impl Snapshots {
         all.counters.insert("audit_written".to_owned(), written);
         all.counters.insert("audit_lost".to_owned(), lost);
         let about = self.about();
+        let counts = about.http.iter().map(|(name, n)| (name.to_owned(), n));
+        all.counters.extend(counts);
         all.version = VERSION;
         all.gateway = Gateway {
             now,
@@ -150,6 +180,7 @@ mod tests {
                 ..Gateway::default()
             },
             devices: [("san".to_owned(), Device::Nic("eth1".to_owned()))].into(),
+            ..About::default()
         };
         (
             Snapshots::new(vec![one, other], about, Audit::default()),

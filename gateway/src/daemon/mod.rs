@@ -40,6 +40,7 @@ use crate::config::Loaded;
 use crate::control::{self, About, Followers, Reloader, Snapshots};
 use crate::disks::{Disks, Found, Keeper, remember};
 use crate::driver::{Command, CommandSender, Driver, Lost, Reports};
+use crate::http::{Front, Site};
 use crate::listening::Report;
 use crate::logging::Filter;
 use crate::resolver::{self, Known, Resolver};
@@ -160,6 +161,7 @@ impl Start {
             .map(|worker| worker.commands.clone())
             .collect();
         let about = about(&self.loaded, &std::path::absolute(config)?);
+        let counts = about.http.clone();
         let settings = self.loaded.settings.clone();
         let name = self.loaded.core.name.clone();
         let mut watch = Watch::new(&name, self.segments.into_iter(), self.clock, commands.clone())?;
@@ -184,6 +186,14 @@ impl Start {
 
         let snapshots = Arc::new(Snapshots::new(commands.clone(), about, audit.clone()));
         tasks.spawn(supervise(audit.clone(), || ()));
+        let mut front = Front::new(Site {
+            snapshots: snapshots.clone(),
+            workers: commands.clone(),
+            counts,
+        });
+        if outcome.is_ok() {
+            front.start(self.loaded.metrics.as_ref());
+        }
         let (sharing, shares) = mpsc::unbounded_channel();
         let followers = Followers {
             workers: commands.clone(),
@@ -191,6 +201,7 @@ impl Start {
             sharing,
             keeper,
             disks: self.disks,
+            front,
             log,
         };
         let (ask, asks) = mpsc::channel(control::MOST_ASKS);
@@ -263,6 +274,7 @@ fn about(loaded: &Loaded, config: &Path) -> About {
             config: config.display().to_string(),
         },
         devices: loaded.devices.clone(),
+        http: Arc::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use aoe_common::snapshot::*;
 use super::{NOW, empty, grant, standing};
 
 /// Every number as large as it can be, every name as long.
-pub(in crate::cli) fn huge(name: &str) -> Snapshot {
+pub(crate) fn huge(name: &str) -> Snapshot {
     let many = u64::MAX;
     let granted = Granted {
         asked: many,

@@ -91,6 +91,7 @@ pub(super) fn resolve(
         listen,
         endpoints,
         devices: devices?,
+        metrics: file.metrics.clone(),
         settings: Settings {
             audit: file.audit.as_ref().and_then(AuditEntry::to),
             ..entry.settings.clone()

@@ -14,6 +14,19 @@ pub(super) fn compare(old: &Loaded, new: &Loaded, log: Option<&str>, lines: &mut
     for address in new.listen.iter().filter(|address| !old.listen.contains(address)) {
         lines.add(Kind::Appears, format!("listen {address} opens"));
     }
+    let looks = |loaded: &Loaded| loaded.metrics.as_ref().map(|metrics| metrics.listen);
+    match (looks(old), looks(new)) {
+        (Some(was), Some(is)) if was != is => {
+            lines.add(Kind::Changes, format!("metrics: listen {was} becomes {is}"));
+        }
+        (Some(was), None) => lines.add(Kind::Disappears, format!("metrics: listen {was} closes")),
+        (None, Some(is)) => lines.add(Kind::Appears, format!("metrics: listen {is} opens")),
+        _ => {}
+    }
+    if let (Some(was), Some(is)) = (&old.metrics, &new.metrics) {
+        let list = |hosts: &[String]| format!("[{}]", hosts.join(", "));
+        lines.becomes("metrics", "hosts", list(&was.hosts), list(&is.hosts));
+    }
     let mut setting = |key: &str, was: String, is: String, note: &str| {
         if was != is {
             lines.add(Kind::Setting, format!("{key} {was} becomes {is}{note}"));

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
@@ -11,7 +12,7 @@ use aoe_common::snapshot::{Export, Grant, Initiator, Side, Snapshot, Standing, S
 use aoe_keys::{Psk, SecretKey};
 
 use super::*;
-use crate::config::{Device, Settings};
+use crate::config::{Device, Metrics, Settings};
 
 fn key(byte: u8) -> aoe_keys::PublicKey {
     SecretKey::from_bytes([byte; 32]).public()
@@ -92,6 +93,7 @@ fn loaded(change: impl FnOnce(&mut Loaded)) -> Loaded {
         listen: vec!["0.0.0.0:34978".parse().unwrap()],
         endpoints: BTreeMap::from([("site-a".to_owned(), "a.example:34978".to_owned())]),
         devices: BTreeMap::from([("san".to_owned(), Device::Nic("eth1".to_owned()))]),
+        metrics: None,
         settings: Settings {
             batch: 64,
             socket_buffer: 7_500_000,
@@ -356,6 +358,10 @@ fn settings_of_the_gateway_come_last_and_losses_first() {
         new.settings.busy_poll = Duration::ZERO;
         new.settings.log = Some("debug".to_owned());
         new.listen = vec!["[::]:34978".parse().unwrap()];
+        new.metrics = Some(Metrics {
+            listen: "127.0.0.1:9478".parse().unwrap(),
+            hosts: Vec::new(),
+        });
         new.core.imports = [import("vault", 3), import("x", 5)].into_iter().collect();
         first_export(new).allow[1].access = Access::ReadWrite;
         first_export(new).allow[0].access = Access::ReadOnly;
@@ -365,6 +371,7 @@ fn settings_of_the_gateway_come_last_and_losses_first() {
         "listen 0.0.0.0:34978 closes",
         "import e107.5 of site-b/x appears on san",
         "listen [::]:34978 opens",
+        "metrics: listen 127.0.0.1:9478 opens",
         "site-b gains write on backup",
         "rekey_after 120s becomes 60s",
         "keepalive 5s becomes 1s",
@@ -373,6 +380,25 @@ fn settings_of_the_gateway_come_last_and_losses_first() {
         "log info becomes debug",
     ];
     assert_eq!(said(change), expected);
+    let open = |port, hosts: &[&str]| {
+        loaded(|new| {
+            new.metrics = Some(Metrics {
+                listen: SocketAddr::from(([127, 0, 0, 1], port)),
+                hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            });
+        })
+    };
+    let moved = words(&open(1, &[]), &open(2, &["gw"]), &usage(), None);
+    let moved: Vec<_> = moved.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(
+        moved,
+        [
+            "metrics: listen 127.0.0.1:1 becomes 127.0.0.1:2",
+            "metrics: hosts [] becomes [gw]"
+        ]
+    );
+    let closed = words(&open(1, &[]), &loaded(|_| ()), &usage(), None);
+    assert_eq!(closed[0].text, "metrics: listen 127.0.0.1:1 closes");
     let fixed = words(&loaded(|_| ()), &loaded(change), &usage(), Some("trace"));
     let last = fixed.last().unwrap();
     assert_eq!(

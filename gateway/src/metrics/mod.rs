@@ -1,0 +1,26 @@
+//! A snapshot as text for Prometheus, in its text format 0.0.4.
+//!
+//! A pure function of the snapshot. Each family of metrics is one row of a table, with its name, its unit in the name, its
+//! help, and how its samples are taken from the snapshot; `docs/metrics.md` lists them all. Every label has a bounded
+//! number of values, whatever peers and initiators do.
+
+mod disks;
+mod families;
+mod gateway;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use aoe_common::snapshot::Snapshot;
+
+use self::families::FAMILIES;
+
+/// The text.
+pub(crate) fn text(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    for family in FAMILIES.iter().flat_map(|families| families.iter()) {
+        family.write(snapshot, &mut text);
+    }
+    text
+}
