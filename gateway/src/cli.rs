@@ -1,10 +1,13 @@
 //! The command line: arguments, verbs, exit codes.
 
 mod accept_disk;
+mod capacity;
 mod client;
+mod doctor;
 mod document;
 mod exit;
 mod paint;
+mod path;
 mod rates;
 mod reload;
 mod report;
@@ -16,6 +19,7 @@ mod steer;
 mod summary;
 mod table;
 mod top;
+mod tune;
 mod words;
 
 use std::ffi::OsString;
@@ -82,6 +86,37 @@ enum Verb {
         #[command(flatten)]
         how: top::How,
     },
+    /// Looks at everything around a gateway that makes it slow, unsafe or silent, and says what to do; exit code 1 if
+    /// something is wrong
+    Doctor {
+        #[command(flatten)]
+        config: Config,
+        /// Print JSON, for machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows what the way to a peer is like, what it can carry, and what limits each import on it now
+    Path {
+        /// The peer
+        #[arg(value_name = "PEER")]
+        peer: String,
+        #[command(flatten)]
+        config: Config,
+        /// Print JSON, for machines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists the settings that make a gateway fast or slow
+    Tune {
+        #[command(flatten)]
+        config: Config,
+        /// Say what each does, what it is now, and where that is from
+        #[arg(long, required = true)]
+        explain: bool,
+        /// Print JSON, for machines
+        #[arg(long)]
+        json: bool,
+    },
     /// Accepts the disk behind an export although it is another one, or the next disk if none is there
     AcceptDisk(accept_disk::How),
     /// Sets what the running gateway logs
@@ -142,6 +177,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             config: Config { config },
             json,
         } => reload::run(&config, reload::Verb::Reload, json),
+        Verb::Doctor {
+            config: Config { config },
+            json,
+        } => doctor::run(&config, json),
+        Verb::Path {
+            peer,
+            config: Config { config },
+            json,
+        } => path::run(&config, &peer, json),
+        Verb::Tune {
+            config: Config { config },
+            explain: _,
+            json,
+        } => tune::run(&config, json),
         Verb::AcceptDisk(how) => accept_disk::run(&how),
         Verb::Log(verb) => verb.run(),
     }

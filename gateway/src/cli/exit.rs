@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// As it should.
     Ok = 0,
-    /// It was begun, and what it waits for has not happened in time.
+    /// It was begun, and what it waits for has not happened in time; or what was looked at is wrong.
     Unfinished = 1,
     /// The command line is wrong.
     Usage = 64,

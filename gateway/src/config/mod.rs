@@ -23,6 +23,7 @@ mod shape;
 mod source;
 mod suggest;
 mod value;
+mod written;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -42,6 +43,7 @@ pub use self::settings::Settings;
 pub use self::source::Excerpt;
 use self::source::Place;
 pub(crate) use self::suggest::nearest;
+pub(crate) use self::written::{WhatFile, Written, files_of, written};
 
 /// A configuration with which a gateway can run.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! - [`link`]: what the kernel knows about a network device; [`link_changes`]: a sign that it changed
 //! - [`poll`]: waiting for several descriptors
 //! - [`buffers`]: socket buffers as large as the kernel lets us have
+//! - [`clock_sync`]: whether the wall clock is kept right
 //! - [`wiping`]: an allocator that erases what is given back
 //!
 //! Every block says why it is sound. Nothing in here knows what AoE is.
@@ -15,6 +16,7 @@
 
 pub mod batch;
 pub mod buffers;
+pub mod clock_sync;
 mod filter;
 pub mod link;
 pub mod link_changes;
