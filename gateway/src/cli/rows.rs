@@ -48,6 +48,12 @@ pub(super) fn about(about: &str, why: &str) -> String {
     }
 }
 
+/// The line of the log about something without the name of what it is about, where that stands beside it.
+pub(super) fn without(about: &str, why: &str) -> String {
+    let rest = why.strip_prefix(about).and_then(|rest| rest.strip_prefix(": "));
+    rest.unwrap_or(why).to_owned()
+}
+
 /// What was refused, in the words of the log, or of the counters.
 pub(super) fn refused(refusals: &Refusals) -> &str {
     if refusals.last_what.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aoe_common::snapshot::{self, Snapshot};
 
-use super::finding::Findings;
+use super::finding::{Findings, Level};
 use super::host::Host;
 use crate::config::Device;
 
@@ -101,9 +101,10 @@ fn mtu(segment: &str, name: &str, row: Option<&snapshot::Segment>, host: &Host, 
             format!("ip link set {name} mtu {JUMBO}, or 1500 if the segment does not carry more"),
         );
     } else if mtu < JUMBO {
-        findings.warn(
+        findings.add(
             "mtu",
             segment,
+            Level::Ok,
             format!("MTU {mtu} of {name}: {sectors} sectors a frame, where 9000 carries 17"),
             format!(
                 "if switch, target and initiators carry it: ip link set {name} mtu {JUMBO} on all of them; see tuning.md"

@@ -4,7 +4,7 @@ use aoe_common::snapshot::{Import, Peer, Snapshot, State};
 
 use super::finding::Findings;
 use crate::cli::capacity::{self, Reach};
-use crate::cli::words;
+use crate::cli::{rows, words};
 
 /// A path whose records go astray more often, in percent, is worth a look.
 const LOSSY: f64 = 0.5;
@@ -45,7 +45,7 @@ pub(super) fn examine(snapshot: &Snapshot, findings: &mut Findings) {
         }
     }
     for alarm in &snapshot.alarms {
-        let why = alarm.standing.why.clone();
+        let why = rows::without(&alarm.about, &alarm.standing.why);
         match alarm.standing.state {
             State::Down => findings.fail("alarm", &alarm.about, why, ""),
             _ => findings.warn("alarm", &alarm.about, why, ""),
