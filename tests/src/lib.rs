@@ -5,6 +5,7 @@
 //! - [`stage`]: what end-to-end stories stand on, with real processes in network namespaces: `tests/e2e_*.rs`;
 //!   [`station`]: a host that says whatever it likes.
 //! - [`trial`], [`load`]: real gateways around the real vblade, and verified I/O that goes on while a test does harm.
+//! - [`tmux`]: a terminal for programs that need one; [`svg`]: pictures of it for the documentation.
 //! - [`hostile`]: a peer that has its keys and lies.
 //! - [`linux`]: the same with a real Linux kernel as initiator: `tests/kernel_*.rs`.
 
@@ -16,4 +17,6 @@ pub mod load;
 pub mod sim;
 pub mod stage;
 pub mod station;
+pub mod svg;
+pub mod tmux;
 pub mod trial;

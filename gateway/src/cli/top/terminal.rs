@@ -11,6 +11,7 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::layout::{Position, Rect};
 
 use super::app::App;
 use super::draw::{self, Drawn};
@@ -69,7 +70,9 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // `Terminal::clear` asks where the cursor is, and the thread that reads keys would get the answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
 
     /// Gives it back for a while.
@@ -85,8 +88,7 @@ impl Screen {
         // What the terminal was like before is asked again.
         disable_raw_mode()?;
         take()?;
-        self.terminal.hide_cursor()?;
-        self.terminal.clear()
+        self.clear()
     }
 }
 

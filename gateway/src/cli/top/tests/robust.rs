@@ -87,7 +87,7 @@ fn every_size_has_a_picture() {
             ..Snapshot::default()
         }),
     ];
-    let sizes = [1, 2, 7, 8, 24, 39, 40, 60, 80, 200];
+    let sizes = [1, 7, 8, 24, 40, 80, 200];
     for width in sizes {
         for height in sizes.into_iter().filter(|height| *height <= 60) {
             for scene in &mut scenes {
@@ -141,7 +141,7 @@ fn any_key() -> impl Strategy<Value = Key> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn keys_and_documents_in_any_order_leave_a_picture(
