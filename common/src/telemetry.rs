@@ -12,19 +12,29 @@ use crate::trouble::{About, Troubles, Was};
 const MAX_EVENTS: usize = 1024;
 
 macro_rules! counts {
-    ($($(#[$doc:meta])+ $variant:ident => $name:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal,)+) => {
         /// Things that go well.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
-        pub enum Count { $($(#[$doc])+ $variant,)+ }
+        pub enum Count { $($(#[doc = $doc])+ $variant,)+ }
 
         impl Count {
             /// Every count, in the order of the enum.
             pub const ALL: &'static [Count] = &[$(Count::$variant,)+];
 
-            /// The metric name.
+            /// The name in documents.
             pub const fn name(self) -> &'static str {
                 match self { $(Count::$variant => $name,)+ }
+            }
+
+            /// The name for Prometheus.
+            pub const fn metric(self) -> &'static str {
+                match self { $(Count::$variant => concat!("aoe_", $name, "_total"),)+ }
+            }
+
+            /// What is counted, in a sentence.
+            pub const fn words(self) -> &'static str {
+                match self { $(Count::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
     };

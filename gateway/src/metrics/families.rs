@@ -2,11 +2,25 @@
 
 use aoe_common::snapshot::Snapshot;
 
-use super::writer::Samples;
-use super::{disks, gateway};
+use super::writer::{Samples, head};
+use super::{alarms, counters, exports, gateway, imports, initiators, limits, network};
 
-/// All of them; each part brings its own.
-pub(super) const FAMILIES: &[&[Family]] = &[gateway::FAMILIES, disks::FAMILIES];
+/// All of them, in the order in which they are written; each part brings its own.
+pub(super) fn all() -> impl Iterator<Item = Family> {
+    let tables = [
+        gateway::FAMILIES,
+        alarms::FAMILIES,
+        network::PEERS,
+        network::SEGMENTS,
+        imports::FAMILIES,
+        exports::FAMILIES,
+        initiators::FAMILIES,
+        limits::FAMILIES,
+        counters::FAMILIES,
+    ];
+    let rows = tables.into_iter().flat_map(|table| table.iter().copied());
+    rows.chain(counters::families())
+}
 
 /// One family: samples that differ by their labels only.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +30,16 @@ pub(super) struct Family {
     pub(super) kind: Kind,
     /// What it means, in one line.
     pub(super) help: &'static str,
-    pub(super) samples: fn(&Snapshot, &mut Samples<'_>),
+    pub(super) source: Source,
+}
+
+/// Where samples come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// Rows of the snapshot.
+    Rows(fn(&Snapshot, &mut Samples<'_>)),
+    /// The counter of this name.
+    Counter(&'static str),
 }
 
 /// What a value does.
@@ -41,55 +64,47 @@ impl Kind {
     }
 }
 
-/// A gauge.
-pub(super) const fn gauge(
-    name: &'static str,
-    help: &'static str,
-    samples: fn(&Snapshot, &mut Samples<'_>),
-) -> Family {
+/// How samples are taken.
+type Take = fn(&Snapshot, &mut Samples<'_>);
+
+const fn family(kind: Kind, name: &'static str, help: &'static str, take: Take) -> Family {
     Family {
         name,
-        kind: Kind::Gauge,
+        kind,
         help,
-        samples,
+        source: Source::Rows(take),
     }
+}
+
+/// A gauge.
+pub(super) const fn gauge(name: &'static str, help: &'static str, take: Take) -> Family {
+    family(Kind::Gauge, name, help, take)
 }
 
 /// A counter.
-pub(super) const fn counter(
-    name: &'static str,
-    help: &'static str,
-    samples: fn(&Snapshot, &mut Samples<'_>),
-) -> Family {
-    Family {
-        name,
-        kind: Kind::Counter,
-        help,
-        samples,
-    }
+pub(super) const fn counter(name: &'static str, help: &'static str, take: Take) -> Family {
+    family(Kind::Counter, name, help, take)
 }
 
 /// A histogram.
-pub(super) const fn histogram(
-    name: &'static str,
-    help: &'static str,
-    samples: fn(&Snapshot, &mut Samples<'_>),
-) -> Family {
-    Family {
-        name,
-        kind: Kind::Histogram,
-        help,
-        samples,
-    }
+pub(super) const fn histogram(name: &'static str, help: &'static str, take: Take) -> Family {
+    family(Kind::Histogram, name, help, take)
 }
 
 impl Family {
     /// Writes it, if it has any samples.
     pub(super) fn write(&self, snapshot: &Snapshot, text: &mut String) {
         let start = text.len();
-        super::writer::head(text, self.name, self.kind.word(), self.help);
+        head(text, self.name, self.kind.word(), self.help);
         let mut samples = Samples::new(text, self.name);
-        (self.samples)(snapshot, &mut samples);
+        match self.source {
+            Source::Rows(take) => take(snapshot, &mut samples),
+            Source::Counter(name) => {
+                if let Some(n) = snapshot.counters.get(name) {
+                    samples.add(&[], *n);
+                }
+            }
+        }
         if samples.is_empty() {
             text.truncate(start);
         }

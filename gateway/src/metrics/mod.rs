@@ -4,9 +4,16 @@
 //! help, and how its samples are taken from the snapshot; `docs/metrics.md` lists them all. Every label has a bounded
 //! number of values, whatever peers and initiators do.
 
-mod disks;
+mod alarms;
+mod counters;
+mod exports;
 mod families;
 mod gateway;
+mod imports;
+mod initiators;
+mod limits;
+mod network;
+mod parts;
 mod writer;
 
 #[cfg(test)]
@@ -14,12 +21,10 @@ mod tests;
 
 use aoe_common::snapshot::Snapshot;
 
-use self::families::FAMILIES;
-
 /// The text.
 pub(crate) fn text(snapshot: &Snapshot) -> String {
     let mut text = String::new();
-    for family in FAMILIES.iter().flat_map(|families| families.iter()) {
+    for family in families::all() {
         family.write(snapshot, &mut text);
     }
     text

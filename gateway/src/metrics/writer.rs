@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use aoe_common::snapshot::{BUCKET_BOUNDS_US, Latency};
 
-/// Names and values of labels.
-pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
+/// Name and value of a label.
+pub(super) type Label<'a> = (&'static str, &'a str);
 
 /// A number.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ impl<'t> Samples<'t> {
     }
 
     /// One sample. Of two with the same labels the first counts.
-    pub(super) fn add(&mut self, labels: Labels<'_>, value: impl Into<Value>) {
+    pub(super) fn add(&mut self, labels: &[Label<'_>], value: impl Into<Value>) {
         let labels = written(labels);
         if self.seen.contains(&labels) {
             return;
@@ -73,7 +73,7 @@ impl<'t> Samples<'t> {
     }
 
     /// A histogram: how many took no longer than each bound, in seconds, how long all took, and how many there are.
-    pub(super) fn latency(&mut self, labels: Labels<'_>, latency: &Latency) {
+    pub(super) fn latency(&mut self, labels: &[Label<'_>], latency: &Latency) {
         let buckets = BUCKET_BOUNDS_US
             .into_iter()
             .map(Value::Micros)
@@ -84,7 +84,7 @@ impl<'t> Samples<'t> {
     /// A histogram of cumulative `buckets`; those that are larger than all bounds are in `count` only.
     pub(super) fn histogram(
         &mut self,
-        labels: Labels<'_>,
+        labels: &[Label<'_>],
         buckets: impl Iterator<Item = (Value, u64)>,
         count: u64,
         sum: Value,
@@ -144,7 +144,7 @@ fn number(text: &mut String, value: Value) {
 }
 
 /// `a="b",c="d"`.
-fn written(labels: Labels<'_>) -> String {
+fn written(labels: &[Label<'_>]) -> String {
     let mut text = String::new();
     for (name, value) in labels {
         if !text.is_empty() {

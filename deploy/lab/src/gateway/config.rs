@@ -24,6 +24,8 @@ pub struct GatewayFile {
     pub busy_poll: Option<String>,
     /// `workers`.
     pub workers: Option<u8>,
+    /// `listen` of `[metrics]`, if it has that section.
+    pub metrics: Option<String>,
     /// The segments.
     pub segments: Vec<SegmentSection>,
     /// The peers.
@@ -140,6 +142,7 @@ impl GatewayFile {
             keepalive: None,
             busy_poll: None,
             workers: None,
+            metrics: None,
             segments: Vec::new(),
             peers: Vec::new(),
             imports: Vec::new(),
@@ -162,6 +165,10 @@ impl GatewayFile {
         text.maybe("keepalive", self.keepalive.as_ref());
         text.maybe("busy_poll", self.busy_poll.as_ref());
         text.number("workers", self.workers.map(u32::from));
+        if let Some(listen) = &self.metrics {
+            text.section("[metrics]");
+            text.string("listen", listen);
+        }
         for segment in &self.segments {
             text.section("[[segment]]");
             text.string("name", &segment.name);
