@@ -20,3 +20,4 @@ pub mod station;
 pub mod svg;
 pub mod tmux;
 pub mod trial;
+pub mod web;
