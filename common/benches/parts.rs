@@ -11,7 +11,7 @@
 
 use std::hint::black_box;
 
-use aoe_common::bench::{Guarding, Packing, Pendings, Policy, RECORD_HEADER_LEN, Records, parse};
+use aoe_common::bench::{Guarding, Packing, Pendings, Policy, RECORD_HEADER_LEN, Records, parse, parsed};
 use aoe_common::config::Protection;
 use aoe_common::frame::{AtaOpcode, MacAddr};
 use aoe_common::output::TrainBatch;
@@ -65,6 +65,20 @@ fn steps(c: &mut Criterion) {
         let last = MacAddr([2, 0, 0, 0, 0, initiators - 1]);
         group.bench_function(BenchmarkId::new("initiators", initiators), |bench| {
             bench.iter(|| assert!(policy.admits(black_box(last), &request)));
+        });
+    }
+    // The decision alone, of a request that is parsed. The last one is the most that a configuration can have.
+    for (name, policy, run) in [
+        ("plain", Policy::plain(), 0),
+        ("64 initiators", Policy::with(64), 0),
+        ("16 runs x 64 initiators", Policy::in_runs(64, 16), 13),
+        ("112 runs x 64 initiators", Policy::in_runs(64, 112), 93),
+    ] {
+        let frame = frames::request(AtaOpcode::WriteExt, 2, run * 128 + 5);
+        let request = parsed(&frame).unwrap();
+        group.bench_function(BenchmarkId::new("decision", name), |bench| {
+            let mac = MacAddr([2, 0, 0, 0, 0, 41]);
+            bench.iter(|| assert!(policy.decides(black_box(mac), black_box(&request))));
         });
     }
     group.finish();

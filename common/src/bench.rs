@@ -4,7 +4,7 @@ use crate::exit::ids::{FlowId, SlotId, TargetId};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::{Access, Cipher, ConfigString, ExportId, ImportId, PeerId, Protection};
+use crate::config::{Access, Cipher, ExportId, ImportId, LbaRange, MOST_RANGES, PeerId, Protection};
 use crate::exit::flow::{FlowKey, Flows};
 use crate::exit::guard::{Guard, Order};
 use crate::exit::pending::{Arrival, Origin};
@@ -14,7 +14,7 @@ use crate::exit::tags::{Sent, Tags};
 use crate::export::Rights;
 use crate::frame::{Ata, AtaFlags, AtaOpcode, Frame, MacAddr, Pdu, Tag};
 use crate::output::{Path, TrainBatch};
-use crate::policy::{Verdict, judge};
+use crate::policy::{Rule, Verdict, judge};
 use crate::request::{Asked, Request};
 use crate::time::Instant;
 use crate::tunnel::cipher::RecordKey;
@@ -252,21 +252,51 @@ impl Policy {
     /// Reading and writing, for so many initiators.
     pub fn with(initiators: u8) -> Self {
         let macs = (0..initiators).map(|last| MacAddr([2, 0, 0, 0, 0, last]));
-        Policy(Rights {
-            access: Access::ReadWrite,
-            config_string: ConfigString::Read,
+        Policy(Rights::new([Rule {
             initiators: Some(macs.collect()),
-        })
+            ..Rule::new(Access::ReadWrite)
+        }]))
+    }
+
+    /// Reading everything, and writing so many runs of 64 sectors with as many between them, for so many initiators: in as
+    /// many rules as that takes.
+    pub fn in_runs(initiators: u8, runs: u64) -> Self {
+        let listed: Vec<MacAddr> = (0..initiators)
+            .map(|last| MacAddr([2, 0, 0, 0, 0, last]))
+            .collect();
+        let all: Vec<LbaRange> = (0..runs)
+            .filter_map(|run| LbaRange::new(run * 128, run * 128 + 63))
+            .collect();
+        let writes = all.chunks(MOST_RANGES).map(|runs| Rule {
+            initiators: Some(listed.clone()),
+            lba: Some(runs.to_vec()),
+            ..Rule::new(Access::ReadWrite)
+        });
+        Policy(Rights::new(writes.chain([Rule::new(Access::ReadOnly)])))
+    }
+
+    /// Reading and writing, for anybody.
+    pub fn plain() -> Self {
+        Policy(Rights::new([Rule::new(Access::ReadWrite)]))
     }
 
     /// Whether an ATA request of an initiator is admitted.
     pub fn admits(&self, initiator: MacAddr, frame: &[u8]) -> bool {
-        let judge = || {
-            let frame = Frame::parse(frame).ok()?;
-            let pdu = Pdu::parse(frame.payload()).ok()?;
-            let request = Request::parse(pdu).ok()?;
-            Some(judge(&self.0, initiator, &request) == Verdict::Admit)
-        };
-        judge().unwrap_or(false)
+        parsed(frame).is_some_and(|request| self.decides(initiator, &request))
     }
+
+    /// Whether it is, once it is parsed.
+    pub fn decides(&self, initiator: MacAddr, request: &Parsed<'_>) -> bool {
+        judge(&self.0, initiator, &request.0) == Verdict::Admit
+    }
+}
+
+/// A request, parsed.
+#[derive(Debug)]
+pub struct Parsed<'a>(Request<'a>);
+
+/// Parses the request in a frame.
+pub fn parsed(frame: &[u8]) -> Option<Parsed<'_>> {
+    let pdu = Pdu::parse(Frame::parse(frame).ok()?.payload()).ok()?;
+    Request::parse(pdu).ok().map(Parsed)
 }

@@ -4,6 +4,7 @@
 //! reference is an id that exists and every number is within its bounds.
 
 mod diff;
+mod grant;
 mod limit;
 mod parts;
 
@@ -17,6 +18,10 @@ use crate::frame::{Address, MacAddr};
 use crate::table::{Table, ids};
 use crate::worker::Worker;
 pub use diff::{Change, NeedsRestart, OutOfIds, Step, diff};
+pub use grant::{
+    Brings, Commands, ExtraCommand, LbaRange, MOST_INITIATORS, MOST_INITIATORS_OF_PEER, MOST_RANGES,
+    MOST_RULES, Permit, Until,
+};
 pub use limit::{Limit, PeerLimit, Rates};
 
 ids! {
@@ -229,7 +234,7 @@ pub enum OnConflict {
     Stop,
 }
 
-/// One permission on an export: a peer, at most once per export.
+/// One permission on an export. A peer may have several: what one of them allows is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow {
     /// The peer it is for.
@@ -240,6 +245,16 @@ pub struct Allow {
     pub initiators: Option<Vec<MacAddr>>,
     /// Whether the target's config string may be changed.
     pub config_string: ConfigString,
+    /// Sectors that may be read and, where `access` says so, written; at most 16 runs. `None`: all.
+    pub lba: Option<Vec<LbaRange>>,
+    /// ATA commands that pass besides those that initiators need for a disk.
+    pub commands: Commands,
+    /// Whether AoE command 3 passes: Reserve/Release.
+    pub reserve: Permit,
+    /// Whether AoE command 2 passes: the MAC mask list.
+    pub mac_mask: Permit,
+    /// When it ends; `None`: never.
+    pub until: Option<Until>,
     /// What the peer may have of this export.
     pub limit: Limit,
     /// What each initiator behind the peer may have of this export.
@@ -320,6 +335,7 @@ words!(OnTargetTimeout, OnTargetTimeout::Silent => "silent", OnTargetTimeout::Er
 words!(OnConflict, OnConflict::Alarm => "alarm", OnConflict::Stop => "stop");
 words!(TargetOrder, TargetOrder::Any => "any", TargetOrder::Fifo => "fifo");
 words!(ConfigString, ConfigString::Read => "read", ConfigString::Set => "set");
+words!(Permit, Permit::Refused => "refused", Permit::Allowed => "allowed");
 
 #[cfg(test)]
 mod tests {

@@ -67,11 +67,13 @@ reasons! {
 
     /// Refused: a write on a read-only export.
     RefusedReadOnly => "refused_read_only",
+    /// Refused: a read or write of sectors that are not granted.
+    RefusedSectors => "refused_sectors",
     /// Refused: an ATA command that is not on the list, or one that targets would read differently.
     RefusedAtaCommand => "refused_ata_command",
     /// Refused: more sectors than any frame carries, or a read whose answer has not fitted the segment for long.
     RefusedTooManySectors => "refused_too_many_sectors",
-    /// Refused: AoE command 2, 3, 4 or unknown.
+    /// Refused: AoE command 2 or 3 without the right to, or in a way that would lock gateways out; 4 or unknown.
     RefusedAoeCommand => "refused_aoe_command",
     /// Refused: a write while another disk may answer for the address.
     RefusedConflict => "refused_conflict",

@@ -62,7 +62,7 @@ impl Engine {
     /// A gateway at rest: every segment down, every peer unknown.
     ///
     /// `seed` must come from the operating system's generator (or from a test); `unix_time` is the wall clock at
-    /// `now` and is used for nothing but the stamps of handshakes.
+    /// `now`, for the stamps of handshakes and for permissions that end.
     ///
     /// # Panics
     /// If the cryptographic library refuses its own fixed parameters.
@@ -95,7 +95,7 @@ impl Engine {
             core: Core {
                 links,
                 edge: Edge::new(config.imports, max_age, worker.of, now),
-                exit: Exit::new(config.exports, max_age, &peers, (factor, tags), now),
+                exit: Exit::new(config.exports, max_age, &peers, (factor, tags), (now, unix_time)),
                 is_ending: false,
             },
             telemetry,
@@ -183,10 +183,13 @@ impl Engine {
         core.settle(cx);
     }
 
-    /// What the wall clock says now (time since 1970), for the stamps of calls. It may be set at any time: hand it in
+    /// What the wall clock says now (time since 1970), for the stamps of calls and for permissions that end. It may be set
+    /// at any time: hand it in
     /// before [`handle_timeout`](Self::handle_timeout) and [`set_endpoint`](Self::set_endpoint), which may call.
     pub fn set_wall_clock(&mut self, unix_time: Duration, now: Instant) {
         self.core.links.set_wall_clock(unix_time, now);
+        let look_at = self.core.exit.set_wall_clock(unix_time, now);
+        self.timers.set(Timer::Grants, look_at);
     }
 
     /// The ways to a peer's endpoint, newly resolved, the best first.

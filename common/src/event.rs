@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aoe_keys::Fingerprint;
 
-use crate::config::{Cipher, OnConflict, PeerId, Protection};
+use crate::config::{Cipher, OnConflict, PeerId, Protection, Until};
 use crate::disk::Disk;
 pub use crate::export::Withdrawn;
 use crate::frame::{Address, MacAddr};
@@ -283,6 +283,37 @@ pub enum Event {
         /// What for, and why it was refused.
         what: Refusal,
     },
+    /// What a peer may do ends soon.
+    GrantEnds {
+        /// The export.
+        export: String,
+        /// The peer.
+        peer: String,
+        /// When.
+        until: Until,
+        /// How long that is from now.
+        left: Duration,
+    },
+    /// What a peer was allowed to do has ended.
+    GrantEnded {
+        /// The export.
+        export: String,
+        /// The peer.
+        peer: String,
+        /// When.
+        until: Until,
+        /// Whether it may do something else with the export.
+        others: bool,
+    },
+    /// What had ended has not, by a clock that was set back.
+    GrantBack {
+        /// The export.
+        export: String,
+        /// The peer.
+        peer: String,
+        /// When it ends.
+        until: Until,
+    },
     /// A peer imports nothing any more that it may not use.
     ExportFound {
         /// The peer.
@@ -469,6 +500,9 @@ impl Event {
             | Event::SendFailed { .. }
             | Event::ReceiveFailed { .. }
             | Event::StoodStill(_)
+            | Event::GrantEnds { .. }
+            | Event::GrantEnded { .. }
+            | Event::GrantBack { .. }
             | Event::TargetDown { .. } => Level::Warn,
             Event::SessionUp { .. }
             | Event::PeerMoved { .. }

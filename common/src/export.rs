@@ -1,7 +1,7 @@
 //! An export as both gateways see it: its target, and what a peer may do there.
 
-use crate::config::{Access, Allow, ConfigString, ExportId};
-use crate::frame::MacAddr;
+use crate::config::ExportId;
+pub(crate) use crate::policy::Rights;
 
 /// One export, as one peer may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) struct ExportState {
     pub(crate) state: TargetState,
     /// Whether writes are refused because another disk may answer.
     pub(crate) writes: Writes,
-    /// What the peer may do; its number of initiators is at most 255.
+    /// What the peer may do.
     pub(crate) rights: Rights,
     /// Which disk it is; zeros if it is not known.
     pub(crate) identity: Identity,
@@ -31,6 +31,8 @@ pub enum Withdrawn {
     NotExported,
     /// No `[[allow]]` of it is for the peer any more.
     NotAllowed,
+    /// What it was allowed has come to its end.
+    Ended,
 }
 
 /// What becomes of writes that are allowed.
@@ -58,25 +60,6 @@ pub(crate) enum TargetState {
     Live,
     /// It did and does not: the exit keeps requests for it.
     Away,
-}
-
-/// A peer's rights on an export.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rights {
-    pub(crate) access: Access,
-    pub(crate) config_string: ConfigString,
-    /// `None`: any initiator behind the peer.
-    pub(crate) initiators: Option<Vec<MacAddr>>,
-}
-
-impl From<&Allow> for Rights {
-    fn from(allow: &Allow) -> Self {
-        Rights {
-            access: allow.access,
-            config_string: allow.config_string,
-            initiators: allow.initiators.clone(),
-        }
-    }
 }
 
 /// What a target says about itself in a Config response.

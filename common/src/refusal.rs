@@ -5,7 +5,7 @@
 //! ```text
 //!  refusals  entries, each:  export u16 | initiator 6 | what u8 | code u8 | times u32
 //!  what      1 initiator not listed   2 read-only   3 ATA command   4 too many sectors   5 AoE command
-//!            6 config string
+//!            6 config string   7 sectors that are not granted
 //!  code      the ATA or AoE command with 3 and 5, else 0
 //! ```
 
@@ -35,6 +35,8 @@ pub enum Refusal {
     AoeCommand(AoeCommand),
     /// Setting the config string.
     ConfigString,
+    /// Reading or writing sectors that are not granted.
+    Sectors,
 }
 
 /// A refusal without what differs from request to request: it is logged by this.
@@ -57,6 +59,7 @@ impl Refusal {
         Some(match reason {
             DropReason::RequestInitiatorNotAllowed | DropReason::ExportNotAllowed => Refusal::Initiator,
             DropReason::RefusedReadOnly => Refusal::ReadOnly,
+            DropReason::RefusedSectors => Refusal::Sectors,
             DropReason::RefusedAtaCommand => Refusal::AtaCommand(Ata::parse(pdu.argument()).ok()?.command()),
             DropReason::RefusedTooManySectors => Refusal::TooManySectors,
             DropReason::RefusedAoeCommand => Refusal::AoeCommand(pdu.command()),
@@ -74,6 +77,7 @@ impl Refusal {
             Refusal::TooManySectors => DropReason::RefusedTooManySectors,
             Refusal::AoeCommand(_) => DropReason::RefusedAoeCommand,
             Refusal::ConfigString => DropReason::RefusedConfigSet,
+            Refusal::Sectors => DropReason::RefusedSectors,
         }
     }
 
@@ -89,6 +93,7 @@ impl Refusal {
             Refusal::TooManySectors => (4, 0),
             Refusal::AoeCommand(command) => (5, command.into()),
             Refusal::ConfigString => (6, 0),
+            Refusal::Sectors => (7, 0),
         }
     }
 
@@ -100,6 +105,7 @@ impl Refusal {
             4 => Refusal::TooManySectors,
             5 => Refusal::AoeCommand(code.into()),
             6 => Refusal::ConfigString,
+            7 => Refusal::Sectors,
             _ => return None,
         })
     }
@@ -113,12 +119,19 @@ impl Refusal {
             Refusal::ReadOnly => {
                 "set access = \"read-write\" in the [[allow]] there if it should write, or mount the disk read-only"
             }
-            Refusal::AtaCommand(_) => "only reads, writes, flushes, IDENTIFY and CHECK POWER MODE pass",
+            Refusal::AtaCommand(_) => {
+                "only reads, writes, flushes, IDENTIFY, CHECK POWER MODE and what `commands` of the [[allow]] there names pass"
+            }
             Refusal::TooManySectors => {
                 "no frame of the whole way carries so many; let the initiator ask for the disk again"
             }
-            Refusal::AoeCommand(_) => "only ATA and Config commands pass",
+            Refusal::AoeCommand(_) => {
+                "only ATA and Config commands pass, and what `reserve` and `mac_mask` of the [[allow]] there allow"
+            }
             Refusal::ConfigString => "set config_string = \"set\" in the [[allow]] there if it should",
+            Refusal::Sectors => {
+                "it may use other sectors of this disk: see `lba` of the [[allow]] there, and `aoe-gateway acl explain`"
+            }
         }
     }
 }
@@ -132,6 +145,7 @@ impl fmt::Display for Refusal {
             Refusal::TooManySectors => f.write_str("a request of too many sectors"),
             Refusal::AoeCommand(command) => write!(f, "AoE command {:#04x}", u8::from(*command)),
             Refusal::ConfigString => f.write_str("a change of the config string"),
+            Refusal::Sectors => f.write_str("a read or write (these sectors are not granted)"),
         }
     }
 }
@@ -175,7 +189,7 @@ mod tests {
     proptest! {
         #[test]
         fn refusals_survive_a_round_trip_and_any_bytes_are_read_or_refused(
-            entries in prop::collection::vec((any::<u16>(), any::<[u8; 6]>(), 1u8..7, any::<u8>(), any::<u32>()), 0..32),
+            entries in prop::collection::vec((any::<u16>(), any::<[u8; 6]>(), 1u8..8, any::<u8>(), any::<u32>()), 0..32),
             bytes in prop::collection::vec(any::<u8>(), 0..500),
         ) {
             let refused = |(export, mac, what, code, times)| Refused {

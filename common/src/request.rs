@@ -1,7 +1,10 @@
 //! A request of an initiator, parsed once: by the edge where it was captured, and by the exit, which does not trust the edge.
 
+use crate::config::ExtraCommand;
 use crate::frame::aoe::{AoeCommand, Pdu};
-use crate::frame::{Ata, AtaFlags, AtaOpcode, Malformed, Query, SECTOR_LEN, ata};
+use crate::frame::{
+    Ata, AtaFlags, AtaOpcode, HEADER_LEN, MacMask, Malformed, Query, Reserve, SECTOR_LEN, ata,
+};
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +22,11 @@ pub(crate) enum Command<'a> {
     Ata(Ata<'a>),
     /// A Config command.
     Query(Query<'a>),
-    /// Another command of AoE, known or not. Nobody looks into it.
+    /// A Reserve/Release command.
+    Reserve(Reserve<'a>),
+    /// A MAC mask command.
+    MacMask(MacMask<'a>),
+    /// Another command of AoE, or one of the two above that is cut. Nobody looks into it.
     Other,
 }
 
@@ -39,6 +46,14 @@ impl<'a> Request<'a> {
                 let query = Query::parse(pdu.argument())?;
                 (Command::Query(query), query.pdu_len())
             }
+            AoeCommand::Reserve => match Reserve::parse(pdu.argument()) {
+                Ok(reserve) => (Command::Reserve(reserve), reserve.pdu_len()),
+                Err(_) => (Command::Other, all.len()),
+            },
+            AoeCommand::MacMask => match MacMask::parse(pdu.argument()) {
+                Ok(mask) => (Command::MacMask(mask), mask.pdu_len()),
+                Err(_) => (Command::Other, all.len()),
+            },
             _ => (Command::Other, all.len()),
         };
         let bytes = all.get(..len).ok_or(Malformed::FrameTooShort)?;
@@ -59,7 +74,14 @@ pub(crate) enum Asked {
         sectors: u8,
         flags: AtaFlags,
     },
+    /// An ATA command that is granted by name.
+    Extra {
+        command: ExtraCommand,
+        sectors: u8,
+    },
     Query,
+    Reserve,
+    MacMask,
 }
 
 /// Bytes of sectors.
@@ -72,6 +94,12 @@ pub(crate) struct Moved {
 impl Asked {
     /// What an ATA command asks.
     pub(crate) fn of_ata(ata: &Ata<'_>) -> Asked {
+        if let AtaOpcode::Other(_) = ata.command()
+            && let Some(command) = ExtraCommand::of(ata)
+        {
+            let sectors = ata.sectors();
+            return Asked::Extra { command, sectors };
+        }
         Asked::Ata {
             opcode: ata.command(),
             sectors: ata.sectors(),
@@ -100,7 +128,24 @@ impl Asked {
     pub(crate) fn moves(self) -> Option<u8> {
         match self {
             Asked::Ata { opcode, sectors, .. } if opcode.is_read() || opcode.is_write() => Some(sectors),
-            Asked::Ata { .. } | Asked::Query => None,
+            Asked::Ata { .. } | Asked::Extra { .. } | Asked::Query | Asked::Reserve | Asked::MacMask => None,
+        }
+    }
+
+    /// Whether it is an ATA command, which is refused by an ATA error.
+    pub(crate) fn is_ata(self) -> bool {
+        match self {
+            Asked::Ata { .. } | Asked::Extra { .. } => true,
+            Asked::Query | Asked::Reserve | Asked::MacMask => false,
+        }
+    }
+
+    /// How many sectors of data the answer has, if it is done.
+    pub(crate) fn brings(self) -> u8 {
+        match self {
+            Asked::Ata { opcode, sectors, .. } if opcode.is_read() => sectors,
+            Asked::Extra { command, sectors } => command.sectors(sectors),
+            Asked::Ata { .. } | Asked::Query | Asked::Reserve | Asked::MacMask => 0,
         }
     }
 
@@ -121,13 +166,25 @@ impl Asked {
     /// registers. `None`: it is the answer to something else.
     pub(crate) fn answer_len(self, answer: &Pdu<'_>) -> Option<usize> {
         match (self, answer.command()) {
-            (Asked::Ata { .. }, AoeCommand::Ata) if answer.is_error() => {
+            (Asked::Ata { .. } | Asked::Extra { .. }, AoeCommand::Ata) if answer.is_error() => {
                 Some(answer.bytes().len().min(ata::PDU_LEN))
             }
             (Asked::Ata { opcode, sectors, .. }, AoeCommand::Ata) => {
                 let registers = Ata::parse(answer.argument()).ok()?;
                 Some(ata::response_len(opcode, sectors, &registers))
             }
+            (Asked::Extra { .. }, AoeCommand::Ata) => {
+                let done = Ata::parse(answer.argument()).ok()?.is_success();
+                let data = if done { ata::sectors_len(self.brings()) } else { 0 };
+                Some(ata::PDU_LEN + data)
+            }
+            (Asked::Reserve, AoeCommand::Reserve) | (Asked::MacMask, AoeCommand::MacMask)
+                if answer.is_error() =>
+            {
+                Some(HEADER_LEN)
+            }
+            (Asked::Reserve, AoeCommand::Reserve) => Some(Reserve::parse(answer.argument()).ok()?.pdu_len()),
+            (Asked::MacMask, AoeCommand::MacMask) => Some(MacMask::parse(answer.argument()).ok()?.pdu_len()),
             (Asked::Query, AoeCommand::Query) => Some(Query::parse(answer.argument()).ok()?.pdu_len()),
             _ => None,
         }
@@ -137,7 +194,7 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Address, Flags, HEADER_LEN, Header, Tag};
+    use crate::frame::{Address, Flags, Header, Tag};
 
     fn pdu(command: AoeCommand, argument: &[u8]) -> Vec<u8> {
         let header = Header {

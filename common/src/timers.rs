@@ -16,16 +16,19 @@ pub(crate) enum Timer {
     News,
     /// Imports: stations at their addresses, refusals to be passed on.
     Imports,
+    /// Permissions that end.
+    Grants,
     /// Lines of the log that repeat.
     Log,
 }
 
 impl Timer {
-    const ALL: [Timer; 5] = [
+    const ALL: [Timer; 6] = [
         Timer::Peers,
         Timer::Targets,
         Timer::News,
         Timer::Imports,
+        Timer::Grants,
         Timer::Log,
     ];
 
@@ -35,6 +38,7 @@ impl Timer {
             Timer::Targets => "targets",
             Timer::News => "news",
             Timer::Imports => "imports",
+            Timer::Grants => "permissions",
             Timer::Log => "log",
         }
     }

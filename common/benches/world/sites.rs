@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use aoe_common::config::{
-    Access, Allow, ConfigString, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig,
+    Access, Allow, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig,
     OnConflict, PathMtu, PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
@@ -73,14 +73,7 @@ pub(super) fn edge(number: u16, plan: Plan) -> GatewayConfig {
 }
 
 pub(super) fn exit(plan: Plan) -> GatewayConfig {
-    let allow = |peer| Allow {
-        peer: PeerId(peer),
-        access: Access::ReadWrite,
-        initiators: None,
-        config_string: ConfigString::Read,
-        limit: Default::default(),
-        initiator_limit: Default::default(),
-    };
+    let allow = |peer| Allow::new(PeerId(peer), Access::ReadWrite);
     let edges = (0..usize::from(plan.peers)).map(|number| peer(number, Endpoint::Unknown, plan));
     GatewayConfig {
         exports: (0..plan.exports)

@@ -31,7 +31,9 @@ impl Responder<'_> {
         match &self.request.command {
             Command::Ata(ata) => self.refuse_ata(ata, reason, cx),
             Command::Query(_) => self.answer_error(AoeError::BadArgument, reason, cx),
-            Command::Other => self.answer_error(AoeError::BadCommand, reason, cx),
+            Command::Reserve(_) | Command::MacMask(_) | Command::Other => {
+                self.answer_error(AoeError::BadCommand, reason, cx)
+            }
         }
     }
 

@@ -22,9 +22,14 @@ impl Key {
     }
 
     pub(super) const fn of_query(initiator: MacAddr) -> Key {
+        Key::of(initiator, Asked::Query)
+    }
+
+    /// Of a command without an address.
+    pub(super) const fn of(initiator: MacAddr, asked: Asked) -> Key {
         Key {
             initiator,
-            asked: Asked::Query,
+            asked,
             lba: 0,
         }
     }
@@ -39,7 +44,10 @@ impl Key {
         let [a, b, c, d, e, f] = self.initiator.0;
         let (what, sectors) = match self.asked {
             Asked::Ata { opcode, sectors, .. } => (u8::from(opcode), sectors),
+            Asked::Extra { command, sectors } => (command.code().0, sectors),
             Asked::Query => (0, 0),
+            Asked::Reserve => (0, 1),
+            Asked::MacMask => (0, 2),
         };
         // A large odd factor, so that address and MAC do not cancel each other out.
         let initiator = u64::from_be_bytes([0, 0, a, b, c, d, e, f]).wrapping_mul(0xd6e8_feb8_6659_fd93);

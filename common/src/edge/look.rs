@@ -41,7 +41,7 @@ impl Edge {
 
 impl Import {
     fn row(&self, names: &Table<SegmentId, String>, links: &Links, moment: &Moment) -> snapshot::Import {
-        let access = self.remote.as_ref().map(|remote| remote.rights.access);
+        let access = self.remote.as_ref().map(|remote| remote.rights.access());
         snapshot::Import {
             address: self.config.address.to_string(),
             segment: names.get(self.config.segment).cloned().unwrap_or_default(),

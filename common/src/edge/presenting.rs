@@ -224,13 +224,9 @@ fn advertise(import: &Import, state: SegmentState, cx: &mut Context<'_>) {
     let string = &remote.target.string;
     let len = HEADER_LEN + query::ARGUMENT_LEN + string.len();
     // To those who may use it; to everybody only where everybody may.
-    let listed = remote
-        .rights
-        .initiators
-        .as_deref()
-        .unwrap_or(&[MacAddr::BROADCAST]);
-    for destination in listed {
-        let sent = cx.emit(import.config.segment, *destination, len, |frame| {
+    let listed = remote.rights.listed();
+    for destination in listed.unwrap_or_else(|| vec![MacAddr::BROADCAST]) {
+        let sent = cx.emit(import.config.segment, destination, len, |frame| {
             emit_query(frame, header, argument, string);
         });
         if let Err(reason) = sent {

@@ -12,7 +12,7 @@ use crate::frame::aoe::AoeCommand;
 use crate::frame::query::QueryCommand;
 use crate::frame::{Address, Ata, AtaOpcode, ata};
 use crate::policy::{Verdict, judge};
-use crate::request::{Command, Request};
+use crate::request::{Asked, Command, Request};
 use crate::telemetry::Count;
 use crate::time::Instant;
 use crate::tunnel::links::Links;
@@ -104,7 +104,7 @@ impl Edge {
         // A target that is away is no longer presented, but what is open goes on: the exit keeps requests for it.
         let remote = match request.command {
             Command::Ata(_) => import.usable(),
-            Command::Query(_) | Command::Other => import.live(),
+            Command::Query(_) | Command::Reserve(_) | Command::MacMask(_) | Command::Other => import.live(),
         };
         let remote = remote.ok_or(DropReason::RequestImportDown)?;
         let responder = Responder {
@@ -143,6 +143,8 @@ impl Edge {
                 }
                 Key::of_query(initiator)
             }
+            Command::Reserve(_) => Key::of(initiator, Asked::Reserve),
+            Command::MacMask(_) => Key::of(initiator, Asked::MacMask),
             Command::Other => return Err(DropReason::RefusedAoeCommand),
         };
         let export = remote.export;
@@ -180,8 +182,9 @@ impl Import {
     /// What keeps an ATA command from going on. What does not fit the exit's segment or the target is the exit's affair;
     /// the answer has to fit here.
     fn obstacle(&self, ata: &Ata<'_>, segment: SegmentId, cx: &Context<'_>) -> Option<Obstacle> {
-        let answer = ata::PDU_LEN + ata::sectors_len(ata.sectors());
-        if ata.command().is_read() && !cx.segment(segment).carries(answer) {
+        let brings = Asked::of_ata(ata).brings();
+        let answer = ata::PDU_LEN + ata::sectors_len(brings);
+        if brings > 0 && !cx.segment(segment).carries(answer) {
             return Some(match self.has_settled(cx.now) {
                 true => Obstacle::Lasting(DropReason::RefusedTooManySectors),
                 false => Obstacle::Passing(DropReason::FrameTooBigForSegment),

@@ -39,7 +39,7 @@ impl Core {
 
     fn apply_export(&mut self, id: ExportId, step: Step<ExportConfig>, cx: &mut Context<'_>) {
         match step {
-            Step::Add(config) => self.exit.add(id, config, cx),
+            Step::Add(config) => self.exit.add(id, config, &self.links, cx),
             Step::Change(config) => self.exit.change(id, config, &mut self.links, cx),
             Step::Remove => self.exit.remove(id, cx),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aoe_keys::SecretKey;
 
 use super::{Event, ForeignEffect, FrameLimit, ImportFault, Level, Missed, Place, Refusal, Withdrawn};
-use crate::config::{Cipher, OnConflict, PeerId, Protection};
+use crate::config::{Cipher, OnConflict, PeerId, Protection, Until};
 use crate::disk::Disk;
 use crate::frame::{Address, MacAddr};
 
@@ -99,7 +99,25 @@ fn of_sessions() -> Vec<Event> {
 }
 
 fn of_exports() -> Vec<Event> {
+    let until = Until(1_801_353_600);
     vec![
+        Event::GrantEnds {
+            export: backup(),
+            peer: a(),
+            until,
+            left: Duration::from_secs(86_400),
+        },
+        Event::GrantEnded {
+            export: backup(),
+            peer: a(),
+            until,
+            others: false,
+        },
+        Event::GrantBack {
+            export: backup(),
+            peer: a(),
+            until,
+        },
         Event::TargetUp {
             export: backup(),
             target: TARGET,
@@ -187,6 +205,7 @@ fn of_imports() -> Vec<Event> {
         down(ImportFault::NotOffered { others: Some(1) }),
         down(ImportFault::Withdrawn(Withdrawn::NotExported)),
         down(ImportFault::Withdrawn(Withdrawn::NotAllowed)),
+        down(ImportFault::Withdrawn(Withdrawn::Ended)),
         down(ImportFault::Removed),
         down(ImportFault::TargetNeverHeard),
         down(ImportFault::TargetAway),

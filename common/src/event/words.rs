@@ -66,6 +66,11 @@ fn write_import_fault(f: &mut fmt::Formatter<'_>, peer: &str, why: &ImportFault)
             "{peer} does not allow it to us any more; remove the import, or see why no [[allow]] of the export there names \
              this gateway"
         ),
+        ImportFault::Withdrawn(Withdrawn::Ended) => write!(
+            f,
+            "what {peer} allowed us has come to its end; ask there for a later `until` in the [[allow]] of the export, or \
+             remove the import"
+        ),
         ImportFault::Removed => f.write_str("it was removed from the configuration"),
         ImportFault::TargetNeverHeard => write!(
             f,
@@ -216,6 +221,38 @@ impl fmt::Display for Event {
                     "export {export}: {target} is the right disk again, and the only one"
                 )
             }
+            Event::GrantEnds {
+                export,
+                peer,
+                until,
+                left,
+            } => write!(
+                f,
+                "export {export}: what {peer} may do until {until} ends in {}; write a later `until` in that [[allow]] and \
+                 reload, if it should go on",
+                in_words(*left)
+            ),
+            Event::GrantEnded {
+                export,
+                peer,
+                until,
+                others,
+            } => {
+                write!(
+                    f,
+                    "export {export}: what {peer} was allowed until {until} has ended; "
+                )?;
+                f.write_str(match others {
+                    true => "its other permissions hold",
+                    false => "it may not use the export any more",
+                })?;
+                f.write_str("; write a later `until` in that [[allow]] and reload if it should, or remove it")
+            }
+            Event::GrantBack { export, peer, until } => write!(
+                f,
+                "export {export}: what {peer} may do until {until} holds again: the clock of this machine was set back; see \
+                 whether it is right"
+            ),
             Event::ImportChanged {
                 peer,
                 export,
@@ -361,5 +398,14 @@ impl fmt::Display for Event {
             },
             Event::Over(event) => write!(f, "over, not seen for {} s: {event}", QUIET.as_secs()),
         }
+    }
+}
+
+/// So much time, as people say it.
+fn in_words(time: std::time::Duration) -> String {
+    let minutes = time.as_secs().div_ceil(60);
+    match minutes {
+        0..120 => format!("{minutes} min"),
+        _ => format!("{} h", minutes.div_ceil(60)),
     }
 }

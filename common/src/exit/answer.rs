@@ -11,7 +11,7 @@ use super::tapping::show_response;
 use super::{Exit, Response};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
-use crate::frame::aoe::{AoeCommand, Pdu};
+use crate::frame::aoe::{AoeCommand, AoeError, Pdu};
 use crate::frame::{Ata, HEADER_LEN, Header, Query, ata};
 use crate::request::Asked;
 use crate::telemetry::Count;
@@ -28,6 +28,7 @@ impl Exit {
         links: &mut Links,
         cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
+        self.keep_calendar(links, cx);
         let Response { segment, source, pdu } = response;
         let (slot, copy) = match self.tags.open(pdu.tag()) {
             Some(Sent::Question { target, whom }) => return self.hear((target, whom), response, links, cx),
@@ -97,7 +98,7 @@ impl Exit {
         }
         self.unlist(slot);
         let stay = self.stay(slot, cx.now);
-        let success = !pdu.is_error() && (asked == Asked::Query || Ata::parse(bytes)?.is_success());
+        let success = !pdu.is_error() && (!asked.is_ata() || Ata::parse(bytes)?.is_success());
         let pending = self.pending.get(slot);
         if let Some(done) = pending.and_then(|pending| Done::new(pending, success, cx.now)) {
             self.note_done(done);
@@ -266,6 +267,20 @@ pub(super) fn refuse_ata(
     ata::emit_refusal(pdu, &ata, &mut refusal);
     let argument = refusal.get(HEADER_LEN..).unwrap_or_default();
     reply(to, pdu.header().response(), argument, links, cx)?;
+    cx.telemetry.count(Count::Refusals);
+    Err(reason)
+}
+
+/// Refuses a command of AoE that is no ATA command, by an error of AoE; the reason comes back as the error.
+pub(super) fn refuse_aoe(
+    to: Address,
+    pdu: &Pdu<'_>,
+    reason: DropReason,
+    links: &mut Links,
+    cx: &mut Context<'_>,
+) -> Result<(), DropReason> {
+    let header = pdu.header().error_response(AoeError::BadArgument);
+    reply((to, Stay::default()), header, &[], links, cx)?;
     cx.telemetry.count(Count::Refusals);
     Err(reason)
 }

@@ -9,7 +9,7 @@ use super::target::Target;
 use crate::config::{ExportConfig, ExportId, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
-use crate::export::{Rights, Withdrawn};
+use crate::export::Withdrawn;
 use crate::snapshot::State;
 use crate::table::Id;
 use crate::time::Instant;
@@ -36,6 +36,7 @@ impl Exit {
     pub(crate) fn dismiss(&mut self, peer: PeerId, cx: &mut Context<'_>) {
         for export in self.exports.values_mut() {
             export.revoke(peer);
+            export.allow.retain(|allow| allow.peer != peer);
         }
         self.uninformed.retain(|other| *other != peer);
         self.end_peer(peer, DropReason::PeerRemoved, cx);
@@ -47,9 +48,13 @@ impl Exit {
     }
 
     /// A new export.
-    pub(crate) fn add(&mut self, id: ExportId, config: ExportConfig, cx: &mut Context<'_>) {
+    pub(crate) fn add(&mut self, id: ExportId, config: ExportConfig, links: &Links, cx: &mut Context<'_>) {
         let target = self.target_for(&config, cx.now);
-        self.exports.insert(id, Export::new(id, config, target, cx.now));
+        let unix = self.calendar.unix(cx.now);
+        self.exports
+            .insert(id, Export::new(id, config, target, cx.now, unix));
+        self.note_ends(id, links, cx);
+        self.plan_ends(cx);
         self.tell_found(id, cx);
         self.note_standing(target, cx);
         self.news = true;
@@ -68,8 +73,11 @@ impl Exit {
             return;
         };
         export.safety = config.safety;
+        export.allow.clone_from(&config.allow);
         let before = export.target;
-        self.change_rights(id, &config, links, cx);
+        self.change_rights(id, links, cx);
+        self.note_ends(id, links, cx);
+        self.plan_ends(cx);
         self.change_target(id, &config, cx);
         self.order(before);
         if let Some(export) = self.exports.get_mut(id) {
@@ -92,6 +100,7 @@ impl Exit {
         let Some(mut export) = self.exports.remove(id) else {
             return;
         };
+        self.plan_ends(cx);
         let (target, peers): (TargetId, Vec<PeerId>) = (export.target, export.peers().collect());
         for peer in peers {
             let knowledge = export.revoke(peer);
@@ -118,36 +127,33 @@ impl Exit {
         }
     }
 
-    fn change_rights(
-        &mut self,
-        id: ExportId,
-        config: &ExportConfig,
-        links: &mut Links,
-        cx: &mut Context<'_>,
-    ) {
-        let Some(export) = self.exports.get_mut(id) else {
+    /// Peers may do what is allowed and in force, from now on.
+    pub(super) fn change_rights(&mut self, id: ExportId, links: &mut Links, cx: &mut Context<'_>) {
+        let unix = self.calendar.unix(cx.now);
+        let Some(export) = self.exports.get(id) else {
             return;
         };
-        let allows = |peer: &PeerId| config.allow.iter().any(|allow| allow.peer == *peer);
-        let lose: Vec<PeerId> = export.peers().filter(|peer| !allows(peer)).collect();
-        for peer in lose {
+        let in_force = export.in_force(unix);
+        let has = |peer: &PeerId| in_force.iter().any(|(other, _)| other == peer);
+        let lose = export.peers().filter(|peer| !has(peer));
+        let lose: Vec<(PeerId, Withdrawn)> = lose.map(|peer| (peer, export.why_none(peer))).collect();
+        for (peer, why) in lose {
             let knowledge = self.exports.get_mut(id).and_then(|export| export.revoke(peer));
-            self.withdraw(peer, id, knowledge, Withdrawn::NotAllowed);
+            self.withdraw(peer, id, knowledge, why);
             let theirs = |pending: &super::pending::Pending| (pending.export, pending.peer) == (id, peer);
             self.flush(theirs, DropReason::ExportWithdrawn, cx);
             self.forget_flows(|key| (key.export, key.peer) == (id, peer));
         }
-        for allow in &config.allow {
-            let rights = Rights::from(allow);
-            let knowledge = match self.withdrawals.cancel(allow.peer, id) {
+        for (peer, rights) in in_force {
+            let knowledge = match self.withdrawals.cancel(peer, id) {
                 true => Knowledge::Stale,
                 false => Knowledge::Untold,
             };
             if let Some(export) = self.exports.get_mut(id)
-                && export.rights(allow.peer) != Some(&rights)
+                && export.rights(peer) != Some(&rights)
             {
-                export.grant(allow.peer, rights, knowledge);
-                self.judge_again(id, allow.peer, links, cx);
+                export.grant(peer, rights, knowledge);
+                self.judge_again(id, peer, links, cx);
             }
         }
     }

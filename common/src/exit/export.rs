@@ -1,11 +1,12 @@
 //! One export: its target, who may use it, and what they have been told.
 
+use super::calendar::Nearness;
 use super::ids::TargetId;
 use super::liveness::Life;
 use super::stats::Stats;
 use super::target::Target;
-use crate::config::{ExportConfig, ExportId, ExportSafety, OnConflict, PeerId};
-use crate::export::{ExportState, Rights, TargetInfo, TargetState, Writes};
+use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, OnConflict, PeerId, Until};
+use crate::export::{ExportState, Rights, TargetInfo, TargetState, Withdrawn, Writes};
 use crate::policy::MAX_SECTORS;
 use crate::segment::SegmentState;
 use crate::standing::Standing;
@@ -22,7 +23,11 @@ pub(crate) struct Export {
     pub(crate) requests: u32,
     pub(crate) stats: Stats,
     pub(crate) standing: Standing,
-    /// Sorted by peer.
+    /// What is allowed, in force or not any more.
+    pub(super) allow: Vec<Allow>,
+    /// What was last said of permissions that end.
+    pub(super) noted: Vec<(PeerId, Until, Nearness)>,
+    /// What is in force, sorted by peer.
     grants: Vec<Grant>,
 }
 
@@ -43,7 +48,14 @@ pub(crate) enum Knowledge {
 }
 
 impl Export {
-    pub(crate) fn new(id: ExportId, config: ExportConfig, target: TargetId, now: Instant) -> Export {
+    /// `unix`: what the wall clock says, in seconds since 1970.
+    pub(crate) fn new(
+        id: ExportId,
+        config: ExportConfig,
+        target: TargetId,
+        now: Instant,
+        unix: u64,
+    ) -> Export {
         let mut export = Export {
             id,
             target,
@@ -51,13 +63,42 @@ impl Export {
             requests: 0,
             stats: Stats::default(),
             standing: Standing::new(now),
+            allow: config.allow,
+            noted: Vec::new(),
             grants: Vec::new(),
             name: config.name,
         };
-        for allow in &config.allow {
-            export.grant(allow.peer, Rights::from(allow), Knowledge::Untold);
+        for (peer, rights) in export.in_force(unix) {
+            export.grant(peer, rights, Knowledge::Untold);
         }
         export
+    }
+
+    /// The rights that peers have at this time by what is allowed.
+    pub(super) fn in_force(&self, unix: u64) -> Vec<(PeerId, Rights)> {
+        let mut peers: Vec<PeerId> = self.allow.iter().map(|allow| allow.peer).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        let rights = |peer| {
+            let theirs = self.allow.iter().filter(|allow| allow.peer == peer);
+            Some((peer, Rights::of(theirs, unix)?))
+        };
+        peers.into_iter().filter_map(rights).collect()
+    }
+
+    /// Why a peer may do nothing.
+    pub(super) fn why_none(&self, peer: PeerId) -> Withdrawn {
+        match self.allow.iter().any(|allow| allow.peer == peer) {
+            true => Withdrawn::Ended,
+            false => Withdrawn::NotAllowed,
+        }
+    }
+
+    /// What ends, and when.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (PeerId, Until)> {
+        self.allow
+            .iter()
+            .filter_map(|allow| Some((allow.peer, allow.until?)))
     }
 
     /// A peer may do this from now on; it has to be told. `knowledge` is what it knows if it had no rights until now.

@@ -130,7 +130,7 @@ fn grants(export: &Export, flows: &[(&FlowKey, &Flow)], links: &Links, moment: &
     let grant = |peer: PeerId| {
         Some(Grant {
             peer: links.name(peer),
-            access: export.rights(peer)?.access.to_string(),
+            access: export.rights(peer)?.access().to_string(),
             in_use: in_use(peer) as u64,
             limit: None,
         })

@@ -9,8 +9,10 @@
 //! - `answer`: what the target says, and what the edge is told
 //! - `patience`: how long anything may take
 //! - `stages`: the one door by which requests go from one stage to the next
+//! - `lockout`: masks and reservations that would shut us out
 //! - `ending`: the last second of a process
 //! - `change`: exports, peers and rights that come, change and go
+//! - `calendar`: permissions that end at a date
 //! - `flush`: requests that nobody may wait for any more
 //! - `discovery`: whether targets live; `identity`: whether they are who they were; `conflict`: what happens if not
 //! - `refusals`: what is logged of what peers do not get
@@ -22,6 +24,7 @@
 //! by which writes come, with a `guard` for each; `span`, `rto`, `liveness`, `recognition`.
 
 mod answer;
+mod calendar;
 mod chains;
 mod change;
 mod conflict;
@@ -37,6 +40,7 @@ mod identity;
 pub(crate) mod ids;
 mod list;
 mod liveness;
+mod lockout;
 mod look;
 mod overlap;
 mod parts;
@@ -73,6 +77,7 @@ use crate::time::Instant;
 use crate::timers::Timer;
 use crate::tunnel::links::Links;
 use crate::tunnel::update::{Entry, Rest, Scope};
+use calendar::Calendar;
 use export::Export;
 use flow::Flows;
 use ids::{SlotId, TargetId};
@@ -96,6 +101,7 @@ pub(crate) struct Exit {
     /// Exports that were removed: until every peer knows and nothing of them is at a target.
     leaving: Table<ExportId, Export>,
     withdrawals: Withdrawals,
+    calendar: Calendar,
     targets: Table<TargetId, Target>,
     flows: Flows,
     ways: Ways,
@@ -136,18 +142,22 @@ pub(crate) struct Response<'a> {
 }
 
 impl Exit {
-    /// For these peers; a factor for hashes and the seed of the tags are drawn at random.
+    /// For these peers; a factor for hashes and the seed of the tags are drawn at random. `unix_time` is what the wall clock
+    /// says at `now`.
     pub(crate) fn new(
         configs: Table<ExportId, ExportConfig>,
         max_age: Duration,
         peers: &[PeerId],
         (factor, tags): (u64, [u8; 32]),
-        now: Instant,
+        (now, unix_time): (Instant, Duration),
     ) -> Exit {
+        let calendar = Calendar::new(unix_time, now);
+        let unix = calendar.unix(now);
         let mut exit = Exit {
             exports: Table::default(),
             leaving: Table::default(),
             withdrawals: Withdrawals::default(),
+            calendar,
             targets: Table::default(),
             flows: Flows::default(),
             ways: Ways::default(),
@@ -165,7 +175,8 @@ impl Exit {
         };
         for (id, config) in configs {
             let target = exit.target_for(&config, now);
-            exit.exports.insert(id, Export::new(id, config, target, now));
+            exit.exports
+                .insert(id, Export::new(id, config, target, now, unix));
         }
         exit
     }

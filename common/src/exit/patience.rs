@@ -52,6 +52,7 @@ enum End {
 impl Exit {
     /// Asks targets, sends again, gives up on what takes too long.
     pub(crate) fn handle_timeout(&mut self, links: &mut Links, cx: &mut Context<'_>) {
+        self.handle_calendar(links, cx);
         let now = cx.now;
         if !cx.timers.is_due(Timer::Targets, now) {
             return;

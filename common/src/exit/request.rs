@@ -1,5 +1,6 @@
 //! A request from an edge: judged, collapsed, put in order, accepted.
 
+use super::export::max_sectors;
 use super::flow::{FlowKey, MAX_REQUESTS};
 use super::guard::Order;
 use super::ids::SlotId;
@@ -8,11 +9,11 @@ use super::pending::{Address, Arrival, Origin};
 use super::span::Span;
 use super::stages::Stage;
 use super::tapping::Judged;
-use super::{Exit, OrderGuard, answer};
+use super::{Exit, OrderGuard, answer, lockout};
 use crate::config::{OnConflict, OnTargetTimeout, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
-use crate::frame::aoe::Pdu;
+use crate::frame::aoe::{AoeCommand, Pdu};
 use crate::policy::{Verdict, judge};
 use crate::request::{Asked, Command, Request};
 use crate::telemetry::Count;
@@ -30,6 +31,7 @@ impl Exit {
         links: &mut Links,
         cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
+        self.keep_calendar(links, cx);
         let now = cx.now;
         let (head, bytes) = RequestHead::parse(message).ok_or(DropReason::MessageMalformed)?;
         let export = self.exports.get(head.export);
@@ -70,7 +72,10 @@ impl Exit {
                 number: head.number,
                 tag: pdu.tag(),
             };
-            let outcome = answer::refuse_ata((to, Stay::default()), &pdu, reason, links, cx);
+            let outcome = match pdu.command() {
+                AoeCommand::Ata => answer::refuse_ata((to, Stay::default()), &pdu, reason, links, cx),
+                _ => answer::refuse_aoe(to, &pdu, reason, links, cx),
+            };
             if let Some(tap) = &mut cx.tap {
                 tap.note_told(outcome == Err(reason));
             }
@@ -81,17 +86,32 @@ impl Exit {
             (_, Verdict::Refuse(reason)) => return Err(reason),
             (Command::Ata(ata), _) => (Asked::of_ata(ata), Span::of_ata(ata)),
             (Command::Query(query), _) => (Asked::Query, Span::of_query(query.command())),
+            (Command::Reserve(reserve), _) => (Asked::Reserve, Span::of_reserve(reserve)),
+            (Command::MacMask(mask), _) => (Asked::MacMask, Span::of_mac_mask(mask)),
             (Command::Other, _) => return Err(DropReason::RefusedAoeCommand),
         };
         if target.conflict && span.writes() && export.safety.on_conflict == OnConflict::Stop {
-            return match asked {
-                Asked::Ata { .. } => refuse(DropReason::RefusedConflict, links, cx),
-                Asked::Query => Err(DropReason::RefusedConflict),
+            return match asked.is_ata() {
+                true => refuse(DropReason::RefusedConflict, links, cx),
+                false => Err(DropReason::RefusedConflict),
             };
+        }
+        let segment = cx.segment(target.segment);
+        if let Asked::Extra { .. } = asked
+            && asked.brings() > max_sectors(target, segment)
+        {
+            return refuse(DropReason::RefusedTooManySectors, links, cx);
+        }
+        if let Some(own) = segment.mac()
+            && lockout::shuts_out(&request.command, own)
+        {
+            return refuse(DropReason::RefusedAoeCommand, links, cx);
         }
         if target.liveness.silence(now) >= export.safety.target_timeout {
             return match (asked, export.safety.on_target_timeout) {
-                (Asked::Ata { .. }, OnTargetTimeout::Error) => refuse(DropReason::TargetTimeout, links, cx),
+                (Asked::Ata { .. } | Asked::Extra { .. }, OnTargetTimeout::Error) => {
+                    refuse(DropReason::TargetTimeout, links, cx)
+                }
                 _ => Err(DropReason::TargetTimeout),
             };
         }

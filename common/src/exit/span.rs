@@ -1,6 +1,9 @@
 //! Which part of a disk a request touches, and how.
 
-use crate::frame::{Ata, AtaOpcode, QueryCommand};
+use crate::config::ExtraCommand;
+use crate::frame::mac_mask::MacMaskCommand;
+use crate::frame::reserve::ReserveCommand;
+use crate::frame::{Ata, AtaOpcode, MacMask, QueryCommand, Reserve};
 
 /// Sectors of a block: what the index of ranges counts in. No request is longer, so it touches two at most.
 const BLOCK_BITS: u32 = 5;
@@ -11,6 +14,11 @@ const NO_SECTORS: u64 = 1 << 60;
 const CONFIG_STRING: u64 = NO_SECTORS;
 /// Commands about the whole device.
 const COMMANDS: u64 = NO_SECTORS + (1 << 8);
+/// How the device is: what is granted by name asks for it, or changes it.
+const DEVICE: u64 = NO_SECTORS + (2 << 8);
+/// Whom the target obeys, and whom it listens to.
+const RESERVATION: u64 = NO_SECTORS + (3 << 8);
+const MAC_MASK: u64 = NO_SECTORS + (4 << 8);
 
 /// A run of sectors of a target, and whether they are changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +56,13 @@ impl Span {
         match ata.command() {
             AtaOpcode::Read | AtaOpcode::ReadExt => Span::new(ata.lba(), ata.sectors(), Touch::Reads),
             AtaOpcode::Write | AtaOpcode::WriteExt => Span::new(ata.lba(), ata.sectors(), Touch::Writes),
-            _ => {
+            AtaOpcode::Identify | AtaOpcode::Flush | AtaOpcode::FlushExt | AtaOpcode::CheckPower => {
                 let code = u64::from(ata.header().command_status);
                 Span::new(COMMANDS + code, 1, Touch::Reads)
+            }
+            AtaOpcode::Other(_) => {
+                let reads = ExtraCommand::of(ata).is_some_and(|command| !command.changes());
+                Span::new(DEVICE, 1, if reads { Touch::Reads } else { Touch::Writes })
             }
         }
     }
@@ -64,6 +76,24 @@ impl Span {
             }
         };
         Span::new(CONFIG_STRING, 1, touch)
+    }
+
+    /// What a Reserve/Release command touches.
+    pub(crate) fn of_reserve(reserve: &Reserve<'_>) -> Span {
+        let touch = match reserve.header().command {
+            ReserveCommand::Set | ReserveCommand::ForceSet => Touch::Writes,
+            ReserveCommand::Read | ReserveCommand::Unknown(_) => Touch::Reads,
+        };
+        Span::new(RESERVATION, 1, touch)
+    }
+
+    /// What a MAC mask command touches.
+    pub(crate) fn of_mac_mask(mask: &MacMask<'_>) -> Span {
+        let touch = match mask.header().command {
+            MacMaskCommand::Edit => Touch::Writes,
+            MacMaskCommand::Read | MacMaskCommand::Unknown(_) => Touch::Reads,
+        };
+        Span::new(MAC_MASK, 1, touch)
     }
 
     pub(crate) fn start(&self) -> u64 {

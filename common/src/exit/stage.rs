@@ -10,8 +10,8 @@ use super::pending::{Arrival, Origin};
 use super::span::{Span, Touch};
 use super::{Exit, Response};
 use crate::config::{
-    Access, Allow, ConfigString, ExportConfig, ExportId, ExportSafety, ImportId, PeerId, SegmentId,
-    TargetOrder, TunnelConfig,
+    Access, Allow, ExportConfig, ExportId, ExportSafety, ImportId, PeerId, SegmentId, TargetOrder,
+    TunnelConfig,
 };
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -52,14 +52,7 @@ pub(super) fn mac(address: Address) -> MacAddr {
 }
 
 pub(super) fn allow(peer: PeerId) -> Allow {
-    Allow {
-        peer,
-        access: Access::ReadWrite,
-        initiators: None,
-        config_string: ConfigString::Read,
-        limit: Default::default(),
-        initiator_limit: Default::default(),
-    }
+    Allow::new(peer, Access::ReadWrite)
 }
 
 /// An export of this target for both peers, which works in any order.
@@ -120,7 +113,13 @@ impl Stage {
         };
         let targets: Vec<Address> = exports.iter().map(|export| export.target).collect();
         let mut stage = Stage {
-            exit: Exit::new(exports.into(), MAX_AGE, &[ALICE, BOB], (5, [9; 32]), now),
+            exit: Exit::new(
+                exports.into(),
+                MAX_AGE,
+                &[ALICE, BOB],
+                (5, [9; 32]),
+                (now, Duration::ZERO),
+            ),
             links: links.unwrap(),
             out: Output::default(),
             telemetry: Telemetry::default(),
@@ -325,7 +324,7 @@ impl Stage {
     }
 
     pub(super) fn add(&mut self, id: ExportId, config: ExportConfig) {
-        self.step(|exit, _, cx| exit.add(id, config, cx));
+        self.step(|exit, links, cx| exit.add(id, config, links, cx));
     }
 
     /// The peer is told what there is to be told, and acknowledges it.

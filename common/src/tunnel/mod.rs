@@ -29,6 +29,7 @@ pub(crate) mod record;
 pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod report;
+mod rights;
 pub(crate) mod round_trip;
 pub(crate) mod seats;
 pub(crate) mod session;

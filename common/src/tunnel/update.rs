@@ -3,20 +3,20 @@
 //! ```text
 //!  update    serial u32 | more u8 | exports u16, then entries, each:
 //!            export u16 | flags u8 | firmware u16 | buffer count u16 | sectors u8 | carried u8 | size u64 | digest 8
-//!            | name length u8, name | string length u16, string | initiators u8, 6 bytes each
+//!            | name length u8, name | string length u16, string | initiators u8, 6 bytes each | rules: see `rights`
 //!            or, of an export that the edge may not use any more:  export u16 | flags u8, 64 alone | why u8
 //!  more      1: another update follows with exports that the edge does not know yet; 2: the exit is about to end; else 0
 //!  exports   how many the edge may use
 //!  flags     1 live   16 away   2 read-write   4 config string may be set   8 only the listed initiators
-//!            32 writes are refused, for another disk may answer   64 withdrawn
-//!  why       1 not exported any more   2 not allowed to the peer any more
+//!            32 writes are refused, for another disk may answer   64 withdrawn   128 rules follow (2, 4, 8 are not set)
+//!  why       1 not exported any more   2 not allowed to the peer any more   3 what it was allowed has ended
 //!  ack       serial u32, then names of exports that the edge imports and does not know, each: length u8, name
 //! ```
 
 use super::message::take;
-use crate::config::{Access, ConfigString, ExportId};
-use crate::export::{ExportState, Identity, Rights, TargetInfo, TargetState, Withdrawn, Writes};
-use crate::frame::MacAddr;
+use super::rights;
+use crate::config::ExportId;
+use crate::export::{ExportState, Identity, TargetInfo, TargetState, Withdrawn, Writes};
 use crate::frame::query::MAX_STRING_LEN;
 
 /// Names in one ack.
@@ -59,14 +59,11 @@ pub(crate) enum Rest {
 }
 
 const LIVE: u8 = 1;
-const READ_WRITE: u8 = 2;
-const MAY_SET: u8 = 4;
-const LISTED_ONLY: u8 = 8;
 const AWAY: u8 = 16;
 const WRITES_STOPPED: u8 = 32;
 const WITHDRAWN: u8 = 64;
 /// All flags of an export that is offered.
-const OFFERED: u8 = LIVE | READ_WRITE | MAY_SET | LISTED_ONLY | AWAY | WRITES_STOPPED;
+const OFFERED: u8 = LIVE | rights::FLAGS | AWAY | WRITES_STOPPED;
 
 impl Entry {
     /// Appends the entry.
@@ -79,6 +76,7 @@ impl Entry {
                 out.push(match why {
                     Withdrawn::NotExported => 1,
                     Withdrawn::NotAllowed => 2,
+                    Withdrawn::Ended => 3,
                 });
             }
         }
@@ -93,6 +91,7 @@ impl Entry {
         let why = match (flags, take(rest)?) {
             (WITHDRAWN, [1]) => Withdrawn::NotExported,
             (WITHDRAWN, [2]) => Withdrawn::NotAllowed,
+            (WITHDRAWN, [3]) => Withdrawn::Ended,
             _ => return None,
         };
         Some(Entry::Withdrawn(export, why))
@@ -106,9 +105,7 @@ impl ExportState {
         let flags = flag(self.state == TargetState::Live, LIVE)
             | flag(self.state == TargetState::Away, AWAY)
             | flag(self.writes == Writes::Stopped, WRITES_STOPPED)
-            | flag(self.rights.access == Access::ReadWrite, READ_WRITE)
-            | flag(self.rights.config_string == ConfigString::Set, MAY_SET)
-            | flag(self.rights.initiators.is_some(), LISTED_ONLY);
+            | rights::flags(&self.rights);
         out.extend_from_slice(&self.export.0.to_be_bytes());
         out.push(flags);
         out.extend_from_slice(&self.target.firmware.to_be_bytes());
@@ -123,10 +120,7 @@ impl ExportState {
         let string_len = u16::try_from(self.target.string.len()).unwrap_or(u16::MAX);
         out.extend_from_slice(&string_len.to_be_bytes());
         out.extend(self.target.string.iter().take(string_len.into()));
-        let initiators = self.rights.initiators.as_deref().unwrap_or_default();
-        let count = u8::try_from(initiators.len()).unwrap_or(u8::MAX);
-        out.push(count);
-        out.extend(initiators.iter().take(count.into()).flat_map(|mac| mac.0));
+        rights::emit(&self.rights, out);
     }
 
     /// What stands behind the flags.
@@ -145,10 +139,7 @@ impl ExportState {
             return None;
         }
         let string = take_slice(rest, string_len)?.to_vec();
-        let [count] = take(rest)?;
-        let listed = (0..count)
-            .map(|_| take(rest).map(MacAddr))
-            .collect::<Option<Vec<_>>>()?;
+        let rights = rights::parse(flags, rest)?;
         let set = |flag| flags & flag != 0;
         Some(ExportState {
             export,
@@ -163,19 +154,7 @@ impl ExportState {
             } else {
                 Writes::Carried
             },
-            rights: Rights {
-                access: if set(READ_WRITE) {
-                    Access::ReadWrite
-                } else {
-                    Access::ReadOnly
-                },
-                config_string: if set(MAY_SET) {
-                    ConfigString::Set
-                } else {
-                    ConfigString::Read
-                },
-                initiators: set(LISTED_ONLY).then_some(listed),
-            },
+            rights,
             identity,
             target: TargetInfo {
                 buffer_count,
@@ -267,11 +246,7 @@ mod tests {
     use super::*;
 
     fn state() -> impl Strategy<Value = ExportState> {
-        let rights = (
-            any::<bool>(),
-            any::<bool>(),
-            prop::option::of(prop::collection::vec(any::<[u8; 6]>(), 0..9)),
-        );
+        let rights = crate::policy::model::rights();
         let target = (
             any::<u16>(),
             any::<u16>(),
@@ -289,19 +264,7 @@ mod tests {
                 state,
                 writes,
                 carried,
-                rights: Rights {
-                    access: if rights.0 {
-                        Access::ReadWrite
-                    } else {
-                        Access::ReadOnly
-                    },
-                    config_string: if rights.1 {
-                        ConfigString::Set
-                    } else {
-                        ConfigString::Read
-                    },
-                    initiators: rights.2.map(|macs| macs.into_iter().map(MacAddr).collect()),
-                },
+                rights,
                 identity,
                 target: TargetInfo {
                     buffer_count: target.0,
@@ -314,7 +277,11 @@ mod tests {
     }
 
     fn entry() -> impl Strategy<Value = Entry> {
-        let why = prop::sample::select(vec![Withdrawn::NotExported, Withdrawn::NotAllowed]);
+        let why = prop::sample::select(vec![
+            Withdrawn::NotExported,
+            Withdrawn::NotAllowed,
+            Withdrawn::Ended,
+        ]);
         prop_oneof![
             3 => state().prop_map(Entry::Offered),
             1 => (any::<u16>(), why).prop_map(|(export, why)| Entry::Withdrawn(ExportId(export), why)),
@@ -336,9 +303,9 @@ mod tests {
         for (entry, what) in [
             (&[0, 7, 64][..], "no reason"),
             (&[0, 7, 64, 0], "reason 0"),
-            (&[0, 7, 64, 3], "reason 3"),
+            (&[0, 7, 64, 4], "reason 4"),
             (&[0, 7, 65, 1], "withdrawn, and the target answers"),
-            (&[0, 7, 128, 1], "flag 128"),
+            (&[0, 7, 192, 1], "withdrawn, and rules follow"),
         ] {
             assert_eq!(update(0, entry), None, "{what}");
         }

@@ -184,14 +184,7 @@ impl PeerPlan {
 impl SitePlan {
     /// What lets this peer use an export.
     pub(super) fn allow(&self, peer: SiteId, access: Access) -> Allow {
-        Allow {
-            peer: self.peer_id(peer),
-            access,
-            initiators: None,
-            config_string: ConfigString::Read,
-            limit: Default::default(),
-            initiator_limit: Default::default(),
-        }
+        Allow::new(self.peer_id(peer), access)
     }
 
     /// The peer that is `site`.

@@ -311,6 +311,7 @@ fn tell_entry(entry: &Entry) -> String {
             let why = match why {
                 Withdrawn::NotExported => "not exported",
                 Withdrawn::NotAllowed => "not allowed",
+                Withdrawn::Ended => "ended",
             };
             format!("export {} withdrawn: {why}", export.0)
         }
@@ -318,7 +319,7 @@ fn tell_entry(entry: &Entry) -> String {
 }
 
 fn tell_export(state: &ExportState) -> String {
-    let initiators = match state.rights.initiators.as_deref() {
+    let initiators = match state.rights.listed().as_deref() {
         None => "any".to_owned(),
         Some([]) => "none".to_owned(),
         Some(listed) => listed
@@ -337,11 +338,11 @@ fn tell_export(state: &ExportState) -> String {
             TargetState::Away => "away",
             TargetState::Unknown => "down",
         },
-        match state.rights.access {
+        match state.rights.access() {
             Access::ReadOnly => "read-only",
             Access::ReadWrite => "read-write",
         },
-        match state.rights.config_string {
+        match state.rights.rules()[0].config_string {
             ConfigString::Read => "may-read",
             ConfigString::Set => "may-set",
         },

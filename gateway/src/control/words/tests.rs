@@ -32,14 +32,7 @@ fn peer(name: &str, byte: u8) -> PeerConfig {
 }
 
 fn allow(peer: u16, access: Access) -> Allow {
-    Allow {
-        peer: PeerId(peer),
-        access,
-        initiators: None,
-        config_string: ConfigString::Read,
-        limit: Default::default(),
-        initiator_limit: Default::default(),
-    }
+    Allow::new(PeerId(peer), access)
 }
 
 fn export(name: &str, slot: u8, allow: Vec<Allow>) -> ExportConfig {

@@ -283,17 +283,9 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
         } else {
             ConfigString::Read
         },
-        limit: Default::default(),
-        initiator_limit: Default::default(),
+        ..Allow::new(PEER, Access::ReadOnly)
     };
-    let allow_friend = Allow {
-        peer: PeerId(1),
-        access: Access::ReadOnly,
-        initiators: None,
-        config_string: ConfigString::Read,
-        limit: Default::default(),
-        initiator_limit: Default::default(),
-    };
+    let allow_friend = Allow::new(PeerId(1), Access::ReadOnly);
     let export = ExportConfig {
         name: "disk".to_owned(),
         segment: EXPORTS,
