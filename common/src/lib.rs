@@ -9,6 +9,7 @@
 //! - `exit`: the gateway next to the target, an initiator in its own right
 //! - `export`: what both know of an export; `request`: what initiators ask; `policy`: who may do what
 //! - `tunnel`: handshakes, sessions, records, packing
+//! - [`acl`]: the same judge for those who ask
 //! - [`worker`]: several engines in one gateway
 //! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`steer`], [`table`],
 //!   [`tap`], [`time`]: what goes in and comes out
@@ -16,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acl;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod config;

@@ -5,7 +5,7 @@
 mod reach;
 mod rights;
 
-use self::reach::Reach;
+pub(crate) use self::reach::Reach;
 pub(crate) use self::rights::{May, Rights, Rule};
 use crate::config::{Brings, ExtraCommand};
 use crate::drop_reason::DropReason;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use aoe_common::config::{
-    Access, Allow, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig,
-    OnConflict, PathMtu, PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, TunnelConfig,
+    Access, Allow, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig, OnConflict, PathMtu,
+    PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_common::output::Path;

@@ -117,11 +117,7 @@ fn naive(allow: &[Allow], now: u64, who: MacAddr, command: u8, argument: &[u8]) 
     let mine: Vec<&Allow> = allow
         .iter()
         .filter(|rule| rule.until.is_none_or(|until| now < until.0))
-        .filter(|rule| {
-            rule.initiators
-                .as_ref()
-                .is_none_or(|list| list.contains(&who))
-        })
+        .filter(|rule| rule.initiators.as_ref().is_none_or(|list| list.contains(&who)))
         .collect();
     if mine.is_empty() {
         return Verdict::Ignore(DropReason::RequestInitiatorNotAllowed);

@@ -101,6 +101,11 @@ impl Rights {
         self.all.get(place?)
     }
 
+    /// What initiators may do that no rule names.
+    pub(crate) fn others(&self) -> Option<&May> {
+        self.all.get(self.others?)
+    }
+
     /// Its rules, in the order in which they are written.
     pub(crate) fn rules(&self) -> &[Rule] {
         &self.rules

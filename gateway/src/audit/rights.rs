@@ -36,8 +36,21 @@ fn rights(loaded: &Loaded) -> BTreeMap<(String, String), Value> {
     let name = |allow: &Allow| loaded.core.peers.get(allow.peer).map(|peer| peer.name.clone());
     let exports = loaded.core.exports.values();
     let allows = exports.flat_map(|export| export.allow.iter().map(move |allow| (export, allow)));
-    allows
-        .filter_map(|(export, allow)| Some(((name(allow)?, export.name.clone()), right(allow))))
+    let mut rules: BTreeMap<(String, String), Vec<Value>> = BTreeMap::new();
+    for (export, allow) in allows {
+        if let Some(peer) = name(allow) {
+            let of_pair = rules.entry((peer, export.name.clone())).or_default();
+            of_pair.push(right(allow));
+        }
+    }
+    // What one of several allows is allowed.
+    let one = |mut rules: Vec<Value>| match rules.len() {
+        1 => rules.pop().unwrap_or_default(),
+        _ => Value::Array(rules),
+    };
+    rules
+        .into_iter()
+        .map(|(pair, rules)| (pair, one(rules)))
         .collect()
 }
 
@@ -47,11 +60,16 @@ fn right(allow: &Allow) -> Value {
         access,
         initiators,
         config_string,
+        lba,
+        commands,
+        reserve,
+        mac_mask,
+        until,
         // How much is no right; the lines of the reload say it.
         limit: _,
         initiator_limit: _,
     } = allow;
-    json!({
+    let mut right = json!({
         "access": match access {
             Access::ReadOnly => "read-only",
             Access::ReadWrite => "read-write",
@@ -61,7 +79,35 @@ fn right(allow: &Allow) -> Value {
             ConfigString::Read => "read",
             ConfigString::Set => "set",
         },
-    })
+    });
+    let words = |list: Vec<String>| Value::from(list);
+    let extra = [
+        (
+            "lba",
+            lba.as_ref()
+                .map(|runs| words(runs.iter().map(ToString::to_string).collect())),
+        ),
+        (
+            "commands",
+            (!commands.is_empty())
+                .then(|| words(commands.iter().map(|command| command.to_string()).collect())),
+        ),
+        (
+            "reserve",
+            reserve.is_allowed().then(|| reserve.to_string().into()),
+        ),
+        (
+            "mac_mask",
+            mac_mask.is_allowed().then(|| mac_mask.to_string().into()),
+        ),
+        ("until", until.map(|until| until.to_string().into())),
+    ];
+    for (key, value) in extra {
+        if let (Some(value), Some(right)) = (value, right.as_object_mut()) {
+            right.insert(key.to_owned(), value);
+        }
+    }
+    right
 }
 
 fn find<'a>(loaded: &'a Loaded, name: &str) -> Option<&'a PeerConfig> {

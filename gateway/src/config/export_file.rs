@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aoe_common::config::{Access, ConfigString, ExportSafety, OnConflict, OnTargetTimeout, TargetOrder};
+use aoe_common::config::{
+    Access, ConfigString, ExportSafety, ExtraCommand, LbaRange, OnConflict, OnTargetTimeout, Permit,
+    TargetOrder, Until,
+};
 use aoe_common::frame::{Address, MacAddr};
 
 use super::fault::Faults;
 use super::gateway_file::parse_toml;
-use super::net;
 use super::section::Section;
 use super::shape::{ALLOW, EXPORT_FILE};
 use super::source::{Located, Place};
 use super::value;
+use super::{grants, net};
 
 /// The file.
 #[derive(Debug)]
@@ -50,10 +53,17 @@ impl ExportFile {
 /// `[[allow]]`.
 #[derive(Debug)]
 pub(super) struct AllowEntry {
+    /// The heading.
+    pub(super) place: Place,
     pub(super) peer: Option<Located<String>>,
     pub(super) access: Option<Located<Access>>,
     pub(super) initiators: Option<Vec<Located<MacAddr>>>,
     pub(super) config_string: Option<Located<ConfigString>>,
+    pub(super) lba: Option<Vec<Located<LbaRange>>>,
+    pub(super) commands: Option<Vec<Located<ExtraCommand>>>,
+    pub(super) reserve: Option<Located<Permit>>,
+    pub(super) mac_mask: Option<Located<Permit>>,
+    pub(super) until: Option<Located<Until>>,
 }
 
 /// Reads the text of an export file. `None` if it is not TOML.
@@ -104,7 +114,9 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Expo
 }
 
 fn read_allow(section: &Section<'_, '_>, faults: &mut Faults) -> AllowEntry {
+    let permit = |text: &str| value::word(text, &["refused", "allowed"]);
     AllowEntry {
+        place: section.place().clone(),
         peer: section.required("peer", faults, value::name),
         access: section.required("access", faults, |text| {
             value::word(text, &["read-only", "read-write"])
@@ -113,5 +125,10 @@ fn read_allow(section: &Section<'_, '_>, faults: &mut Faults) -> AllowEntry {
         config_string: section.optional("config_string", faults, |text| {
             value::word(text, &["read", "set"])
         }),
+        lba: section.list("lba", faults, grants::lba),
+        commands: section.list("commands", faults, grants::command),
+        reserve: section.optional("reserve", faults, permit),
+        mac_mask: section.optional("mac_mask", faults, permit),
+        until: section.optional("until", faults, grants::until),
     }
 }

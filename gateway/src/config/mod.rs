@@ -1,7 +1,7 @@
 //! The configuration: `gateway.toml`, the export files and the key files it leads to.
 //!
 //! Every fault of all files is found in one go. The way of a value: `files` reads bounded text, `section`
-//! takes each key out of a table by its `shape` and a parser of `value` or `net`, `gateway_file` and `export_file`
+//! takes each key out of a table by its `shape` and a parser of `value`, `net` or `grants`, `gateway_file` and `export_file`
 //! hold what was written with the place where it was written, `secrets` reads the keys, and `resolve`
 //! compares everything with everything and makes the checked configuration the engine takes.
 //!
@@ -12,6 +12,7 @@ mod export_file;
 mod fault;
 mod files;
 mod gateway_file;
+pub(crate) mod grants;
 mod metrics;
 mod net;
 mod redact;

@@ -190,6 +190,11 @@ pub(super) const ALLOW: Shape = Shape {
         key("access", "access = \"read-write\""),
         key("initiators", "initiators = [\"52:54:00:12:34:56\"]"),
         key("config_string", "config_string = \"read\""),
+        key("lba", "lba = [\"0-1023\", \"4096-\"]"),
+        key("commands", "commands = [\"smart-read-data\"]"),
+        key("reserve", "reserve = \"allowed\""),
+        key("mac_mask", "mac_mask = \"allowed\""),
+        key("until", "until = \"2027-01-31T00:00Z\""),
     ],
     elsewhere: &[
         (

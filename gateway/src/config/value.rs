@@ -11,15 +11,15 @@ const LONGEST_NAME: usize = 64;
 
 /// Why a word will not do.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// What is there.
-    pub(super) found: String,
+    pub(crate) found: String,
     /// What to write instead.
-    pub(super) instead: String,
+    pub(crate) instead: String,
 }
 
 /// What a parser of one word gives.
-pub(super) type Parsed<T> = Result<T, Refusal>;
+pub(crate) type Parsed<T> = Result<T, Refusal>;
 
 /// The text in quotation marks: cut if long, without control characters, without secrets.
 pub(super) fn quote(text: &str) -> String {

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aoe_common::config::{
-    Access, Allow, ConfigString, GatewayConfig, PeerConfig, PeerId, SegmentConfig, SegmentId,
-};
+use aoe_common::config::{Access, Allow, GatewayConfig, PeerConfig, PeerId, SegmentConfig, SegmentId};
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
 use aoe_common::output::{Output, Path};

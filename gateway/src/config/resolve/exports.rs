@@ -1,16 +1,13 @@
 //! What peers may use of ours.
 
-use aoe_common::config::{Allow, ConfigString, ExportConfig, Limit, PeerId, SegmentId};
-use aoe_common::frame::{Address, MacAddr};
+use aoe_common::config::{Allow, ConfigString, ExportConfig, Limit, PeerId, Permit, SegmentId};
+use aoe_common::frame::Address;
 
+use super::grants;
 use super::names::{Names, Once};
 use crate::config::export_file::{AllowEntry, ExportFile};
-use crate::config::fault::{Faults, Kind};
+use crate::config::fault::Faults;
 use crate::config::source::Located;
-use crate::config::value::quote;
-
-/// Most initiators one `[[allow]]` names.
-const MOST_INITIATORS: usize = 64;
 
 /// The exports, and the addresses their targets have.
 #[derive(Debug)]
@@ -64,25 +61,19 @@ fn build(file: &ExportFile, segment: Option<SegmentId>, allow: Option<Vec<Allow>
 }
 
 fn allow(file: &ExportFile, peers: &Names<'_>, faults: &mut Faults) -> Option<Vec<Allow>> {
-    let mut once = Once::default();
     let mut list = Vec::new();
     for entry in &file.allow {
         let peer = peers.find(&entry.peer, faults).map(PeerId);
-        if let Some(name) = &entry.peer {
-            once.claim(name.value.as_str(), &name.place, faults, |name| {
-                (
-                    format!("there already is an [[allow]] for peer {}", quote(name)),
-                    String::from("write one [[allow]] for each peer"),
-                )
-            });
-        }
-        let initiators = initiators(entry, faults);
-        list.push(allow_entry(entry, peer, initiators));
+        list.push(allow_entry(entry, peer, faults));
     }
+    grants::bound(file, faults);
     list.into_iter().collect()
 }
 
-fn allow_entry(entry: &AllowEntry, peer: Option<PeerId>, initiators: Option<Vec<MacAddr>>) -> Option<Allow> {
+fn allow_entry(entry: &AllowEntry, peer: Option<PeerId>, faults: &mut Faults) -> Option<Allow> {
+    let initiators = grants::initiators(entry, faults);
+    let (lba, commands) = (grants::lba(entry, faults), grants::commands(entry, faults));
+    let permit = |word: &Option<Located<Permit>>| word.as_ref().map_or(Permit::Refused, |word| word.value);
     Some(Allow {
         peer: peer?,
         access: entry.access.as_ref()?.value,
@@ -91,28 +82,12 @@ fn allow_entry(entry: &AllowEntry, peer: Option<PeerId>, initiators: Option<Vec<
             .config_string
             .as_ref()
             .map_or(ConfigString::Read, |word| word.value),
+        lba,
+        commands,
+        reserve: permit(&entry.reserve),
+        mac_mask: permit(&entry.mac_mask),
+        until: entry.until.as_ref().map(|until| until.value),
         limit: Limit::default(),
         initiator_limit: Limit::default(),
     })
-}
-
-fn initiators(entry: &AllowEntry, faults: &mut Faults) -> Option<Vec<MacAddr>> {
-    let list: &[Located<MacAddr>] = entry.initiators.as_ref()?;
-    if let Some(first_too_many) = list.get(MOST_INITIATORS) {
-        let found = format!("{} initiators are listed", list.len());
-        let instead = format!(
-            "list at most {MOST_INITIATORS}, or leave `initiators` out to allow all behind that peer"
-        );
-        faults.fault(Kind::BadValue, &first_too_many.place, found, instead);
-    }
-    let mut once = Once::default();
-    for mac in list {
-        once.claim(mac.value, &mac.place, faults, |mac| {
-            (
-                format!("{mac} is listed twice"),
-                String::from("list each initiator once"),
-            )
-        });
-    }
-    Some(list.iter().map(|mac| mac.value).collect())
 }

@@ -4,6 +4,7 @@
 //! there is. A `None` at the end always comes with a fault.
 
 mod exports;
+mod grants;
 mod imports;
 mod local;
 mod names;

@@ -55,6 +55,11 @@ fn granted(peer: &str, export: &str, allow: &Allow, lines: &mut Lines) {
         access,
         initiators,
         config_string,
+        lba: _,
+        commands: _,
+        reserve: _,
+        mac_mask: _,
+        until: _,
         limit,
         initiator_limit,
     } = allow;
@@ -101,6 +106,11 @@ fn compare_rights(peer: &str, export: &str, rights: (&Allow, &Allow), usage: &Us
         access,
         initiators,
         config_string,
+        lba: _,
+        commands: _,
+        reserve: _,
+        mac_mask: _,
+        until: _,
         limit,
         initiator_limit,
     } = new;
