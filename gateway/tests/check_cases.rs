@@ -147,7 +147,7 @@ const CASES: &[Case] = &[
     case(B, ("config_string = \"set\"", "commands = [\"0xb0\"]"), "0xb0", ("bad-value", "allow[0].commands[0]"), "\"smart-read-data\""),
     case(B, ("config_string = \"set\"", "commands = [\"smart-read-data\", \"smart-read-data\"]"), "commands", ("duplicate", "allow[0].commands[1]"), "once"),
     case(B, ("config_string = \"set\"", "commands = [\"security-erase-unit\"]"), "security", ("bad-value", "allow[0].commands[0]"), "remove it"),
-    case(B, ("config_string = \"set\"", "reserve = \"allow\""), "reserve", ("bad-value", "allow[0].reserve"), "did you mean \"allowed\"?"),
+    case(B, ("config_string = \"set\"", "reserve = \"alowed\""), "reserve", ("bad-value", "allow[0].reserve"), "did you mean \"allowed\"?"),
     case(B, ("config_string = \"set\"", "until = \"2027-01-31\""), "until", ("bad-value", "allow[0].until"), "2027-01-31T00:00Z"),
     case(B, ("config_string = \"set\"", "until = 2027-01-31T00:00:00Z"), "until", ("wrong-type", "allow[0].until"), "until = \"2027"),
     case(B, ("\"read-write\"", "\"readwrite\""), "readwrite", ("bad-value", "allow[0].access"), "did you mean \"read-write\"?"),
