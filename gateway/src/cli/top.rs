@@ -1,7 +1,7 @@
 //! `top`: what happens now in a running gateway, drawn from its documents and from nothing else.
 //!
 //! [`app`] is the model: documents and keys go in, what is to be shown comes out, without terminal and clock. [`draw`]
-//! draws it on a screen of any size, and [`run`] joins both to a terminal.
+//! draws it on a screen of any size, and [`mod@run`] joins both to a terminal.
 
 mod alarms;
 mod app;
@@ -83,6 +83,24 @@ pub(super) fn run(config: &Path, how: How) -> Exit {
         Err(error) => {
             write_quietly(io::stderr(), &format!("the terminal: {error}\n"));
             Exit::of_io(&error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod interval_tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_no_shorter_than_a_document_is_old_and_no_longer_than_a_minute() {
+        for (text, millis) in [("1", 1000), (" 0.2", 200), ("60", 60_000)] {
+            assert_eq!(interval(text), Ok(Duration::from_millis(millis)));
+        }
+        for text in ["", "0", "0.1", "61", "-1", "nan", "inf", "1s"] {
+            assert!(
+                interval(text).is_err_and(|says| says.contains("0.2 to 60")),
+                "{text}"
+            );
         }
     }
 }
