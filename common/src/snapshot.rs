@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub exports: Vec<Export>,
     /// Who uses imports here, and who uses exports from behind a peer; the busiest first. See [`Import::others`].
     pub initiators: Vec<Initiator>,
+    /// Who captures frames.
+    pub captures: Vec<Capture>,
     /// What became of what in the last hour, the newest first; as many as are kept.
     pub changes: Vec<StateChange>,
     /// Every counter by its name, zeroes too.
@@ -138,6 +140,26 @@ pub struct StateChange {
     pub is: State,
     /// Why, in the words of the log.
     pub why: String,
+}
+
+/// A capture that runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Capture {
+    /// Its number.
+    pub id: u64,
+    /// What is captured, such as `export backup of initiator 02:00:00:00:00:01`.
+    pub what: String,
+    /// By whom, such as `user 0, process 1234`.
+    pub by: String,
+    /// Since when, in Unix time, in seconds.
+    pub since: f64,
+    /// When it ends at the latest, in Unix time, in seconds.
+    pub until: f64,
+    /// Frames that were handed over.
+    pub frames: u64,
+    /// Frames for which there was no room.
+    pub dropped: u64,
 }
 
 /// A local Ethernet.

@@ -2,6 +2,7 @@
 
 mod accept_disk;
 mod capacity;
+mod capture;
 mod client;
 mod doctor;
 mod document;
@@ -122,6 +123,8 @@ enum Verb {
     /// Sets what the running gateway logs
     #[command(subcommand)]
     Log(steer::LogVerb),
+    /// Shows frames that pass an export or import, and what became of them, or writes them for Wireshark
+    Capture(capture::What),
 }
 
 #[derive(Args, Debug)]
@@ -193,6 +196,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         } => tune::run(&config, json),
         Verb::AcceptDisk(how) => accept_disk::run(&how),
         Verb::Log(verb) => verb.run(),
+        Verb::Capture(what) => capture::run(&what),
     }
     .into()
 }

@@ -36,4 +36,5 @@ mod http;
 mod journal;
 mod listening;
 mod metrics;
+mod pcapng;
 mod watchdog;

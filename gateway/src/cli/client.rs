@@ -1,6 +1,6 @@
 //! Talks to the gateway that runs with a configuration.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use crate::control::protocol::{Answer, Outcome, Request};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No document is longer, in bytes.
 const LONGEST: u64 = 256 << 20;
+/// Bytes that are read ahead of what follows an answer.
+const AHEAD: usize = 256 << 10;
 
 /// Why a gateway gave no answer.
 #[derive(Debug)]
@@ -86,6 +88,28 @@ pub(super) fn ask_and_wait(
             }
         }
         Err(io::ErrorKind::UnexpectedEof.into())
+    };
+    talk().map_err(|error| Unheard::Failed { socket, error })
+}
+
+/// Asks the gateway that runs with this file for what follows its answer.
+///
+/// # Errors
+/// [`Unheard`]
+pub(super) fn begin(config: &Path, request: &Request) -> Result<(Answer, BufReader<UnixStream>), Unheard> {
+    let socket = sockets(config).map_err(Unheard::Config)?.control;
+    let mut stream = connect(&socket, config)?;
+    let talk = || -> io::Result<(Answer, BufReader<UnixStream>)> {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        let mut reader = BufReader::with_capacity(AHEAD, stream);
+        let mut text = Vec::new();
+        reader.by_ref().take(LONGEST).read_until(b'\n', &mut text)?;
+        match text.is_empty() {
+            true => Err(io::ErrorKind::UnexpectedEof.into()),
+            false => Ok((serde_json::from_slice(&text)?, reader)),
+        }
     };
     talk().map_err(|error| Unheard::Failed { socket, error })
 }

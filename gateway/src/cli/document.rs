@@ -50,6 +50,7 @@ impl Document {
             imports: rows(part("imports"), &mut unread),
             exports: rows(part("exports"), &mut unread),
             initiators: rows(part("initiators"), &mut unread),
+            captures: rows(part("captures"), &mut unread),
             changes: rows(part("changes"), &mut unread),
             counters: one(part("counters"), &mut unread),
         };

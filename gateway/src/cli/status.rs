@@ -2,6 +2,7 @@
 
 mod alarms;
 mod amounts;
+mod captures;
 mod exports;
 mod head;
 mod imports;

@@ -44,6 +44,7 @@ pub use self::settings::Settings;
 pub use self::source::Excerpt;
 use self::source::Place;
 pub(crate) use self::suggest::nearest;
+pub(crate) use self::value::duration_text;
 pub(crate) use self::written::{WhatFile, Written, files_of, written};
 
 /// A configuration with which a gateway can run.

@@ -152,6 +152,15 @@ pub(super) fn duration(text: &str, shortest: Duration, longest: Duration) -> Par
     }
 }
 
+/// A time of the command line with its unit, from a second on.
+///
+/// # Errors
+/// What is there, and what to write instead.
+pub(crate) fn duration_text(text: &str, longest: Duration) -> Result<Duration, String> {
+    duration(text, Duration::from_secs(1), longest)
+        .map_err(|Refusal { found, instead }| format!("{found}; {instead}"))
+}
+
 /// How long to look for work before sleeping: a time from 1 µs to 10 ms, or zero for "off".
 pub(super) fn busy_poll(text: &str) -> Parsed<Duration> {
     const LONGEST: Duration = Duration::from_millis(10);

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::captures::Captures;
 use super::compare::Obstacle;
 use crate::config::Loaded;
 use crate::disks::{Disks, Note, NoteError};
@@ -59,6 +60,8 @@ pub(crate) struct Followers {
     pub(crate) front: Front,
     /// What is logged.
     pub(crate) log: Filter,
+    /// Who captures.
+    pub(crate) captures: Captures,
 }
 
 /// The configuration that the gateway runs with, and what belongs to it.
@@ -352,6 +355,7 @@ impl Running {
         if self.loaded.settings.log != new.settings.log {
             self.followers.log.follow(new.settings.log.as_deref());
         }
+        self.followers.captures.follow(&new.core);
         self.loaded = new;
     }
 

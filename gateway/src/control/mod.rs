@@ -5,8 +5,10 @@
 //! - `orders`, `protocol`: one request, one answer; they wait in line before the [`Reloader`].
 //! - `compare`, `words`: what differs, and what that means for people. Nothing is changed here.
 //! - `steering`: what an operator says to the workers; `things`: what the operator calls them.
+//! - `captures`: copies of frames, handed to who asked until it has enough.
 //! - `reload`, `change`: first everything that can fail, then everything that cannot.
 
+pub(crate) mod captures;
 mod change;
 mod compare;
 mod guests;
@@ -23,6 +25,7 @@ mod words;
 use std::io;
 use std::path::Path;
 
+pub(crate) use self::captures::Captures;
 pub(crate) use self::change::Followers;
 pub(crate) use self::orders::MOST_ASKS;
 pub(crate) use self::protocol::Answer;

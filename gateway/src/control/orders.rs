@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
+use super::captures::Captures;
 use super::guests::{Guests, PATIENCE, read_line, write};
 use super::protocol::{Answer, LONGEST, Outcome, Request};
 use super::socket::Listener;
@@ -75,11 +76,16 @@ pub(crate) fn open(path: &Path) -> Option<Listener> {
 }
 
 /// Serves for as long as it is polled.
-pub(crate) async fn serve(listener: Listener, asks: mpsc::Sender<Ask>, audit: Audit) -> Infallible {
+pub(crate) async fn serve(
+    listener: Listener,
+    asks: mpsc::Sender<Ask>,
+    audit: Audit,
+    captures: Captures,
+) -> Infallible {
     let mut guests = Guests::default();
     loop {
         let stream = Arc::new(listener.accept().await);
-        let asks = asks.clone();
+        let (asks, captures) = (asks.clone(), captures.clone());
         // Taken down whatever becomes of it.
         let mut order = audit.order(&stream);
         guests.serve(async move {
@@ -97,6 +103,9 @@ pub(crate) async fn serve(listener: Listener, asks: mpsc::Sender<Ask>, audit: Au
                 is_last = answer.outcome != Outcome::Waits;
                 order.answered(&answer);
                 tell(&stream, &answer).await;
+                if let Some(capture) = answer.capture {
+                    captures.stream(capture.id, stream.clone());
+                }
             }
         });
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use aoe_common::steer::Steered;
 use serde::{Deserialize, Serialize};
 
+use super::captures::lines::{Begun, Wanted};
 use super::words::Line;
 use crate::config::{Fault, Faults};
 
@@ -36,6 +37,8 @@ pub(crate) enum Request {
         /// As `--log-level` takes it.
         filter: String,
     },
+    /// Hand over copies of frames, behind the answer.
+    Capture(Wanted),
 }
 
 /// The answer.
@@ -57,6 +60,9 @@ pub(crate) struct Answer {
     /// What an operator's verb did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verb: Option<Done>,
+    /// The capture that was begun: its frames follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) capture: Option<Begun>,
 }
 
 /// What an operator's verb did, found, or still waits for.

@@ -86,6 +86,7 @@ impl Reloader {
             Request::Diff { config } => self.diff(config).await,
             Request::AcceptDisk { export } => self.running.accept_disk(&export, ask.by).await,
             Request::Log { filter } => self.running.log_this(&filter, ask.by),
+            Request::Capture(wanted) => self.running.capture(&wanted, ask.by),
         };
         // Who has gone meanwhile finds it in the log.
         let _ = ask.reply.try_send(answer);

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
 
+use super::captures::Captures;
 use crate::audit::{Audit, Trouble};
 use crate::clock::unix_time;
 use crate::config::Device;
@@ -26,6 +27,7 @@ pub(crate) struct Snapshots {
     workers: Vec<CommandSender>,
     about: Mutex<About>,
     audit: Audit,
+    captures: Captures,
     /// The last one.
     last: tokio::sync::Mutex<Option<Last>>,
 }
@@ -51,11 +53,12 @@ pub(crate) struct About {
 
 impl Snapshots {
     /// Asks these workers.
-    pub(crate) fn new(workers: Vec<CommandSender>, about: About, audit: Audit) -> Self {
+    pub(crate) fn new(workers: Vec<CommandSender>, about: About, audit: Audit, captures: Captures) -> Self {
         Snapshots {
             workers,
             about: Mutex::new(about),
             audit,
+            captures,
             last: tokio::sync::Mutex::default(),
         }
     }
@@ -137,6 +140,7 @@ impl Snapshots {
         let counts = about.http.iter().map(|(name, n)| (name.to_owned(), n));
         all.counters.extend(counts);
         all.version = VERSION;
+        all.captures = self.captures.rows();
         all.gateway = Gateway {
             now,
             ..about.gateway.clone()
@@ -170,6 +174,7 @@ mod tests {
     use aoe_common::snapshot::Segment;
 
     use super::*;
+    use crate::clock::Clock;
     use crate::driver::{CommandReceiver, channel};
 
     fn bench() -> (Snapshots, [CommandReceiver; 2]) {
@@ -183,7 +188,12 @@ mod tests {
             ..About::default()
         };
         (
-            Snapshots::new(vec![one, other], about, Audit::default()),
+            Snapshots::new(
+                vec![one, other],
+                about,
+                Audit::default(),
+                Captures::new(Vec::new(), Clock::start()),
+            ),
             [first, second],
         )
     }

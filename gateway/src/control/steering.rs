@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::captures::lines::Wanted;
 use super::change::Running;
 use super::orders::By;
 use super::protocol::{Answer, Done, Outcome};
@@ -57,6 +58,18 @@ fn nobody(about: &str) -> Answer {
 }
 
 impl Running {
+    /// Prepares a capture; it begins when its caller has the answer.
+    pub(super) fn capture(&self, wanted: &Wanted, by: By) -> Answer {
+        match self.followers().captures.prepare(wanted, by, &self.loaded().core) {
+            Ok(begun) => Answer {
+                outcome: Outcome::Changed,
+                capture: Some(begun),
+                ..Answer::default()
+            },
+            Err(reason) => Answer::refused(reason),
+        }
+    }
+
     /// Takes the disk behind an export for the right one.
     pub(super) async fn accept_disk(&self, export: &str, by: By) -> Answer {
         let id = match things::export(self.loaded(), export) {

@@ -28,7 +28,7 @@ const MOST_LISTED: usize = 20;
 const MOST_REPEATED: usize = 64;
 
 /// That nothing has this name, and which names there are.
-fn unknown<'a>(sort: &str, wanted: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(super) fn unknown<'a>(sort: &str, wanted: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let wanted: String = wanted.chars().take(MOST_REPEATED).collect();
     let cure = match nearest(&wanted, known.clone()) {
         Some(meant) => format!("did you mean {meant}?"),

@@ -37,7 +37,7 @@ use self::signals::Signals;
 use crate::audit::{Audit, supervise};
 use crate::clock::{Clock, unix_time};
 use crate::config::Loaded;
-use crate::control::{self, About, Followers, Reloader, Snapshots};
+use crate::control::{self, About, Captures, Followers, Reloader, Snapshots};
 use crate::disks::{Disks, Found, Keeper, remember};
 use crate::driver::{Command, CommandSender, Driver, Lost, Reports};
 use crate::http::{Front, Site};
@@ -184,7 +184,9 @@ impl Start {
         watchdog::start(&commands)?;
         let outcome = watch.start().map_err(RunError::Attach);
 
-        let snapshots = Arc::new(Snapshots::new(commands.clone(), about, audit.clone()));
+        let captures = Captures::new(commands.clone(), self.clock);
+        let snapshots = Snapshots::new(commands.clone(), about, audit.clone(), captures.clone());
+        let snapshots = Arc::new(snapshots);
         tasks.spawn(supervise(audit.clone(), || ()));
         let mut front = Front::new(Site {
             snapshots: snapshots.clone(),
@@ -203,6 +205,7 @@ impl Start {
             disks: self.disks,
             front,
             log,
+            captures: captures.clone(),
         };
         let (ask, asks) = mpsc::channel(control::MOST_ASKS);
         let reloader = Reloader::new(
@@ -219,7 +222,7 @@ impl Start {
                 tasks.spawn(control::observe(listener, snapshots));
             }
             if let Some(listener) = control::open_control(&settings.control) {
-                tasks.spawn(control::take_orders(listener, ask, audit.clone()));
+                tasks.spawn(control::take_orders(listener, ask, audit.clone(), captures));
             }
         }
         let copies = std::iter::repeat_n(Arc::new(()), commands.len());

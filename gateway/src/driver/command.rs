@@ -12,8 +12,9 @@ use aoe_common::output::Path;
 use aoe_common::segment::SegmentState;
 use aoe_common::snapshot::Snapshot;
 use aoe_common::steer::{Order, Steered};
+use aoe_common::tap::{Batch, Wish};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::sync::oneshot;
 
 use crate::disks::Found;
@@ -82,6 +83,22 @@ pub enum Command {
     },
     /// Say how everything is.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Copy these frames for who captures, and hand them over by this channel: what has no place in it waits, within bounds.
+    BeginCapture {
+        /// Which capture it is.
+        id: u64,
+        /// What is copied.
+        wish: Box<Wish>,
+        /// Who gets it; once nobody does, the capture ends.
+        to: Sender<Batch>,
+    },
+    /// End a capture.
+    EndCapture {
+        /// Which one.
+        id: u64,
+        /// Gets what was not handed over.
+        done: oneshot::Sender<Batch>,
+    },
     /// Log every counter.
     LogCounters,
     /// Take nothing new, wait for what targets have to answer, a second at most, tell the peers, log the counters, and end.

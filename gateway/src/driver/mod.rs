@@ -4,6 +4,7 @@
 //! segment and every socket, so no direction starves another, and asks the time once for each batch.
 
 mod alarm;
+mod capturing;
 mod command;
 mod obey;
 mod queue;
@@ -21,7 +22,9 @@ use aoe_common::event::{Event, Level};
 use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
 use aoe_common::table::{Id as _, Table};
+use aoe_common::tap::Batch;
 use aoe_common::time::Instant;
+use tokio::sync::mpsc::Sender;
 
 pub use self::command::{Command, CommandSender, Lost, Renewal, Reports};
 pub(crate) use self::command::{CommandReceiver, channel};
@@ -51,6 +54,8 @@ pub struct Driver {
     /// Datagrams of one socket, while they are fed to the engine.
     datagrams: RecvMemory,
     out: Output,
+    /// Who captures: the number of each capture, and where its batches go.
+    captures: Vec<(u64, Sender<Batch>)>,
     /// Until when targets are waited for, once it was told to end.
     ends_at: Option<Instant>,
 }
@@ -116,6 +121,7 @@ impl Driver {
             frames: RecvBatch::new(tuning.batch.into(), RecvBatch::SLOT_LEN),
             datagrams: RecvMemory::default(),
             out: Output::default(),
+            captures: Vec::new(),
             ends_at: None,
         };
         Ok((driver, sender))
@@ -301,6 +307,9 @@ impl Driver {
             }
         }
         self.out.clear();
+        if !self.captures.is_empty() {
+            self.hand_over();
+        }
         while let Some(event) = self.engine.poll_event() {
             match &event {
                 Event::EndpointNeeded(peer) => {

@@ -81,6 +81,11 @@ impl Driver {
                         let _ = asker.send(self.snapshot(now));
                     }
                 }
+                Command::BeginCapture { id, wish, to } => self.begin_capture(id, *wish, to),
+                Command::EndCapture { id, done } => {
+                    // Nobody waits only if the process ends.
+                    let _ = done.send(self.end_capture(id));
+                }
                 Command::LogCounters => {
                     self.log_counters();
                     self.log_zeroes();
