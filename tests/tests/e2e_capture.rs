@@ -121,6 +121,13 @@ fn comments<'a>(rows: &'a [Row], with: &str) -> Vec<&'a Row> {
     rows.iter().filter(has).collect()
 }
 
+fn show(rows: &[Row]) {
+    for row in rows {
+        let fields = ["frame.interface_name", "aoe.ata.cmd", "aoe.lba", "frame.comment"];
+        println!("{}", fields.map(|field| row[field].as_str()).join("  "));
+    }
+}
+
 fn captures(trial: &Trial, side: Side) -> Result<Vec<Capture>> {
     Ok(trial.site(side).status()?.captures)
 }
@@ -230,6 +237,7 @@ fn wireshark_shows_what_passed_both_sides_and_what_became_of_it() {
                 ensure!(row["frame.cap_len"] == row["frame.len"], "{row:?}");
             }
         }
+        show(&seen[..12]);
         let mut info = Command::new(tool("capinfos")?);
         info.arg(&b);
         let info = run_command(None, info, PATIENCE)?;
@@ -265,6 +273,7 @@ fn wireshark_shows_what_passed_both_sides_and_what_became_of_it() {
         station.send(&Request::ata(gateway, READ_ONLY, ata::WRITE_EXT, 5, 1, &[7; 512]))?;
         ensure!(background.wait()? == Some(0));
         let seen = read(&refused)?;
+        show(&seen);
         let [request, answer] = &seen[..] else {
             bail!("{seen:?}")
         };

@@ -1,7 +1,8 @@
 //! One capture: batches of the workers become lines for who asked.
 //!
-//! Nothing here holds a data plane up: batches come by a channel of few places, and while it is full, or what was made of
-//! them is not read, a data plane keeps its own bounded batch, and counts what has no room in it.
+//! Nothing here holds a data plane up: batches come by a channel of few places, and while it is full a data plane keeps its
+//! own bounded batch, and counts what has no room in it. What was made of them waits within bounds too; what has no room
+//! there because nobody reads is counted as well.
 
 use std::io;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use crate::driver::{Command, CommandSender};
 
 /// Batches of each worker that wait.
 const WAITING_BATCHES: usize = 2;
-/// Bytes that wait to be read; while there are more, no batch is taken.
-const WAITING_BYTES: usize = 1 << 20;
+/// Bytes that wait to be read; while there are more, further frames are dropped.
+const WAITING_BYTES: usize = 4 << 20;
 /// How long somebody may read nothing although there is something to read.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the workers and the last lines may take.
@@ -130,7 +131,7 @@ impl Stream<'_> {
                     read_at = Instant::now();
                 }
                 () = sleep_until(read_at + patience), if waits => return Why::Unread,
-                batch = self.batches.recv(), if self.lines.len() < WAITING_BYTES => {
+                batch = self.batches.recv() => {
                     let Some(batch) = batch else { return Why::Ending };
                     if self.take(batch, workers) {
                         return Why::Count;
@@ -163,8 +164,6 @@ impl Stream<'_> {
                 *sum += count;
             }
         }
-        let dropped = self.dropped.iter().sum();
-        self.capture.dropped.store(dropped, Ordering::Relaxed);
     }
 
     fn add(&mut self, batches: &[Batch]) -> bool {
@@ -179,6 +178,13 @@ impl Stream<'_> {
             let Ok(interface) = places.binary_search(&record.subject.place) else {
                 continue;
             };
+            if self.lines.len() >= WAITING_BYTES {
+                // Who asked does not keep up.
+                if let Some(sum) = self.dropped.get_mut(interface) {
+                    *sum += 1;
+                }
+                continue;
+            }
             let frame = line(record, bytes, interface, &self.names, self.zero);
             self.say(&Line::Frame(frame));
             self.frames += 1;
@@ -189,6 +195,8 @@ impl Stream<'_> {
             // Otherwise those that had no room would have been too many.
             self.count_dropped(batches);
         }
+        let dropped = self.dropped.iter().sum();
+        self.capture.dropped.store(dropped, Ordering::Relaxed);
         has_all
     }
 
@@ -201,10 +209,9 @@ impl Stream<'_> {
 
     fn wrote(&mut self, count: usize) {
         self.written += count;
-        if self.written >= self.lines.len() {
+        if self.written >= WAITING_BYTES / 4 || self.written >= self.lines.len() {
+            self.lines.drain(..self.written);
             self.written = 0;
-            self.lines.clear();
-            self.lines.shrink_to(WAITING_BYTES);
         }
     }
 
