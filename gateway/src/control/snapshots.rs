@@ -27,7 +27,6 @@ pub(crate) struct Snapshots {
     workers: Vec<CommandSender>,
     about: Mutex<About>,
     audit: Audit,
-    captures: Captures,
     /// The last one.
     last: tokio::sync::Mutex<Option<Last>>,
 }
@@ -49,16 +48,17 @@ pub(crate) struct About {
     pub(crate) devices: BTreeMap<String, Device>,
     /// What became of those who looked over HTTP.
     pub(crate) http: Arc<Counts>,
+    /// Who captures.
+    pub(crate) captures: Captures,
 }
 
 impl Snapshots {
     /// Asks these workers.
-    pub(crate) fn new(workers: Vec<CommandSender>, about: About, audit: Audit, captures: Captures) -> Self {
+    pub(crate) fn new(workers: Vec<CommandSender>, about: About, audit: Audit) -> Self {
         Snapshots {
             workers,
             about: Mutex::new(about),
             audit,
-            captures,
             last: tokio::sync::Mutex::default(),
         }
     }
@@ -137,10 +137,10 @@ impl Snapshots {
         all.counters.insert("audit_written".to_owned(), written);
         all.counters.insert("audit_lost".to_owned(), lost);
         let about = self.about();
+        all.captures = about.captures.rows();
         let counts = about.http.iter().map(|(name, n)| (name.to_owned(), n));
         all.counters.extend(counts);
         all.version = VERSION;
-        all.captures = self.captures.rows();
         all.gateway = Gateway {
             now,
             ..about.gateway.clone()
@@ -174,7 +174,6 @@ mod tests {
     use aoe_common::snapshot::Segment;
 
     use super::*;
-    use crate::clock::Clock;
     use crate::driver::{CommandReceiver, channel};
 
     fn bench() -> (Snapshots, [CommandReceiver; 2]) {
@@ -188,12 +187,7 @@ mod tests {
             ..About::default()
         };
         (
-            Snapshots::new(
-                vec![one, other],
-                about,
-                Audit::default(),
-                Captures::new(Vec::new(), Clock::start()),
-            ),
+            Snapshots::new(vec![one, other], about, Audit::default()),
             [first, second],
         )
     }

@@ -160,7 +160,7 @@ impl Start {
             .iter()
             .map(|worker| worker.commands.clone())
             .collect();
-        let about = about(&self.loaded, &std::path::absolute(config)?);
+        let mut about = about(&self.loaded, &std::path::absolute(config)?);
         let counts = about.http.clone();
         let settings = self.loaded.settings.clone();
         let name = self.loaded.core.name.clone();
@@ -185,8 +185,8 @@ impl Start {
         let outcome = watch.start().map_err(RunError::Attach);
 
         let captures = Captures::new(commands.clone(), self.clock);
-        let snapshots = Snapshots::new(commands.clone(), about, audit.clone(), captures.clone());
-        let snapshots = Arc::new(snapshots);
+        about.captures = captures.clone();
+        let snapshots = Arc::new(Snapshots::new(commands.clone(), about, audit.clone()));
         tasks.spawn(supervise(audit.clone(), || ()));
         let mut front = Front::new(Site {
             snapshots: snapshots.clone(),
@@ -278,6 +278,7 @@ fn about(loaded: &Loaded, config: &Path) -> About {
         },
         devices: loaded.devices.clone(),
         http: Arc::default(),
+        captures: Captures::default(),
     }
 }
 

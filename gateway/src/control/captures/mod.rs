@@ -82,6 +82,13 @@ struct News {
     is_over: bool,
 }
 
+/// Of no gateway.
+impl Default for Captures {
+    fn default() -> Self {
+        Captures::new(Vec::new(), Clock::start())
+    }
+}
+
 impl Captures {
     /// None runs.
     pub(crate) fn new(workers: Vec<CommandSender>, clock: Clock) -> Self {

@@ -1,9 +1,6 @@
 use std::time::Duration;
 
-use aoe_common::config::{
-    Access, Allow, ConfigString, ExportConfig, ExportSafety, GatewayConfig, PeerId, SegmentConfig, SegmentId,
-    TunnelConfig,
-};
+use aoe_common::config::{ExportConfig, ExportSafety, GatewayConfig, SegmentConfig, SegmentId, TunnelConfig};
 use aoe_common::frame::Address;
 use aoe_common::table::Table;
 use aoe_common::tap::Batch;
@@ -25,14 +22,7 @@ fn config(exports: &[&str]) -> GatewayConfig {
         target_mac: None,
         safety: ExportSafety::default(),
         limit: Default::default(),
-        allow: vec![Allow {
-            peer: PeerId(0),
-            access: Access::ReadOnly,
-            initiators: None,
-            config_string: ConfigString::Read,
-            limit: Default::default(),
-            initiator_limit: Default::default(),
-        }],
+        allow: Vec::new(),
     };
     GatewayConfig {
         name: "site".to_owned(),
