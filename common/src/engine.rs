@@ -23,6 +23,7 @@ use crate::drop_reason::DropReason;
 use crate::edge::Edge;
 use crate::event::Event;
 use crate::exit::Exit;
+use crate::notes::Notes;
 use crate::output::{Output, Path};
 use crate::random::{Random, Secrets};
 use crate::segment::SegmentState;
@@ -292,6 +293,11 @@ impl Engine {
     /// The oldest event not yet asked for.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.telemetry.poll_event()
+    }
+
+    /// What was noted for the audit log since this was asked last.
+    pub fn take_notes(&mut self) -> Notes {
+        self.telemetry.take_notes()
     }
 
     /// The numbers since the start.

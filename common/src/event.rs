@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod documented;
+mod facts;
 mod words;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use aoe_keys::Fingerprint;
 
+pub use self::facts::{Facts, Mark};
 use crate::config::{Cipher, OnConflict, PeerId, Protection, Until};
 use crate::disk::Disk;
 pub use crate::export::Withdrawn;

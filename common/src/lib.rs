@@ -11,7 +11,7 @@
 //! - `tunnel`: handshakes, sessions, records, packing
 //! - [`acl`]: the same judge for those who ask
 //! - [`worker`]: several engines in one gateway
-//! - [`config`], [`disk`], [`output`], [`event`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`steer`], [`table`],
+//! - [`config`], [`disk`], [`output`], [`event`], [`notes`], [`telemetry`], [`drop_reason`], [`segment`], [`snapshot`], [`steer`], [`table`],
 //!   [`tap`], [`time`]: what goes in and comes out
 //! - [`version`]: which code this is
 
@@ -26,6 +26,7 @@ pub mod drop_reason;
 pub mod engine;
 pub mod event;
 pub mod frame;
+pub mod notes;
 pub mod output;
 pub mod segment;
 pub mod snapshot;

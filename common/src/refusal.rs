@@ -81,6 +81,11 @@ impl Refusal {
         }
     }
 
+    /// Its stable name, which is that of its counter.
+    pub fn id(self) -> &'static str {
+        self.reason().name()
+    }
+
     pub(crate) fn kind(self) -> RefusalKind {
         RefusalKind(self.codes().0)
     }

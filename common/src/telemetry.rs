@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::drop_reason::DropReason;
 use crate::event::Event;
+use crate::notes::{Book, Notes};
 use crate::time::Instant;
 use crate::trouble::{About, Troubles, Was};
 
@@ -148,6 +149,8 @@ pub struct Telemetry {
     counters: Counters,
     events: VecDeque<Event>,
     troubles: Troubles,
+    /// What is noted for the audit log.
+    pub(crate) notes: Book,
 }
 
 impl Telemetry {
@@ -233,6 +236,11 @@ impl Telemetry {
             self.count(Count::EventsLost);
         }
         self.events.push_back(event);
+    }
+
+    /// What was noted for the audit log since this was asked last.
+    pub fn take_notes(&mut self) -> Notes {
+        self.notes.take()
     }
 
     /// The oldest event not yet asked for.

@@ -35,6 +35,7 @@ pub use self::exit::Exit;
 use self::paint::Paint;
 use crate::config::{Examined, Faults, Kind, examine};
 use crate::hardening::harden;
+use crate::logging::{LogFormat, id};
 use crate::{daemon, logging};
 
 /// Carries ATA over Ethernet between gateways, encrypted.
@@ -48,6 +49,16 @@ struct Cli {
     #[arg(long, global = true, env = "AOE_GATEWAY_LOG", value_name = "FILTER")]
     #[arg(value_parser = parse_filter_or_nothing)]
     log_level: Option<String>,
+    /// How to log: text, json, journald, or auto: journald if stderr leads to the journal, else text
+    #[arg(
+        long,
+        global = true,
+        env = "AOE_GATEWAY_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "auto"
+    )]
+    #[arg(value_parser = LogFormat::parse, hide_default_value = true)]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -151,7 +162,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match cli.verb {
         Verb::Run(Config { config }) => {
-            run_gateway(&config, cli.log_level.filter(|filter| !filter.is_empty()))
+            let filter = cli.log_level.filter(|filter| !filter.is_empty());
+            run_gateway(&config, filter, cli.log_format)
         }
         Verb::Check {
             config: Config { config },
@@ -210,7 +222,7 @@ fn parse_filter_or_nothing(text: &str) -> Result<String, String> {
 }
 
 /// Runs a gateway. `filter` is what it logs, whatever its file says.
-fn run_gateway(config: &Path, filter: Option<String>) -> Exit {
+fn run_gateway(config: &Path, filter: Option<String>, format: LogFormat) -> Exit {
     let hardening = harden();
     let Examined { loaded, faults } = examine(config);
     let Some(loaded) = loaded else {
@@ -218,15 +230,15 @@ fn run_gateway(config: &Path, filter: Option<String>) -> Exit {
         write_quietly(io::stderr(), &report::for_people(&faults, &paint));
         return exit_code(&faults);
     };
-    let log = logging::start(filter.as_deref(), loaded.settings.log.as_deref());
+    let log = logging::start(filter.as_deref(), loaded.settings.log.as_deref(), format);
     hardening.log();
     for warning in faults.iter() {
-        tracing::warn!("{warning}");
+        tracing::warn!(id = id::CONFIG_WARNING, "{warning}");
     }
     match daemon::run(config, loaded, log.filter().clone()) {
         Ok(()) => Exit::Ok,
         Err(error) => {
-            tracing::error!("{error}");
+            tracing::error!(id = id::FAILED, "{error}");
             Exit::of_io(error.cause())
         }
     }

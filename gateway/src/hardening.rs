@@ -2,6 +2,7 @@
 //!
 //! Keys that are given back are erased by the allocator, [`Wiping`](crate::sys::wiping::Wiping).
 
+use crate::logging::id;
 use nix::errno::Errno;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::prctl::set_dumpable;
@@ -32,17 +33,26 @@ impl Hardening {
     /// Logs what is missing, once there is a log.
     pub fn log(self) {
         if let Some(error) = self.exposed {
-            tracing::warn!("other processes of this user can read our keys: {}", error.desc());
+            tracing::warn!(
+                id = id::KEYS_EXPOSED,
+                "other processes of this user can read our keys: {}",
+                error.desc()
+            );
         }
         if let Some(error) = self.dumps_core {
-            tracing::warn!("a crash may write our keys to a core file: {}", error.desc());
+            tracing::warn!(
+                id = id::KEYS_EXPOSED,
+                "a crash may write our keys to a core file: {}",
+                error.desc()
+            );
         }
         match self.swaps {
             Some(_) => tracing::info!(
+                id = id::MEMORY,
                 "memory is not locked, so keys may be written to swap: allow it (LimitMEMLOCK=infinity), or have no \
                  swap or an encrypted one"
             ),
-            None => tracing::debug!("memory is locked"),
+            None => tracing::debug!(id = id::MEMORY, "memory is locked"),
         }
     }
 }

@@ -12,10 +12,11 @@
 //! - [`sys`]: safe functions over system calls; the only home of `unsafe`.
 //! - [`workers`]: what each of several data planes has for itself.
 //! - [`hardening`]: keeps keys inside the process.
-//! - `audit`, `journal`: who did what, taken down for good; the journal of systemd.
+//! - [`audit`]: who did what, taken down for good; `journal`: the journal of systemd.
 //! - [`disks`]: which disk each export has, in files.
 //! - [`clock`]: the only place that asks what time it is.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -31,7 +32,6 @@ pub mod sys;
 pub mod wire;
 pub mod workers;
 
-mod audit;
 mod http;
 mod journal;
 mod listening;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use aoe_common::snapshot::{Granted, Socket};
 
+use crate::logging::id;
 use crate::sys::buffers::{self, Buffers};
 use crate::wire::{Offload, UdpWire};
 
@@ -60,9 +61,13 @@ impl Report {
             Offload::Works => "",
             Offload::Off => ", without segmentation offload",
         };
-        tracing::info!("listening on {address}{offload}");
+        tracing::info!(id = id::LISTENING, "listening on {address}{offload}");
         if self.buffers.fall_short_of(self.asked) {
-            tracing::warn!("listening on {address}: {}", self.buffers.complaint(self.asked));
+            tracing::warn!(
+                id = id::BUFFERS_SMALL,
+                "listening on {address}: {}",
+                self.buffers.complaint(self.asked)
+            );
         }
     }
 }

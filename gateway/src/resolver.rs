@@ -17,6 +17,7 @@ use tokio::time::sleep;
 
 use crate::config::scoped;
 use crate::driver::{Command, CommandSender};
+use crate::logging::id;
 use crate::sys::link;
 pub use ask::{Ask, Known, Sockets};
 
@@ -171,7 +172,13 @@ impl Resolver {
                 .set_port(way.remote.port().saturating_add(self.port_offset));
         }
         let addresses: Vec<_> = ways.iter().map(|way| way.remote.to_string()).collect();
-        tracing::debug!("{} can be called at {}", peer.name, addresses.join(", "));
+        tracing::debug!(
+            id = id::ENDPOINT_FOUND,
+            peer = peer.name,
+            "{} can be called at {}",
+            peer.name,
+            addresses.join(", ")
+        );
         self.commands.send(Command::SetEndpoint { peer: id, ways });
     }
 }
@@ -197,6 +204,8 @@ async fn look_up(name: String, endpoint: String, sockets: Sockets) -> Vec<Path> 
             Err(error) => error,
         };
         tracing::warn!(
+            id = id::ENDPOINT_MISSING,
+            peer = name,
             "cannot call {name}: {endpoint}: {fault}; next attempt in {} s",
             wait.as_secs()
         );

@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::{io, process, thread};
 
 use crate::driver::CommandSender;
+use crate::logging::id;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -101,6 +102,7 @@ fn abort(worker: usize) -> ! {
     // If there is no thread to be had, it is not said.
     let _ = thread::Builder::new().spawn(move || {
         tracing::error!(
+            id = id::HANGS,
             "data plane {worker} hangs: it makes no turn; aborting, so that the supervisor starts it again"
         );
         thread::sleep(WRITING);

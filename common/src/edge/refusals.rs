@@ -8,8 +8,9 @@ use crate::config::{ImportId, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::{Event, Place};
-use crate::frame::{AoeCommand, Pdu};
-use crate::refusal::{MAX_REFUSALS, Refusal, RefusalKind, Refused};
+use crate::frame::{AoeCommand, MacAddr, Pdu};
+use crate::notes::What;
+use crate::refusal::{MAX_REFUSALS, Refusal, Refused};
 use crate::tally::is_refusal;
 use crate::time::Instant;
 use crate::timers::Timer;
@@ -19,13 +20,16 @@ use crate::tunnel::message::Kind;
 
 /// Refusals are collected for this long before the exit is told.
 const COLLECT: Duration = Duration::from_secs(2);
-/// Kinds of refusals collected, over all imports; more are only logged here.
+/// Initiators and what was refused to them, over all imports; more are only logged here.
 const MAX_COLLECTED: usize = 256;
+
+/// By what refusals are one: so the exit knows of each initiator.
+type Key = (PeerId, ImportId, MacAddr, Refusal);
 
 /// What the exits are yet to be told.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    collected: BTreeMap<(PeerId, ImportId, RefusalKind), Refused>,
+    collected: BTreeMap<Key, Refused>,
     tell_at: Instant,
 }
 
@@ -45,10 +49,10 @@ impl Refusals {
 
     /// Of this import nothing more is told.
     pub(super) fn forget(&mut self, id: ImportId) {
-        self.collected.retain(|(_, of, _), _| *of != id);
+        self.collected.retain(|(_, of, ..), _| *of != id);
     }
 
-    fn collect(&mut self, key: (PeerId, ImportId, RefusalKind), refused: Refused, now: Instant) {
+    fn collect(&mut self, key: Key, refused: Refused, now: Instant) {
         if self.collected.len() >= MAX_COLLECTED && !self.collected.contains_key(&key) {
             return;
         }
@@ -97,6 +101,14 @@ impl Edge {
                     what,
                 }
             });
+        let whose = (None, id.0, captured.initiator, what);
+        cx.telemetry.notes.refused(cx.now, 1, whose, || What::Refused {
+            place: Place::Import(config.address),
+            export: config.export.clone(),
+            peer: links.name(config.peer),
+            initiator: captured.initiator,
+            what,
+        });
         let Some(remote) = &import.remote else { return };
         let refused = Refused {
             export: remote.export,
@@ -104,7 +116,7 @@ impl Edge {
             what,
             times: 1,
         };
-        let key = (config.peer, id, what.kind());
+        let key = (config.peer, id, captured.initiator, what);
         self.refusals.collect(key, refused, cx.now);
         cx.timers.lower(Timer::Imports, self.refusals.deadline());
     }

@@ -284,3 +284,67 @@ fn every_warning_stands_in_the_page_about_the_log_as_it_is_logged() {
         .collect();
     assert!(missing.is_empty(), "not in docs/log.md:\n{}", missing.join("\n"));
 }
+
+/// The rows of the page's table of ids: id and level.
+fn rows() -> Vec<(&'static str, &'static str)> {
+    let page = include_str!("../../../docs/log.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|row| row.split('|').map(|cell| cell.trim().trim_matches('`')));
+    cells
+        .filter_map(|mut cells| Some((cells.nth(1)?, cells.next()?)))
+        .collect()
+}
+
+#[test]
+fn every_event_has_an_id_that_the_page_lists_with_its_level() {
+    let mut ids = std::collections::BTreeMap::new();
+    for event in samples() {
+        if matches!(event, Event::Still { .. } | Event::Over(_)) {
+            assert_eq!(event.id(), "peer-moved", "that of what it is about");
+            assert!(event.facts().mark.is_some());
+            continue;
+        }
+        let level = match event.level() {
+            Level::Warn => "WARN",
+            Level::Info => "INFO",
+            Level::Debug => "DEBUG",
+        };
+        let row = rows().into_iter().find(|(id, _)| *id == event.id());
+        let (id, documented) = row.unwrap_or_else(|| panic!("`{}` is not in docs/log.md", event.id()));
+        assert!(
+            documented.contains(level),
+            "{id} is logged at {level}, not {documented}"
+        );
+        let debug = format!("{event:?}");
+        let kind = debug.split([' ', '(', '{']).next().unwrap().to_owned();
+        let known = ids.insert(id, kind.clone());
+        assert!(
+            known.is_none_or(|known| known == kind),
+            "{id} is the id of two events"
+        );
+    }
+    assert_eq!(ids.len(), kinds().len() - 2, "{ids:?}");
+}
+
+#[test]
+fn facts_name_who_and_what() {
+    let refused = Event::RequestRefused {
+        place: Place::Import(IMPORT),
+        export: backup(),
+        peer: b(),
+        initiator: INITIATOR,
+        what: Refusal::ReadOnly,
+    };
+    let facts = refused.facts();
+    assert_eq!((facts.id, facts.mark), ("request-refused", None));
+    assert_eq!((facts.peer, facts.export), (Some("site-b"), Some("backup")));
+    assert_eq!((facts.import, facts.initiator), (Some(IMPORT), Some(INITIATOR)));
+    assert_eq!(facts.reason.as_deref(), Some("a write (the export is read-only)"));
+    let over = Event::Over(Box::new(refused.clone()));
+    let of_over = over.facts();
+    assert_eq!(
+        (of_over.id, of_over.mark),
+        ("request-refused", Some(super::Mark::Over))
+    );
+    assert_eq!(of_over.peer, Some("site-b"));
+}

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::{Event, Missed, Place};
 use crate::frame::{MacAddr, Pdu};
+use crate::notes::What;
 use crate::refusal::{self, Refusal, Refused};
 use crate::tally::Last;
 use crate::trouble::{About, Was};
@@ -99,6 +100,17 @@ impl Exit {
         let about = About::RefusedThere(peer, refused.what.kind());
         cx.telemetry
             .happened(cx.now, refused.times.into(), about, || Event::RequestRefused {
+                place: Place::Exit,
+                export: export.map_or_else(|| "?".to_owned(), |export| export.name.clone()),
+                peer: links.name(peer),
+                initiator: refused.initiator,
+                what: refused.what,
+            });
+        let whose = (Some(peer), refused.export.0, refused.initiator, refused.what);
+        let times = refused.times.into();
+        cx.telemetry
+            .notes
+            .refused(cx.now, times, whose, || What::Refused {
                 place: Place::Exit,
                 export: export.map_or_else(|| "?".to_owned(), |export| export.name.clone()),
                 peer: links.name(peer),

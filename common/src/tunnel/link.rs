@@ -35,6 +35,7 @@ use super::repair::Repair;
 use super::seats::Seat;
 use super::sessions::Sessions;
 use crate::config::{PeerConfig, PeerId};
+use crate::notes::Known;
 use crate::time::Instant;
 
 #[cfg(test)]
@@ -85,6 +86,15 @@ impl Link {
     /// Its name.
     pub(crate) fn name(&self) -> String {
         self.identity.name.clone()
+    }
+
+    /// Who it is, for the audit log.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            name: self.name(),
+            key: self.identity.key.fingerprint(),
+            address: self.path.address.map(|path| path.remote),
+        }
     }
 
     /// Whether a session of ours with this peer, or one to be, has this index.

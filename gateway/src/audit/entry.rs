@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Caller;
+use super::merge::Span;
 use crate::control::{Answer, Line, orders};
 
 /// Changes and faults in one entry; the worst come first.
@@ -47,6 +48,80 @@ pub(crate) enum Entry {
     Signal {
         /// Its name.
         signal: &'static str,
+    },
+    /// There is a session with a peer.
+    SessionUp {
+        /// The peer.
+        peer: String,
+        /// The fingerprint of its key.
+        key: String,
+        /// Its address.
+        address: Option<String>,
+        /// Agreed mode.
+        protection: String,
+        /// Agreed cipher.
+        cipher: String,
+        /// Whether a pre-shared key was mixed in.
+        psk: bool,
+    },
+    /// A session has ended.
+    SessionLost {
+        /// The peer.
+        peer: String,
+        /// The fingerprint of its key.
+        key: String,
+        /// Its address.
+        address: Option<String>,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A known peer gets no session.
+    SessionRefused {
+        /// The peer.
+        peer: String,
+        /// The fingerprint of its key.
+        key: String,
+        /// The host it calls from.
+        address: Option<String>,
+        /// Why.
+        reason: &'static str,
+        /// How often.
+        #[serde(flatten)]
+        span: Span,
+    },
+    /// Somebody calls who is no peer.
+    Stranger {
+        /// The host.
+        address: String,
+        /// The fingerprint of the caller's key, if it was understood.
+        key: Option<String>,
+        /// How often.
+        #[serde(flatten)]
+        span: Span,
+    },
+    /// Requests of an initiator were refused.
+    Refused {
+        /// The other gateway.
+        peer: String,
+        /// The export.
+        export: String,
+        /// The address of the import, at the edge.
+        import: Option<String>,
+        /// Who asked.
+        initiator: String,
+        /// The name of the counter.
+        reason: &'static str,
+        /// What was asked, in words.
+        what: String,
+        /// How often.
+        #[serde(flatten)]
+        span: Span,
+    },
+    /// More was refused than can be named.
+    RefusedOthers {
+        /// How often.
+        #[serde(flatten)]
+        span: Span,
     },
     /// An order by the control socket, carried out or not.
     Command {
@@ -173,8 +248,8 @@ struct Whole<'a> {
 }
 
 impl Record {
-    /// As one JSON object.
-    pub(super) fn to_json(&self, gateway: &str) -> Value {
+    /// As one JSON object in one line.
+    pub(super) fn to_json(&self, gateway: &str) -> String {
         let whole = Whole {
             time: rfc3339(self.at),
             seq: self.number,
@@ -182,7 +257,7 @@ impl Record {
             entry: &self.entry,
         };
         // There is nothing in it that cannot be written.
-        serde_json::to_value(whole).unwrap_or_default()
+        serde_json::to_string(&whole).unwrap_or_default()
     }
 }
 

@@ -6,8 +6,6 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, Per
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 /// Its owner writes, its group reads.
 const MODE: u32 = 0o640;
 /// What was written goes through to the disk within this time.
@@ -39,12 +37,11 @@ impl AuditFile {
     }
 
     /// Appends one line, whole or not at all.
-    pub(super) fn append(&mut self, entry: &Value, reopen: bool) -> io::Result<()> {
-        let mut line = entry.to_string().into_bytes();
-        line.push(b'\n');
+    pub(super) fn append(&mut self, line: &str, reopen: bool) -> io::Result<()> {
+        let line = format!("{line}\n");
         let open = self.open(reopen)?;
         let before = open.file.metadata()?.len();
-        if let Err(error) = open.file.write_all(&line) {
+        if let Err(error) = open.file.write_all(line.as_bytes()) {
             // A part of a line would be none. If it stays, the next attempt begins with a line break.
             if open.file.set_len(before).is_err() {
                 self.open = None;

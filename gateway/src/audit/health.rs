@@ -1,20 +1,15 @@
 //! How the thread that writes is.
 
-use std::convert::Infallible;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use aoe_common::snapshot::{Alarm, Standing, State};
 
-use super::{Audit, AuditTo, lock};
+use super::{AuditTo, lock};
 
 /// A write that takes longer is a disk that does not answer.
 const HANGS: Duration = Duration::from_secs(5);
-/// How often it is looked whether all is well.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Between two lines of the log about a trouble that lasts.
-const SAY_AGAIN: Duration = Duration::from_secs(3600);
 
 /// What the thread tells, and is told.
 #[derive(Debug, Default)]
@@ -130,33 +125,5 @@ impl Progress {
             ),
             since,
         })
-    }
-}
-
-/// Logs what becomes of the audit log, for as long as it is polled; `each` is called once a second.
-pub(crate) async fn supervise(audit: Audit, each: impl Fn() + Send) -> Infallible {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut said: Option<Instant> = None;
-    let mut lost_before = 0;
-    loop {
-        ticks.tick().await;
-        each();
-        match (audit.trouble(), said) {
-            (Some(trouble), last) if last.is_none_or(|last| last.elapsed() >= SAY_AGAIN) => {
-                said = Some(Instant::now());
-                tracing::warn!("{}", trouble.why);
-            }
-            (None, Some(_)) => {
-                said = None;
-                let (_, lost) = audit.totals();
-                match lost - lost_before {
-                    0 => tracing::info!("audit log: it is written again, and nothing was lost"),
-                    lost => tracing::warn!("audit log: it is written again; {lost} entries were lost"),
-                }
-                lost_before = lost;
-            }
-            (Some(_), _) | (None, None) => {}
-        }
     }
 }

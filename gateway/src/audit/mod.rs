@@ -6,14 +6,17 @@
 //!
 //! - `entry`: what there is to say. `caller`: who gives an order. `order`: an order of the control socket, from its first
 //!   byte to its answer.
+//! - `auditor`, `merge`: what data planes note, of which floods are merged.
 //! - `rights`: who may do what before and after a reload.
 //! - `writer`, `file`, `journal`: the thread, and where it writes to. `health`: how that is.
 
+mod auditor;
 mod caller;
 mod entry;
 mod file;
 mod health;
 mod journal;
+mod merge;
 mod order;
 mod rights;
 #[cfg(test)]
@@ -28,14 +31,17 @@ use std::time::{Duration, SystemTime};
 
 use aoe_common::version::VERSION;
 
+pub(crate) use self::auditor::Auditor;
+pub use self::auditor::Noted;
 pub(crate) use self::caller::Caller;
-pub(crate) use self::entry::Entry;
 use self::entry::Record;
+pub(crate) use self::entry::{Entry, rfc3339};
 use self::health::Progress;
-pub(crate) use self::health::{Trouble, supervise};
+pub(crate) use self::health::Trouble;
 pub(crate) use self::order::Order;
 pub(crate) use self::rights::differences;
 use crate::config::Loaded;
+use crate::logging::id;
 
 /// Entries that wait for the disk; further ones are lost. A usual one has some hundred bytes.
 const MOST_WAITING: usize = 8192;
@@ -126,7 +132,10 @@ impl Audit {
             let _ = tell.try_send(());
         });
         if let Err(error) = spawned {
-            tracing::error!("there is no audit log: no thread for it: {error}; reload to try again");
+            tracing::error!(
+                id = id::AUDIT_FAILED,
+                "there is no audit log: no thread for it: {error}; reload to try again"
+            );
             return None;
         }
         Some(Sink {

@@ -31,6 +31,7 @@ use crate::driver::{Command, CommandSender, Renewal};
 use crate::http::{self, Front};
 use crate::listening;
 use crate::logging::Filter;
+use crate::logging::id;
 use crate::resolver::{self, Known, Sockets};
 use crate::segment::Sharing;
 use crate::sys::packet::Addresses;
@@ -155,7 +156,10 @@ impl Running {
         match self.share(wanted.clone()).await {
             Ok(()) => self.shares = wanted,
             // They see more than is theirs, which costs a little and does no harm: it is counted.
-            Err(error) => tracing::debug!("workers capture more than they need: {error}"),
+            Err(error) => tracing::debug!(
+                id = id::CAPTURE_WIDE,
+                "workers capture more than they need: {error}"
+            ),
         }
     }
 

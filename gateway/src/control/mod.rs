@@ -35,6 +35,7 @@ use self::socket::{Listener, Refusal};
 pub(crate) use self::words::{Kind, Line};
 pub(crate) use self::{observe::open as open_observe, observe::serve as observe};
 pub(crate) use self::{orders::open as open_control, orders::serve as take_orders};
+use crate::logging::id;
 
 /// Opens the socket that the key `key` names, or says why there is none, what that means and what to do.
 fn open(path: &Path, mode: u32, key: &str, consequence: &str) -> Option<Listener> {
@@ -51,6 +52,10 @@ fn open(path: &Path, mode: u32, key: &str, consequence: &str) -> Option<Listener
         Refusal::NoSocket => format!("remove it, or {elsewhere}"),
         Refusal::Directory(_) | Refusal::System(_) => elsewhere,
     };
-    tracing::warn!("socket {}: {refusal}; {consequence}; {cure}", path.display());
+    tracing::warn!(
+        id = id::SOCKET_MISSING,
+        "socket {}: {refusal}; {consequence}; {cure}",
+        path.display()
+    );
     None
 }

@@ -21,6 +21,7 @@ use super::words::{Line, words};
 use crate::audit::{Audit, Entry, differences};
 use crate::clock::unix_time;
 use crate::config::{Examined, Faults, Loaded, examine};
+use crate::logging::id;
 
 /// Changes that are logged one by one, the worst first: the log has room for some thousand lines at a time.
 const MOST_LOGGED: usize = 1000;
@@ -78,7 +79,11 @@ impl Reloader {
 
     async fn obey(&mut self, ask: Ask) {
         if ask.is_abandoned() {
-            tracing::info!("a request of {} is not carried out: who asked has gone", ask.by);
+            tracing::info!(
+                id = id::ORDER_ABANDONED,
+                "a request of {} is not carried out: who asked has gone",
+                ask.by
+            );
             return;
         }
         let answer = match ask.request {
@@ -123,20 +128,20 @@ impl Reloader {
         match self.try_reload(config).await {
             Ok(mut found) => {
                 for warning in found.warnings.iter() {
-                    tracing::warn!("{warning}");
+                    tracing::warn!(id = id::CONFIG_WARNING, "{warning}");
                 }
                 let outcome = match found.lines.as_slice() {
                     [] => {
-                        tracing::info!("reload by {by}: nothing has changed");
+                        tracing::info!(id = id::RELOAD, "reload by {by}: nothing has changed");
                         Outcome::Same
                     }
                     lines => {
-                        tracing::info!("reload by {by}: {}", count(lines.len()));
+                        tracing::info!(id = id::RELOAD, "reload by {by}: {}", count(lines.len()));
                         for line in lines.iter().take(MOST_LOGGED) {
-                            tracing::info!("reload: {}", line.text);
+                            tracing::info!(id = id::RELOAD, "reload: {}", line.text);
                         }
                         if let Some(more) = lines.len().checked_sub(MOST_LOGGED).filter(|more| *more > 0) {
-                            tracing::info!("reload: and {more} more");
+                            tracing::info!(id = id::RELOAD, "reload: and {more} more");
                         }
                         Outcome::Changed
                     }
@@ -147,10 +152,15 @@ impl Reloader {
             Err(obstacle) => {
                 if let Obstacle::Faults(faults) = &obstacle {
                     for fault in faults.iter() {
-                        tracing::warn!("{fault}");
+                        tracing::warn!(id = id::CONFIG_FAULT, "{fault}");
                     }
                 }
-                tracing::warn!("reload by {by}: nothing was changed: {}", obstacle.reason());
+                tracing::warn!(
+                    id = id::RELOAD_REFUSED,
+                    reason = obstacle.reason(),
+                    "reload by {by}: nothing was changed: {}",
+                    obstacle.reason()
+                );
                 (obstacle.answer(), Vec::new())
             }
         }

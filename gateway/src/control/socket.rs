@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::logging::id;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -83,7 +84,7 @@ impl Listener {
             match self.listener.accept().await {
                 Ok((stream, _)) => return stream,
                 Err(error) => {
-                    tracing::debug!("{}: {error}", self.path.display());
+                    tracing::debug!(id = id::SOCKET_ERROR, "{}: {error}", self.path.display());
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

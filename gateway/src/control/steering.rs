@@ -14,6 +14,7 @@ use super::protocol::{Answer, Done, Outcome};
 use super::things;
 use crate::disks::Note;
 use crate::driver::{Command, CommandSender};
+use crate::logging::id;
 use crate::logging::parse_filter;
 
 /// How long a worker may take. One that is at work answers within its turn.
@@ -81,7 +82,7 @@ impl Running {
         let Some(mut found) = steer(workers, &Order::AcceptDisk(id)).await else {
             return nobody(&about);
         };
-        tracing::info!("{about}: {by} accepts its disk");
+        tracing::info!(id = id::DISK_ACCEPTED, export, "{about}: {by} accepts its disk");
         let until = Instant::now() + IDENTIFIED;
         while found.disk.as_ref().is_some_and(|disk| disk.is.is_empty()) && Instant::now() < until {
             sleep(LOOK_EVERY).await;
@@ -149,9 +150,9 @@ impl Running {
             }
         };
         // Said by the old filter and by the new one: at least one of them lets it through, unless both are `off`.
-        tracing::info!("log: {by} sets {filter:?}");
+        tracing::info!(id = id::OPERATOR, "log: {by} sets {filter:?}");
         self.log().set_live(&filter);
-        tracing::info!("log: {filter:?} is in force");
+        tracing::info!(id = id::OPERATOR, "log: {filter:?} is in force");
         let lasts =
             "until the gateway ends, or a reload changes `log`; to keep it, set `log` of [gateway] as well";
         Answer::of_verb(

@@ -34,7 +34,7 @@ use tokio::task::JoinSet;
 use self::data_plane::{seed, spawn};
 pub use self::error::RunError;
 use self::signals::Signals;
-use crate::audit::{Audit, supervise};
+use crate::audit::{Audit, Auditor, Noted};
 use crate::clock::{Clock, unix_time};
 use crate::config::Loaded;
 use crate::control::{self, About, Captures, Followers, Reloader, Snapshots};
@@ -62,9 +62,10 @@ pub fn run(config: &Path, loaded: Loaded, log: Filter) -> Result<(), RunError> {
     audit.begin(config, &loaded);
     let outcome =
         Start::new(loaded).and_then(|start| runtime.block_on(start.run(config, log, audit.clone())));
-    audit.stop(outcome.as_ref().err());
     // A name server that does not answer must not hold the process up.
     runtime.shutdown_background();
+    // By now everything that ends with the control side has been taken down.
+    audit.stop(outcome.as_ref().err());
     outcome
 }
 
@@ -76,6 +77,7 @@ struct Start {
     found: Found,
     segments: Vec<WatchedSegment>,
     losses: mpsc::UnboundedReceiver<Lost>,
+    noted: mpsc::UnboundedReceiver<Noted>,
     workers: Vec<DataPlane>,
 }
 
@@ -98,6 +100,7 @@ impl Start {
         let remembered = remember(disks.as_ref(), &exports);
         let parts = loaded.core.for_workers(loaded.settings.workers);
         let (lost, losses) = mpsc::unbounded_channel();
+        let (note, noted) = mpsc::unbounded_channel();
         let mut start = Start {
             segments: segments(&loaded, &parts),
             loaded,
@@ -105,10 +108,11 @@ impl Start {
             disks,
             found: Found::default(),
             losses,
+            noted,
             workers: Vec::new(),
         };
         for part in parts {
-            let worker = start.data_plane(part, &remembered, lost.clone())?;
+            let worker = start.data_plane(part, &remembered, (lost.clone(), note.clone()))?;
             start.workers.push(worker);
         }
         Ok(start)
@@ -118,7 +122,7 @@ impl Start {
         &self,
         part: GatewayConfig,
         remembered: &[(String, Disk)],
-        lost: mpsc::UnboundedSender<Lost>,
+        (lost, noted): (mpsc::UnboundedSender<Lost>, mpsc::UnboundedSender<Noted>),
     ) -> Result<DataPlane, RunError> {
         let Worker { number, of } = part.tunnel.worker;
         let wires = bind(&self.loaded.listen, number, self.loaded.settings.buffers())?;
@@ -129,6 +133,7 @@ impl Start {
         let (ask, asks) = mpsc::unbounded_channel();
         let reports = Reports {
             lost,
+            noted,
             endpoint_needed: ask.clone(),
             disks: self.found.clone(),
         };
@@ -187,7 +192,6 @@ impl Start {
         let captures = Captures::new(commands.clone(), self.clock);
         about.captures = captures.clone();
         let snapshots = Arc::new(Snapshots::new(commands.clone(), about, audit.clone()));
-        tasks.spawn(supervise(audit.clone(), || ()));
         let mut front = Front::new(Site {
             snapshots: snapshots.clone(),
             workers: commands.clone(),
@@ -196,6 +200,7 @@ impl Start {
         if outcome.is_ok() {
             front.start(self.loaded.metrics.as_ref());
         }
+        tasks.spawn(Auditor::new(audit.clone(), commands.clone(), self.noted).run());
         let (sharing, shares) = mpsc::unbounded_channel();
         let followers = Followers {
             workers: commands.clone(),

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::audit::{Audit, Entry};
 use crate::driver::{Command, CommandSender};
+use crate::logging::id;
 
 /// Those that are heard.
 pub(super) struct Signals {
@@ -42,12 +43,12 @@ impl Signals {
         loop {
             tokio::select! {
                 Some(()) = self.terminate.recv() => {
-                    tracing::info!("ending: SIGTERM");
+                    tracing::info!(id = id::ENDING, reason = "SIGTERM", "ending: SIGTERM");
                     self.audit.record(Entry::Signal { signal: "SIGTERM" });
                     tell(|| Command::Shutdown);
                 }
                 Some(()) = self.interrupt.recv() => {
-                    tracing::info!("ending: SIGINT");
+                    tracing::info!(id = id::ENDING, reason = "SIGINT", "ending: SIGINT");
                     self.audit.record(Entry::Signal { signal: "SIGINT" });
                     tell(|| Command::Shutdown);
                 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{Disks, Found, Note};
 use crate::audit::{Audit, Entry};
 use crate::driver::{Command, CommandSender};
+use crate::logging::id;
 
 /// How often files are looked at, and written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -64,7 +65,11 @@ impl Keeper {
             };
             self = this;
             for export in accepted {
-                tracing::info!("export {export}: the operator accepts its disk");
+                tracing::info!(
+                    id = id::DISK_ACCEPTED,
+                    export,
+                    "export {export}: the operator accepts its disk"
+                );
                 self.audit.record(Entry::DiskAccepted {
                     export: export.clone(),
                 });
@@ -102,7 +107,7 @@ impl Keeper {
                         accepted.push(export.clone());
                     }
                     Ok(_) => {}
-                    Err(error) => tracing::error!("{error}"),
+                    Err(error) => tracing::error!(id = id::DISK_FILE, "{error}"),
                 }
             }
         }
@@ -113,6 +118,8 @@ impl Keeper {
                     self.versions.insert(export, version);
                 }
                 Err(error) => tracing::warn!(
+                    id = id::DISK_NOT_REMEMBERED,
+                    export,
                     "export {export}: its disk is not remembered over a restart: {}: {error}",
                     self.disks.path(&export).display()
                 ),

@@ -17,6 +17,7 @@ use aoe_common::disk::Disk;
 use serde::{Deserialize, Serialize};
 
 pub use self::keeper::Keeper;
+use crate::logging::id;
 
 /// No file of ours is longer.
 const LONGEST: u64 = 4096;
@@ -204,6 +205,7 @@ pub fn remember(disks: Option<&Disks>, exports: &[String]) -> Vec<(String, Disk)
     let Some(disks) = disks else {
         if !exports.is_empty() {
             tracing::info!(
+                id = id::DISK_NOT_REMEMBERED,
                 "which disk an export has is not remembered over a restart: set `state` of [gateway] to a directory"
             );
         }
@@ -214,6 +216,8 @@ pub fn remember(disks: Option<&Disks>, exports: &[String]) -> Vec<(String, Disk)
         Ok(None | Some(Note::AcceptNext)) => None,
         Err(error) => {
             tracing::error!(
+                id = id::DISK_FILE,
+                export,
                 "{error}. Nobody knows which disk export {export} had, so any is another one until it is accepted: \
                  aoe-gateway accept-disk"
             );

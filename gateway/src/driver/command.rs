@@ -17,6 +17,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::sync::oneshot;
 
+use crate::audit::Noted;
 use crate::disks::Found;
 use crate::resolver::ask::Ask;
 use crate::segment::SegmentPort;
@@ -99,6 +100,8 @@ pub enum Command {
         /// Gets what was not handed over.
         done: oneshot::Sender<Batch>,
     },
+    /// Report what was noted for the audit log.
+    TakeNotes,
     /// Log every counter.
     LogCounters,
     /// Take nothing new, wait for what targets have to answer, a second at most, tell the peers, log the counters, and end.
@@ -140,6 +143,8 @@ pub struct Lost {
 pub struct Reports {
     /// Ports given up.
     pub lost: UnboundedSender<Lost>,
+    /// What was noted for the audit log.
+    pub noted: UnboundedSender<Noted>,
     /// Peers whose name should be resolved, again if it was before.
     pub endpoint_needed: UnboundedSender<Ask>,
     /// Disks that are to be remembered.

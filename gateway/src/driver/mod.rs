@@ -8,6 +8,7 @@ mod capturing;
 mod command;
 mod obey;
 mod queue;
+mod say;
 mod segment;
 mod spin;
 mod waiter;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use aoe_common::config::SegmentId;
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::{Engine, Refused};
-use aoe_common::event::{Event, Level};
+use aoe_common::event::Event;
 use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
 use aoe_common::table::{Id as _, Table};
@@ -185,6 +186,7 @@ impl Driver {
         }
         self.deliver(now);
         if flow == Flow::End {
+            self.report_notes(now);
             self.log_counters();
         }
         flow
@@ -320,11 +322,7 @@ impl Driver {
                 Event::DiskKnown { export, disk } => self.reports.disks.add(export.clone(), disk.clone()),
                 _ => {}
             }
-            match event.level() {
-                Level::Warn => tracing::warn!("{}{event}", self.label),
-                Level::Info => tracing::info!("{}{event}", self.label),
-                Level::Debug => tracing::debug!("{}{event}", self.label),
-            }
+            say::log(&self.label, &event);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the control side asks for.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aoe_common::config::SegmentId;
 use aoe_common::drop_reason::DropReason;
@@ -12,8 +13,10 @@ use super::command::{Command, Renewal};
 use super::segment::Attached;
 use super::waiter::Source;
 use super::{DRAIN_FOR, Driver, Flow};
+use crate::audit::Noted;
 use crate::clock::unix_time;
 use crate::listening::Report;
+use crate::logging::id;
 use crate::segment::SegmentPort;
 
 impl Driver {
@@ -57,7 +60,7 @@ impl Driver {
                 }
                 Command::LogReady(copy) => {
                     if Arc::into_inner(copy).is_some() {
-                        tracing::info!("ready");
+                        tracing::info!(id = id::READY, "ready");
                     }
                 }
                 Command::Capture {
@@ -86,6 +89,7 @@ impl Driver {
                     // Nobody waits only if the process ends.
                     let _ = done.send(self.end_capture(id));
                 }
+                Command::TakeNotes => self.report_notes(now),
                 Command::LogCounters => {
                     self.log_counters();
                     self.log_zeroes();
@@ -174,6 +178,19 @@ impl Driver {
         snapshot
     }
 
+    /// Reports what was noted for the audit log, if anything was.
+    pub(super) fn report_notes(&mut self, now: Instant) {
+        let notes = self.engine.take_notes();
+        if !notes.is_empty() {
+            // The control side is only gone when the process ends.
+            let _ = self.reports.noted.send(Noted {
+                notes,
+                now,
+                wall: SystemTime::UNIX_EPOCH + unix_time(),
+            });
+        }
+    }
+
     fn count_overflows(&mut self) {
         for slot in self.segments.values_mut() {
             if let Some(attached) = &mut slot.attached {
@@ -188,8 +205,12 @@ impl Driver {
         self.count_overflows();
         let counters = self.engine.counters().iter();
         match in_words(counters.filter(|(_, value)| *value != 0)) {
-            line if line.is_empty() => tracing::info!("{}counters: nothing has been counted yet", self.label),
-            line => tracing::info!("{}counters{line}", self.label),
+            line if line.is_empty() => tracing::info!(
+                id = id::COUNTERS,
+                "{}counters: nothing has been counted yet",
+                self.label
+            ),
+            line => tracing::info!(id = id::COUNTERS, "{}counters{line}", self.label),
         }
     }
 
@@ -197,7 +218,7 @@ impl Driver {
     fn log_zeroes(&self) {
         let counters = self.engine.counters().iter();
         let line = in_words(counters.filter(|(_, value)| *value == 0));
-        tracing::info!("{}nothing so far of{line}", self.label);
+        tracing::info!(id = id::COUNTERS, "{}nothing so far of{line}", self.label);
     }
 }
 

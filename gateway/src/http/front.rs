@@ -16,6 +16,7 @@ use super::counts::Kind;
 use super::crowd::{Crowd, Pulse, Room};
 use super::host::Names;
 use crate::config::Metrics;
+use crate::logging::id;
 
 /// After a lack of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -116,7 +117,7 @@ impl Front {
         match (wanted, prepared) {
             (None, _) => {
                 if let Some(open) = self.open.take() {
-                    tracing::info!("metrics: {} is closed", open.address);
+                    tracing::info!(id = id::METRICS, "metrics: {} is closed", open.address);
                 }
             }
             (Some(wanted), Prepared::Same) => {
@@ -149,7 +150,7 @@ impl Front {
             answerer,
             task,
         });
-        tracing::info!("metrics: listening on http://{address}");
+        tracing::info!(id = id::METRICS, "metrics: listening on http://{address}");
     }
 }
 
@@ -167,6 +168,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 
 fn complain(address: SocketAddr, error: &io::Error) {
     tracing::warn!(
+        id = id::METRICS_MISSING,
         "metrics: cannot listen on {address}: {error}{}; the gateway goes on without; once that is mended, a reload opens it",
         advice(error)
     );
@@ -192,7 +194,7 @@ async fn accept(listener: tokio::net::TcpListener, answerer: Arc<Answerer>) -> I
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::debug!("metrics: {error}");
+                tracing::debug!(id = id::METRICS, "metrics: {error}");
                 sleep(PAUSE).await;
                 continue;
             }

@@ -18,6 +18,7 @@ use super::{Attachment, Flavor, SegmentPort, Step, Tap, gateway_mac};
 use crate::clock::Clock;
 use crate::config::Device;
 use crate::driver::{Command, CommandSender, Lost};
+use crate::logging::id;
 use crate::sys::buffers::Buffers;
 use crate::sys::link;
 use crate::sys::link_changes::LinkChanges;
@@ -167,7 +168,7 @@ impl Watch {
             tokio::select! {
                 changed = self.changes.changed() => {
                     if let Err(error) = changed {
-                        tracing::warn!("no signs of changed devices: {error}");
+                        tracing::warn!(id = id::DEVICES_UNWATCHED, "no signs of changed devices: {error}");
                         sleep(LOOK_EVERY).await;
                     }
                 }
@@ -217,6 +218,8 @@ impl Watch {
         };
         if segment.generation == lost.generation && segment.attachment.lost(self.clock.now()).is_some() {
             tracing::warn!(
+                id = id::SEGMENT_DOWN,
+                segment = segment.name,
                 "segment {} lost {}: {}",
                 segment.name,
                 segment.device_name(),
@@ -238,6 +241,8 @@ impl Watched {
             Ok(link) => link,
             Err(error) => {
                 tracing::warn!(
+                    id = id::SEGMENT_DOWN,
+                    segment = self.name,
                     "segment {}: cannot look at {}: {error}",
                     self.name,
                     self.device_name()
@@ -248,9 +253,17 @@ impl Watched {
         let (name, device) = (&self.name, self.device_name().to_owned());
         match self.attachment.observe(link.as_ref(), now) {
             Step::Rest => {}
-            Step::Await(obstacle) => tracing::warn!("segment {name} waits for {device}: {obstacle}"),
+            Step::Await(obstacle) => tracing::warn!(
+                id = id::SEGMENT_DOWN,
+                segment = name,
+                "segment {name} waits for {device}: {obstacle}"
+            ),
             Step::Detach(obstacle) => {
-                tracing::warn!("segment {name} is down on {device}: {obstacle}");
+                tracing::warn!(
+                    id = id::SEGMENT_DOWN,
+                    segment = name,
+                    "segment {name} is down on {device}: {obstacle}"
+                );
                 for worker in commands {
                     worker.send(Command::Detach { segment: self.id });
                 }
@@ -258,10 +271,18 @@ impl Watched {
             Step::Announce(state) => {
                 match state {
                     SegmentState::Up { mac, mtu } => {
-                        tracing::info!("segment {name} is up on {device} (MAC {mac}, MTU {mtu})");
+                        tracing::info!(
+                            id = id::SEGMENT_UP,
+                            segment = name,
+                            "segment {name} is up on {device} (MAC {mac}, MTU {mtu})"
+                        );
                     }
                     SegmentState::Down => {
-                        tracing::warn!("segment {name} is down on {device}: the device is switched off");
+                        tracing::warn!(
+                            id = id::SEGMENT_DOWN,
+                            segment = name,
+                            "segment {name} is down on {device}: the device is switched off"
+                        );
                     }
                 }
                 for worker in commands {
@@ -308,6 +329,8 @@ impl Watched {
         if self.refusal.as_ref() != Some(&refusal) {
             let wait = self.attachment.due().map(|due| due.saturating_since(now));
             tracing::warn!(
+                id = id::SEGMENT_DOWN,
+                segment = self.name,
                 "{refusal}; next attempt in {} ms",
                 wait.unwrap_or_default().as_millis()
             );
@@ -349,16 +372,26 @@ impl Watched {
         let (name, device) = (&self.name, self.device_name());
         match state {
             SegmentState::Up { mac, mtu } => {
-                tracing::info!("segment {name} is attached to {device} (MAC {mac}, MTU {mtu})");
+                tracing::info!(
+                    id = id::SEGMENT_UP,
+                    segment = name,
+                    "segment {name} is attached to {device} (MAC {mac}, MTU {mtu})"
+                );
             }
             SegmentState::Down => {
-                tracing::info!("segment {name} is attached to {device}, which is switched off")
+                tracing::info!(
+                    id = id::SEGMENT_DOWN,
+                    segment = name,
+                    "segment {name} is attached to {device}, which is switched off"
+                )
             }
         }
         if let (Device::Tap { mtu: asked, .. }, SegmentState::Up { mtu, .. }) = (&self.device, state)
             && *asked != mtu
         {
             tracing::warn!(
+                id = id::SEGMENT_MTU,
+                segment = name,
                 "segment {name}: {device} was made beforehand and keeps its MTU of {mtu}: write mtu = {mtu}, or change \
                  the device's to {asked}"
             );
@@ -367,7 +400,12 @@ impl Watched {
         if let Some(SegmentPort::PacketSocket(socket)) = ports.first()
             && socket.buffers().fall_short_of(asked)
         {
-            tracing::warn!("segment {name}: {}", socket.buffers().complaint(asked));
+            tracing::warn!(
+                id = id::BUFFERS_SMALL,
+                segment = name,
+                "segment {name}: {}",
+                socket.buffers().complaint(asked)
+            );
         }
     }
 

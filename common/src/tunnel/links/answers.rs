@@ -8,6 +8,7 @@ use crate::config::PeerId;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
+use crate::notes::What;
 use crate::output::Path;
 use crate::timers::Timer;
 use crate::trouble::About;
@@ -101,6 +102,14 @@ impl Links {
             Failure::Undecryptable | Failure::OldStamp(_) => "its handshake does not decrypt",
         };
         if let Some(link) = self.links.get_mut(peer) {
+            let known = link.known();
+            cx.telemetry.notes.session(
+                cx.now,
+                What::SessionRefused {
+                    peer: known,
+                    why: what,
+                },
+            );
             let peer = link.name();
             link.in_trouble(Event::NoAgreement { peer, what }, cx);
         }
@@ -110,6 +119,10 @@ impl Links {
     pub(super) fn refused(&mut self, peer: PeerId, why: &'static str, cx: &mut Context<'_>) {
         let link = self.links.get_mut(peer);
         if let Some(link) = link.filter(|link| !link.is_up(cx.now)) {
+            let known = link.known();
+            cx.telemetry
+                .notes
+                .session(cx.now, What::SessionRefused { peer: known, why });
             let peer = link.name();
             link.in_trouble(Event::HandshakeRefused { peer, why }, cx);
         }
@@ -151,9 +164,11 @@ impl Link {
 
 /// Somebody calls who is none of our peers.
 fn stranger(path: Path, key: Option<PublicKey>, cx: &mut Context<'_>) {
+    let fingerprint = key.as_ref().map(|key| key.fingerprint());
+    cx.telemetry.notes.stranger(cx.now, path.remote, fingerprint);
     cx.telemetry
         .happened(cx.now, 1, About::Strangers, || Event::Stranger {
             from: path.remote,
-            key: key.map(|key| key.fingerprint()),
+            key: fingerprint,
         });
 }

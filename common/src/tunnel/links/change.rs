@@ -7,6 +7,7 @@ use super::{Change, Links};
 use crate::config::{Endpoint, PeerConfig, PeerId, TunnelConfig};
 use crate::context::Context;
 use crate::event::Event;
+use crate::notes::What;
 use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::closing::Closing;
@@ -94,6 +95,13 @@ impl Links {
         let Some(mut link) = self.links.remove(peer) else {
             return;
         };
+        if link.sessions.current.is_some() {
+            let peer = link.known();
+            let why = "it is no peer of this gateway any more";
+            cx.telemetry
+                .notes
+                .session(cx.now, What::SessionLost { peer, why });
+        }
         link.repair.clear(&mut cx.out.trains);
         self.seats.leave(link.identity.seat);
         self.packed.retain(|packed| *packed != peer);

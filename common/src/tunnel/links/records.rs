@@ -5,6 +5,7 @@ use crate::config::{Endpoint, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::event::Event;
+use crate::notes::What;
 use crate::output::Path;
 use crate::telemetry::Count;
 use crate::timers::Timer;
@@ -122,6 +123,7 @@ impl Links {
         link.path.home = link.path.address.map(|path| path.remote.ip());
         link.handshakes.succeeded(cx.now);
         let (protection, cipher) = (session.protection, session.cipher);
+        let psk = session.has_psk;
         let was_up = link.sessions.current.is_some();
         let promotion = link.sessions.promote(session);
         cx.telemetry.count(Count::Handshakes);
@@ -143,6 +145,11 @@ impl Links {
                         why,
                     };
                     link.presence.down(&lost, cx.now);
+                    let note = What::SessionLost {
+                        peer: link.known(),
+                        why,
+                    };
+                    cx.telemetry.notes.session(cx.now, note);
                     cx.telemetry.raise(cx.now, About::Session(peer), lost);
                 }
                 self.changes.push_back((peer, Change::Restarted));
@@ -157,6 +164,13 @@ impl Links {
                 protection,
                 cipher,
             });
+            let up = What::SessionUp {
+                peer: link.known(),
+                protection,
+                cipher,
+                psk,
+            };
+            cx.telemetry.notes.session(cx.now, up);
         }
         cx.timers.lower(Timer::Peers, link.deadline(self.keepalive));
     }
@@ -176,6 +190,11 @@ impl Links {
                 peer: link.name(),
                 why,
             };
+            let note = What::SessionLost {
+                peer: link.known(),
+                why,
+            };
+            cx.telemetry.notes.session(cx.now, note);
             link.in_trouble(lost, cx);
             self.changes.push_back((peer, Change::Lost));
         }

@@ -26,6 +26,8 @@ pub struct GatewayFile {
     pub workers: Option<u8>,
     /// `listen` of `[metrics]`, if it has that section.
     pub metrics: Option<String>,
+    /// The lines of `[audit]`.
+    pub audit: Option<String>,
     /// The segments.
     pub segments: Vec<SegmentSection>,
     /// The peers.
@@ -138,6 +140,7 @@ impl GatewayFile {
             listen: Vec::new(),
             key: key.to_owned(),
             state: None,
+            audit: None,
             rekey_after: None,
             keepalive: None,
             busy_poll: None,
@@ -168,6 +171,10 @@ impl GatewayFile {
         if let Some(listen) = &self.metrics {
             text.section("[metrics]");
             text.string("listen", listen);
+        }
+        if let Some(lines) = &self.audit {
+            text.section("[audit]");
+            text.line(format_args!("{lines}"));
         }
         for segment in &self.segments {
             text.section("[[segment]]");

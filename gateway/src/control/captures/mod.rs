@@ -156,6 +156,7 @@ impl Captures {
         tokio::spawn(async move {
             let (workers, clock) = (&captures.0.workers, captures.0.clock);
             tracing::info!(
+                id = crate::logging::id::CAPTURE,
                 "capture {id} by {} begins: {}; it shows plaintext",
                 capture.by,
                 capture.what
@@ -163,6 +164,7 @@ impl Captures {
             let end = stream::run(&capture, workers, clock, &guest).await;
             captures.forget(id);
             tracing::info!(
+                id = crate::logging::id::CAPTURE,
                 "capture {id} by {} ends: {}; {} frames captured, {} dropped",
                 capture.by,
                 end.reason,
