@@ -126,6 +126,7 @@ fn who_did_what_and_what_was_refused_to_whom_is_taken_down() {
 
         let (host_c, _behind_c, site_c) = stranger.take().context("there is one")?;
         let mut caller = site_c.start(&host_c)?;
+        caller.process().wait_for_line("ready", PATIENCE)?;
         let key_c = key_of(&site_c)?;
         wait_for(&at_b, &json!({"kind": "stranger", "key": key_c}))?;
         caller.stop()?;
@@ -263,7 +264,7 @@ fn a_full_disk_holds_nobody_up_and_what_was_lost_is_said() {
         let tmpfs = |flags, size| mount(Some("none"), &small, Some("tmpfs"), flags, Some(size));
         tmpfs(MsFlags::empty(), "size=64k")?;
         let file = small.join("audit.jsonl");
-        let mut trial = Trial::start(stage, WorldPlan::default(), |world| {
+        let trial = Trial::start(stage, WorldPlan::default(), |world| {
             let section = format!("file = {:?}", file.display().to_string());
             world.site_b.config.audit = Some(section);
         })?;
