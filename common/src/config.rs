@@ -22,7 +22,7 @@ pub use grant::{
     Brings, Commands, ExtraCommand, LbaRange, MOST_INITIATORS, MOST_INITIATORS_OF_PEER, MOST_RANGES,
     MOST_RULES, Permit, Until,
 };
-pub use limit::{Limit, PeerLimit, Rates};
+pub use limit::{FloorAboveCeiling, Limit, LimitChange, Limited, PeerLimit, Rates, RatesChange};
 
 ids! {
     /// A segment.

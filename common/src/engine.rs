@@ -16,7 +16,7 @@ mod steer;
 use std::time::Duration;
 
 use self::core::Core;
-use crate::config::{Change, GatewayConfig, PeerId, SegmentId};
+use crate::config::{Change, GatewayConfig, PeerId, PeerLimit, SegmentId};
 use crate::context::Context;
 use crate::disk::Disk;
 use crate::drop_reason::DropReason;
@@ -76,6 +76,8 @@ impl Engine {
         let mut random = Random::drawn_from(&mut secrets);
         let (factor, tags) = (random.u64(), random.bytes());
         let peers: Vec<PeerId> = config.peers.ids().collect();
+        let limits: Vec<(PeerId, PeerLimit)> =
+            config.peers.iter().map(|(id, peer)| (id, peer.limit)).collect();
         let (max_age, worker) = (config.tunnel.max_age, config.tunnel.worker);
         let links = Links::new(
             config.secret,
@@ -88,6 +90,14 @@ impl Engine {
         .expect("keys of 32 bytes suit every algorithm in use");
         let mut telemetry = Telemetry::default();
         links.start(now, &mut telemetry);
+        let mut exit = Exit::new(
+            config.exports,
+            max_age,
+            &peers,
+            (factor, tags),
+            (now, unix_time),
+        );
+        exit.limit_peers(&limits, now);
         Engine {
             segments: config.segments.map(|_, _| SegmentState::Down),
             standings: config.segments.map(|_, _| Standing::new(now)),
@@ -96,7 +106,7 @@ impl Engine {
             core: Core {
                 links,
                 edge: Edge::new(config.imports, max_age, worker.of, now),
-                exit: Exit::new(config.exports, max_age, &peers, (factor, tags), (now, unix_time)),
+                exit,
                 is_ending: false,
             },
             telemetry,
@@ -217,6 +227,7 @@ impl Engine {
         let cx = &mut cx;
         core.links.handle_timeout(cx);
         core.edge.handle_timeout(&mut core.links, cx);
+        core.exit.handle_limits(cx);
         core.exit.handle_timeout(&mut core.links, cx);
         cx.telemetry.handle_timeout(now);
         cx.timers.set(Timer::Log, cx.telemetry.deadline());

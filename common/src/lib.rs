@@ -39,6 +39,7 @@ pub mod version;
 pub mod worker;
 
 mod allowance;
+mod bucket;
 mod context;
 mod edge;
 mod exit;

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::ExportId;
+use crate::config::{ExportId, LimitChange, Limited};
+use crate::snapshot::Limit;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,12 @@ pub enum Order {
     AcceptDisk(ExportId),
     /// Nothing: say which disk an export has.
     LookAtDisk(ExportId),
+    /// Another limit for these, until the process ends.
+    SetLimit(Limited, LimitChange),
+    /// The limit that the configuration gives these.
+    ClearLimit(Limited),
+    /// Nothing: say which limits there are.
+    LookAtLimits,
 }
 
 /// What came of an order, or how the thing it is about is.
@@ -25,6 +32,30 @@ pub struct Steered {
     /// Which disk an export has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<Accepted>,
+    /// Why it was not done, if it was not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub refused: String,
+    /// The limit that was in force before, in words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub limit_was: String,
+    /// Limits that are in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitOf>,
+}
+
+/// A limit in force, and whom it is for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitOf {
+    /// The export; empty: all that the peer may use.
+    pub export: String,
+    /// The peer; empty: all users of the export together.
+    pub peer: String,
+    /// The initiator behind the peer; empty: all of them together.
+    pub initiator: String,
+    /// With several workers that of a peer is the sum of its parts.
+    #[serde(flatten)]
+    pub limit: Limit,
 }
 
 /// Which disk an export had and has.
@@ -42,12 +73,65 @@ impl Steered {
     pub fn merge(&mut self, other: Steered) {
         self.changed |= other.changed;
         self.disk = self.disk.take().or(other.disk);
+        if self.refused.is_empty() {
+            self.refused = other.refused;
+        }
+        if self.limit_was.is_empty() {
+            self.limit_was = other.limit_was;
+        }
+        for theirs in other.limits {
+            match self.limits.iter_mut().find(|ours| ours.is_for_the_same(&theirs)) {
+                Some(ours) => ours.add(theirs.limit),
+                None => self.limits.push(theirs),
+            }
+        }
+    }
+}
+
+impl LimitOf {
+    fn is_for_the_same(&self, other: &LimitOf) -> bool {
+        (&self.export, &self.peer, &self.initiator) == (&other.export, &other.peer, &other.initiator)
+    }
+
+    /// Another worker has a part of it as well. Of the times waited those of who waited more often stay.
+    fn add(&mut self, other: Limit) {
+        let sum = |one: Option<u64>, other: Option<u64>| one.zip(other).map(|(a, b)| a.saturating_add(b));
+        let ours = &mut self.limit;
+        ours.iops = sum(ours.iops, other.iops);
+        ours.bandwidth = sum(ours.bandwidth, other.bandwidth);
+        ours.floor_iops = sum(ours.floor_iops, other.floor_iops);
+        ours.floor_bandwidth = sum(ours.floor_bandwidth, other.floor_bandwidth);
+        if other.delayed > ours.delayed {
+            ours.wait = other.wait;
+        }
+        ours.delayed = ours.delayed.saturating_add(other.delayed);
+        ours.waiting = ours.waiting.saturating_add(other.waiting);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_a_limit_are_added() {
+        let part = |peer: &str, iops, delayed| LimitOf {
+            peer: peer.into(),
+            limit: Limit {
+                iops: Some(iops),
+                delayed,
+                ..Limit::default()
+            },
+            ..LimitOf::default()
+        };
+        let of = |limits| Steered {
+            limits,
+            ..Steered::default()
+        };
+        let mut all = of(vec![part("a", 5, 1)]);
+        all.merge(of(vec![part("b", 7, 0), part("a", 6, 2)]));
+        assert_eq!(all.limits, [part("a", 11, 3), part("b", 7, 0)]);
+    }
 
     #[test]
     fn what_one_worker_found_stays_when_another_found_nothing() {
@@ -59,13 +143,15 @@ mod tests {
         all.merge(Steered {
             changed: true,
             disk: Some(disk.clone()),
+            ..Steered::default()
         });
         all.merge(Steered::default());
         assert_eq!(
             all,
             Steered {
                 changed: true,
-                disk: Some(disk)
+                disk: Some(disk),
+                ..Steered::default()
             }
         );
     }

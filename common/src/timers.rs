@@ -12,6 +12,8 @@ pub(crate) enum Timer {
     Peers,
     /// Targets: questions, copies, requests that wait too long.
     Targets,
+    /// Requests that wait for a limit.
+    Limits,
     /// News for peers about exports.
     News,
     /// Imports: stations at their addresses, refusals to be passed on.
@@ -26,6 +28,7 @@ impl Timer {
     const ALL: [Timer; 6] = [
         Timer::Peers,
         Timer::Targets,
+        Timer::Limits,
         Timer::News,
         Timer::Imports,
         Timer::Grants,
@@ -36,6 +39,7 @@ impl Timer {
         match self {
             Timer::Peers => "peers",
             Timer::Targets => "targets",
+            Timer::Limits => "limits",
             Timer::News => "news",
             Timer::Imports => "imports",
             Timer::Grants => "permissions",

@@ -2,6 +2,22 @@
 
 use std::fmt;
 
+use super::{ExportId, PeerId};
+use crate::frame::MacAddr;
+
+/// Whom a limit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limited {
+    /// All users of an export together.
+    Export(ExportId),
+    /// All that a peer asks, of any export.
+    Peer(PeerId),
+    /// What a peer asks of an export.
+    Grant(ExportId, PeerId),
+    /// What an initiator behind a peer asks of an export.
+    Initiator(ExportId, PeerId, MacAddr),
+}
+
 /// Ceilings and floors, each absent if there is none. Each is at least 1 a second, and no ceiling is below its floor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limit {
@@ -75,6 +91,73 @@ impl Limit {
     }
 }
 
+/// What an operator changes of a limit. What it does not name stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitChange {
+    /// Ceilings.
+    pub ceiling: RatesChange,
+    /// Floors.
+    pub floor: RatesChange,
+}
+
+/// New rates; `Some(None)`: none from now on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RatesChange {
+    /// Requests a second.
+    pub iops: Option<Option<u64>>,
+    /// Bytes a second.
+    pub bandwidth: Option<Option<u64>>,
+}
+
+/// A floor above its ceiling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at least {floor} cannot be kept free for one who may have {ceiling} at most")]
+pub struct FloorAboveCeiling {
+    floor: Rates,
+    ceiling: Rates,
+}
+
+impl Limit {
+    /// Whether no ceiling is below its floor.
+    ///
+    /// # Errors
+    /// One is.
+    pub fn check(&self) -> Result<(), FloorAboveCeiling> {
+        let Limit { ceiling, floor } = *self;
+        let is_above =
+            |floor: Option<u64>, ceiling: Option<u64>| floor.zip(ceiling).is_some_and(|(f, c)| f > c);
+        match (
+            is_above(floor.iops, ceiling.iops),
+            is_above(floor.bandwidth, ceiling.bandwidth),
+        ) {
+            (false, false) => Ok(()),
+            (iops, bandwidth) => {
+                let those = |rates: Rates| Rates {
+                    iops: rates.iops.filter(|_| iops),
+                    bandwidth: rates.bandwidth.filter(|_| bandwidth),
+                };
+                Err(FloorAboveCeiling {
+                    floor: those(floor),
+                    ceiling: those(ceiling),
+                })
+            }
+        }
+    }
+
+    /// The same with this change.
+    #[must_use]
+    pub fn changed(&self, change: LimitChange) -> Limit {
+        let rates = |old: Rates, new: RatesChange| Rates {
+            iops: new.iops.unwrap_or(old.iops),
+            bandwidth: new.bandwidth.unwrap_or(old.bandwidth),
+        };
+        Limit {
+            ceiling: rates(self.ceiling, change.ceiling),
+            floor: rates(self.floor, change.floor),
+        }
+    }
+}
+
 impl fmt::Display for Limit {
     /// `1000 IOPS, 50 MB/s, at least 200 IOPS, 5 MB/s`; `none`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,6 +217,30 @@ mod tests {
             bandwidth: Some(1001),
         };
         assert_eq!(limit.to_string(), "at least 7 IOPS, 1001 B/s");
+    }
+
+    #[test]
+    fn a_change_changes_what_it_names_and_a_floor_is_not_above_its_ceiling() {
+        let limit = Limit {
+            ceiling: Rates {
+                iops: Some(1000),
+                bandwidth: Some(5_000_000),
+            },
+            floor: Rates::default(),
+        };
+        let mut change = LimitChange::default();
+        assert_eq!(limit.changed(change), limit);
+        change.floor.iops = Some(Some(1001));
+        change.ceiling.bandwidth = Some(None);
+        let changed = limit.changed(change);
+        assert_eq!(changed.to_string(), "1000 IOPS, at least 1001 IOPS");
+        let fault = changed.check().unwrap_err().to_string();
+        assert_eq!(
+            fault,
+            "at least 1001 IOPS cannot be kept free for one who may have 1000 IOPS at most"
+        );
+        change.floor.iops = Some(Some(1000));
+        assert_eq!(limit.changed(change).check(), Ok(()));
     }
 
     #[test]

@@ -27,9 +27,13 @@ impl Core {
         match step {
             Step::Add(config) => {
                 self.exit.admit(id);
+                self.exit.limit_peer(id, config.limit, cx);
                 self.links.add(id, config, cx);
             }
-            Step::Change(config) => self.links.change(id, config, cx),
+            Step::Change(config) => {
+                self.exit.limit_peer(id, config.limit, cx);
+                self.links.change(id, config, cx);
+            }
             Step::Remove => {
                 self.links.remove(id, cx);
                 self.exit.dismiss(id, cx);

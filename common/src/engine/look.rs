@@ -42,6 +42,12 @@ impl Engine {
         let (mut imports, mut initiators) = core.edge.rows(&self.names, &core.links, &moment);
         let (mut exports, behind) = core.exit.rows(&self.names, &core.links, &moment);
         let mut peers = core.links.rows(&moment);
+        for (id, limit) in core.exit.limits_of_peers() {
+            let name = core.links.name(id);
+            if let Some(row) = peers.iter_mut().find(|row| row.name == name) {
+                row.limit = Some(limit);
+            }
+        }
         initiators.extend(behind);
         imports.iter_mut().for_each(|row| row.worker = self.worker);
         exports.iter_mut().for_each(|row| row.worker = self.worker);

@@ -13,6 +13,9 @@ impl Engine {
         let steered = match order {
             Order::AcceptDisk(export) => core.exit.accept_disk_of(*export, &mut core.links, cx)?,
             Order::LookAtDisk(export) => core.exit.look_at_disk(*export)?,
+            Order::SetLimit(whom, change) => core.exit.set_limit(*whom, *change, &core.links, cx)?,
+            Order::ClearLimit(whom) => core.exit.clear_limit(*whom, &core.links, cx)?,
+            Order::LookAtLimits => core.exit.look_at_limits(&core.links),
         };
         core.settle(cx);
         Some(steered)

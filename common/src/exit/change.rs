@@ -6,7 +6,7 @@ use super::Exit;
 use super::export::{Export, Knowledge};
 use super::ids::TargetId;
 use super::target::Target;
-use crate::config::{ExportConfig, ExportId, PeerId};
+use crate::config::{ExportConfig, ExportId, PeerId, PeerLimit};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::export::Withdrawn;
@@ -41,6 +41,8 @@ impl Exit {
         self.uninformed.retain(|other| *other != peer);
         self.end_peer(peer, DropReason::PeerRemoved, cx);
         self.pending.dismiss(peer);
+        self.limits.forget_peer(peer);
+        self.limits_changed(cx);
         cx.telemetry.forget(|about| match about {
             About::Missed(of) | About::RefusedThere(of, _) => of == peer,
             _ => false,
@@ -50,9 +52,11 @@ impl Exit {
     /// A new export.
     pub(crate) fn add(&mut self, id: ExportId, config: ExportConfig, links: &Links, cx: &mut Context<'_>) {
         let target = self.target_for(&config, cx.now);
+        self.set_limits(id, &config, cx.now);
         let unix = self.calendar.unix(cx.now);
         self.exports
             .insert(id, Export::new(id, config, target, cx.now, unix));
+        self.limits_changed(cx);
         self.note_ends(id, links, cx);
         self.plan_ends(cx);
         self.tell_found(id, cx);
@@ -79,6 +83,8 @@ impl Exit {
         self.note_ends(id, links, cx);
         self.plan_ends(cx);
         self.change_target(id, &config, cx);
+        self.set_limits(id, &config, cx.now);
+        self.limits_changed(cx);
         self.order(before);
         if let Some(export) = self.exports.get_mut(id) {
             export.changed();
@@ -112,6 +118,8 @@ impl Exit {
         self.leaving.insert(id, export);
         self.flush(|pending| pending.export == id, DropReason::ExportWithdrawn, cx);
         self.forget_flows(|key| key.export == id);
+        self.limits.forget_export(id);
+        self.limits_changed(cx);
         self.abandon(target);
         self.forget_troubles(id, cx);
         self.tidy(cx);
@@ -143,6 +151,7 @@ impl Exit {
             let theirs = |pending: &super::pending::Pending| (pending.export, pending.peer) == (id, peer);
             self.flush(theirs, DropReason::ExportWithdrawn, cx);
             self.forget_flows(|key| (key.export, key.peer) == (id, peer));
+            self.limits.forget_grant((id, peer));
         }
         for (peer, rights) in in_force {
             let knowledge = match self.withdrawals.cancel(peer, id) {
@@ -156,6 +165,28 @@ impl Exit {
                 self.judge_again(id, peer, links, cx);
             }
         }
+    }
+
+    /// What an export and those that use it may have.
+    pub(super) fn set_limits(&mut self, id: ExportId, config: &ExportConfig, now: Instant) {
+        self.limits.set_export(id, config.limit, now);
+        for allow in &config.allow {
+            self.limits.set_grant(id, allow, now);
+        }
+    }
+
+    /// What peers may have of all exports, at the start.
+    pub(crate) fn limit_peers(&mut self, limits: &[(PeerId, PeerLimit)], now: Instant) {
+        for (peer, limit) in limits {
+            self.limits.set_peer(*peer, *limit, now);
+        }
+        self.mark_limited();
+    }
+
+    /// What a peer may have of all exports.
+    pub(crate) fn limit_peer(&mut self, peer: PeerId, limit: PeerLimit, cx: &mut Context<'_>) {
+        self.limits.set_peer(peer, limit, cx.now);
+        self.limits_changed(cx);
     }
 
     /// What waits for the old target is dropped: it was meant for that disk.
@@ -180,6 +211,7 @@ impl Exit {
             cx,
         );
         let moved: Vec<_> = self.flows.of_export(id).collect();
+        self.limits.leave(|flow| moved.contains(&flow));
         if let Some(target) = self.targets.get_mut(old) {
             target.turns.leave(|flow| moved.contains(&flow));
         }

@@ -45,6 +45,8 @@ pub(crate) struct Flow {
     pub(crate) carried: Carried,
     /// From arrival to answer; `None`: too many others of its export have that already.
     pub(crate) times: Option<Times>,
+    pub(crate) export: ExportId,
+    pub(crate) initiator: MacAddr,
     pub(crate) last_used: Instant,
     /// Since when it has asked for something at least once a minute.
     pub(crate) since: Instant,
@@ -88,6 +90,8 @@ impl Flows {
             requests: 0,
             carried: Carried::default(),
             times: self.measure(key.export),
+            export: key.export,
+            initiator: key.initiator,
             last_used: now,
             since: now,
         };

@@ -94,6 +94,7 @@ impl Exit {
     /// These initiators do not ask any more, and nothing of theirs waits.
     pub(super) fn forget_flows(&mut self, is_gone: impl Fn(&FlowKey) -> bool) {
         let gone = self.flows.forget(is_gone);
+        self.limits.leave(|flow| gone.binary_search(&flow).is_ok());
         for target in self.targets.values_mut() {
             target.turns.leave(|flow| gone.binary_search(&flow).is_ok());
         }

@@ -132,6 +132,7 @@ impl Exit {
         Some(Steered {
             changed: was != is,
             disk: Some(Accepted { was, is }),
+            ..Steered::default()
         })
     }
 
@@ -141,6 +142,7 @@ impl Exit {
         Some(Steered {
             changed: false,
             disk: Some(Accepted { was: is.clone(), is }),
+            ..Steered::default()
         })
     }
 

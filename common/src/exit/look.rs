@@ -7,7 +7,7 @@ use super::Exit;
 use super::export::Export;
 use super::flow::{Flow, FlowKey, MOST_ROWS, QUIET};
 use super::stages::Stage;
-use crate::config::{ExportId, PeerId, SegmentId};
+use crate::config::{ExportId, Limited, PeerId, SegmentId};
 use crate::frame::SECTOR_LEN;
 use crate::snapshot::{self, Grant, Initiator, Side, Split, State};
 use crate::standing::Moment;
@@ -38,6 +38,8 @@ impl Exit {
         moment: &Moment,
     ) -> (Vec<snapshot::Export>, Vec<Initiator>) {
         let here = self.requests_here();
+        let waiting = self.waiting_for_limits();
+        let limit = |whom| self.limit_row(whom, &waiting);
         let mut flows: Vec<(&FlowKey, &Flow)> = self.flows.iter().collect();
         flows.sort_by_key(|(key, flow)| (key.export, Reverse(flow.carried.requests)));
         let (mut exports, mut initiators) = (Vec::new(), Vec::new());
@@ -47,9 +49,13 @@ impl Exit {
             let flows = flows.get(start..end).unwrap_or_default();
             let here = here.get(export.id).copied().unwrap_or_default();
             let shown = flows.iter().take(MOST_ROWS);
-            initiators.extend(shown.map(|(key, flow)| initiator(export, key, flow, links, moment)));
+            initiators.extend(shown.map(|(key, flow)| Initiator {
+                limit: limit(Limited::Initiator(key.export, key.peer, key.initiator)),
+                ..initiator(export, key, flow, links, moment)
+            }));
             exports.push(snapshot::Export {
-                allow: grants(export, flows, links, moment),
+                limit: limit(Limited::Export(export.id)),
+                allow: grants(export, flows, links, moment, limit),
                 others: flows.len().saturating_sub(MOST_ROWS) as u64,
                 refusals: export.stats.refused.rows(moment, |peer| links.name(peer)),
                 ..self.row(export, here, names, moment)
@@ -123,7 +129,13 @@ fn is_at_work(flow: &Flow, moment: &Moment) -> bool {
 }
 
 /// Who may use an export, and does.
-fn grants(export: &Export, flows: &[(&FlowKey, &Flow)], links: &Links, moment: &Moment) -> Vec<Grant> {
+fn grants(
+    export: &Export,
+    flows: &[(&FlowKey, &Flow)],
+    links: &Links,
+    moment: &Moment,
+    limit: impl Fn(Limited) -> Option<snapshot::Limit>,
+) -> Vec<Grant> {
     let at_work = flows.iter().filter(|(_, flow)| is_at_work(flow, moment));
     let at_work: BTreeSet<_> = at_work.map(|(key, _)| (key.peer, key.initiator)).collect();
     let in_use = |peer: PeerId| at_work.iter().filter(|(of, _)| *of == peer).count();
@@ -132,7 +144,7 @@ fn grants(export: &Export, flows: &[(&FlowKey, &Flow)], links: &Links, moment: &
             peer: links.name(peer),
             access: export.rights(peer)?.access().to_string(),
             in_use: in_use(peer) as u64,
-            limit: None,
+            limit: limit(Limited::Grant(export.id, peer)),
         })
     };
     export.peers().filter_map(grant).collect()

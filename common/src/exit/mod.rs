@@ -15,12 +15,13 @@
 //! - `calendar`: permissions that end at a date
 //! - `flush`: requests that nobody may wait for any more
 //! - `discovery`: whether targets live; `identity`: whether they are who they were; `conflict`: what happens if not
+//! - `gate`: which of those goes next where some are limited; `limiting`: limits that an operator sets
 //! - `refusals`: what is logged of what peers do not get
 //! - `tapping`: what those see who capture
 //! - `standing`, `stats`, `look`: how exports are, what they had done, and both as rows
 //!
 //! What they work with: `target` and `export`, and `withdrawals`, what peers have to know of exports that they have lost; `table`, the requests, with `pending`, `copies`, `parts`, `overlap`, `chains`
-//! and `list`; `tags`, by which answers find them; `echo`, whether these fit; `flow`, the initiators, with `turns`; `ways`,
+//! and `list`; `tags`, by which answers find them; `echo`, whether these fit; `flow`, the initiators, with `turns` and `limits`; `ways`,
 //! by which writes come, with a `guard` for each; `span`, `rto`, `liveness`, `recognition`.
 
 mod answer;
@@ -35,9 +36,12 @@ mod ending;
 mod export;
 pub(crate) mod flow;
 mod flush;
+mod gate;
 pub(crate) mod guard;
 mod identity;
 pub(crate) mod ids;
+mod limiting;
+pub(crate) mod limits;
 mod list;
 mod liveness;
 mod lockout;
@@ -81,6 +85,7 @@ use calendar::Calendar;
 use export::Export;
 use flow::Flows;
 use ids::{SlotId, TargetId};
+use limits::Limits;
 use table::PendingTable;
 use tags::Tags;
 use target::Target;
@@ -104,6 +109,7 @@ pub(crate) struct Exit {
     calendar: Calendar,
     targets: Table<TargetId, Target>,
     flows: Flows,
+    limits: Limits,
     ways: Ways,
     pending: PendingTable,
     tags: Tags,
@@ -160,6 +166,7 @@ impl Exit {
             calendar,
             targets: Table::default(),
             flows: Flows::default(),
+            limits: Limits::default(),
             ways: Ways::default(),
             pending: PendingTable::new(factor, peers),
             tags: Tags::new(tags),
@@ -175,9 +182,11 @@ impl Exit {
         };
         for (id, config) in configs {
             let target = exit.target_for(&config, now);
+            exit.set_limits(id, &config, now);
             exit.exports
                 .insert(id, Export::new(id, config, target, now, unix));
         }
+        exit.mark_limited();
         exit
     }
 

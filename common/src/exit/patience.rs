@@ -31,6 +31,14 @@ const SLOTS_AT_ONCE: usize = 4096;
 /// that was stopped sends nothing that is older, for it is judged at the last moment before the frame is made.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a request may wait for a limit, since its newest copy arrived.
+///
+/// Where a limit is small, a full window of requests takes longer than [`LONGEST_WAIT`], and the Linux driver, whose timer
+/// grows with what it sees, repeats none of them in that time: dropped, they would never be answered. With one way to the
+/// disk no wait can do harm. An initiator gives up after 181 s (`aoe_deadsecs`); what has waited for so long that it
+/// cannot be answered before that goes.
+const LONGEST_LIMITED: Duration = Duration::from_secs(150);
+
 /// How long a target that works in an order of its own may have a copy of a write before it is done or lost.
 ///
 /// Such a target hands requests to its system at once (AIO in ggaoed). There a disk that does not answer is given up
@@ -143,7 +151,11 @@ impl Exit {
         }
         match pending.stage {
             Stage::Queued | Stage::Held if pending.copies.count() == 0 => {
-                waited_too_long(pending, now).then_some(End::Shed(DropReason::RequestTooOld))
+                let longest = match waited_too_long(pending, now) && self.is_held_back(pending) {
+                    true => LONGEST_LIMITED,
+                    false => LONGEST_WAIT,
+                };
+                waited(pending, now, longest).then_some(End::Shed(DropReason::RequestTooOld))
             }
             Stage::AtTarget if is_wanted(pending, now) => None,
             // Its initiator does not repeat it, and the target has answered others in the meantime.
@@ -211,9 +223,14 @@ impl Exit {
     }
 }
 
-/// Whether a request has waited for so long that it is not sent any more.
+/// Whether a request has waited for so long that it is not sent any more, unless it is a limit that it waits for.
 pub(super) fn waited_too_long(pending: &Pending, now: Instant) -> bool {
-    now.saturating_since(pending.arrived) > LONGEST_WAIT
+    waited(pending, now, LONGEST_WAIT)
+}
+
+/// Whether it has waited for longer than this, since its newest copy came or limits let it pass.
+fn waited(pending: &Pending, now: Instant, longest: Duration) -> bool {
+    now.saturating_since(pending.arrived.max(pending.let_go)) > longest
 }
 
 /// Whether a request is sent again if the target does not answer.

@@ -39,6 +39,8 @@ pub(crate) struct Pending {
     pub(crate) captured: Instant,
     /// When its newest copy arrived here.
     pub(crate) arrived: Instant,
+    /// When the limits that it waited for let it pass; zero if there are none.
+    pub(crate) let_go: Instant,
     /// From when an answer is waited for.
     pub(crate) timer: Instant,
     /// What was sent to the target.
@@ -153,6 +155,7 @@ impl Pending {
             stage: Stage::Held,
             captured: arrival.captured,
             arrived: arrival.arrived,
+            let_go: Instant::default(),
             timer: arrival.arrived,
             copies: Copies::default(),
             parts: Parts::default(),

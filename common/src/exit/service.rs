@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::export::max_sectors;
+use super::gate::Wanted;
 use super::ids::{SlotId, TargetId};
 use super::patience::{REORDERED, is_wanted, waited_too_long};
 use super::pending::Origin;
@@ -21,11 +22,18 @@ const BURST: u64 = 32;
 impl Exit {
     /// Sends what waits, one request of each initiator in turn, as far as the target has room.
     pub(super) fn serve(&mut self, id: TargetId, cx: &mut Context<'_>) {
+        self.serve_those(id, Wanted::Any, cx);
+    }
+
+    /// Sends what waits of these initiators, as far as the target has room. How many requests that were.
+    pub(super) fn serve_those(&mut self, id: TargetId, wanted: Wanted, cx: &mut Context<'_>) -> usize {
         self.ask_identity(id, cx);
+        let mut served = 0;
         if self.is_ending {
-            return;
+            return served;
         }
-        while let Some(slot) = self.next(id, cx.now) {
+        while let Some(slot) = self.next(id, wanted, cx) {
+            served += 1;
             let Some(pending) = self.pending.get_mut(slot) else {
                 continue;
             };
@@ -35,6 +43,7 @@ impl Exit {
                 self.shed(slot, DropReason::RequestTooOld, cx);
             }
         }
+        served
     }
 
     /// Sends what waits for any target, as far as each has room.
@@ -48,10 +57,16 @@ impl Exit {
     }
 
     /// The next request for a target that has room, out of its queue.
-    fn next(&mut self, id: TargetId, now: Instant) -> Option<SlotId> {
+    fn next(&mut self, id: TargetId, wanted: Wanted, cx: &mut Context<'_>) -> Option<SlotId> {
         loop {
-            let target = self.targets.get_mut(id).filter(|target| target.has_room(now))?;
-            let (peer, flow_id) = target.turns.pop()?;
+            let target = self
+                .targets
+                .get_mut(id)
+                .filter(|target| target.has_room(cx.now))?;
+            let (peer, flow_id) = match target.is_limited {
+                false => target.turns.pop(),
+                true => self.choose(id, wanted, cx),
+            }?;
             let Some(first) = self.flows.get(flow_id).map(|flow| flow.queue.first()) else {
                 continue;
             };
@@ -61,7 +76,7 @@ impl Exit {
             let (flow, target) = (self.flows.get_mut(flow_id)?, self.targets.get_mut(id)?);
             flow.in_turn = !flow.queue.is_empty();
             if flow.in_turn {
-                target.turns.push(peer, flow_id);
+                target.turns.push(peer, flow.export, flow_id);
             }
             if first.is_some() {
                 return first;

@@ -84,7 +84,7 @@ impl Exit {
                 if let (Some((peer, id)), Some(flow), Some(target)) = (whose, flow, target) {
                     self.pending.push_back(&mut flow.queue, slot);
                     if !std::mem::replace(&mut flow.in_turn, true) {
-                        target.turns.push(peer, id);
+                        target.turns.push(peer, flow.export, id);
                     }
                 }
             }

@@ -49,6 +49,8 @@ pub(crate) struct Target {
     pub(crate) due: Instant,
     /// Who waits.
     pub(crate) turns: Turns,
+    /// Whether some of those that use it are limited.
+    pub(crate) is_limited: bool,
 }
 
 impl Target {
@@ -72,6 +74,7 @@ impl Target {
             patience: now,
             due: Instant::NEVER,
             turns: Turns::default(),
+            is_limited: false,
         }
     }
 
