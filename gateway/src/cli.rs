@@ -7,6 +7,7 @@ mod client;
 mod doctor;
 mod document;
 mod exit;
+mod limit;
 mod paint;
 mod path;
 mod rates;
@@ -131,6 +132,9 @@ enum Verb {
     },
     /// Accepts the disk behind an export although it is another one, or the next disk if none is there
     AcceptDisk(accept_disk::How),
+    /// Limits exports, peers and initiators while the gateway runs
+    #[command(subcommand)]
+    Limit(limit::LimitVerb),
     /// Sets what the running gateway logs
     #[command(subcommand)]
     Log(steer::LogVerb),
@@ -207,6 +211,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             json,
         } => tune::run(&config, json),
         Verb::AcceptDisk(how) => accept_disk::run(&how),
+        Verb::Limit(verb) => verb.run(),
         Verb::Log(verb) => verb.run(),
         Verb::Capture(what) => capture::run(&what),
     }

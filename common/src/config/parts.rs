@@ -39,7 +39,7 @@ impl GatewayConfig {
     }
 
     /// How many of these workers serve an export that the peer may use, at least 1.
-    fn workers_for(&self, peer: PeerId, workers: u8) -> u8 {
+    pub fn workers_for(&self, peer: PeerId, workers: u8) -> u8 {
         let serves = |worker: &Worker| {
             let mut allowed = self
                 .exports

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use aoe_common::config::PathMtu;
+use aoe_common::config::{Limit, PathMtu};
 use aoe_common::time::Instant;
 use aoe_common::worker::Worker;
 use serde::{Serialize, Serializer};
@@ -44,6 +44,22 @@ fn word_or_number<S: Serializer>(mtu: &PathMtu, out: S) -> Result<S::Ok, S::Erro
     }
 }
 
+/// `null`, or what it is in words.
+fn in_words<S: Serializer>(limit: &Limit, out: S) -> Result<S::Ok, S::Error> {
+    match limit.is_none() {
+        true => out.serialize_none(),
+        false => out.collect_str(limit),
+    }
+}
+
+/// `, limit 1000 IOPS`; nothing without one.
+fn limited(what: &str, limit: &Limit) -> String {
+    match limit.is_none() {
+        true => String::new(),
+        false => format!(", {what} {limit}"),
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Peer<'a> {
     name: &'a str,
@@ -54,6 +70,10 @@ struct Peer<'a> {
     protection: Vec<String>,
     #[serde(serialize_with = "word_or_number")]
     path_mtu: PathMtu,
+    #[serde(serialize_with = "in_words")]
+    limit: Limit,
+    /// Among how many workers its limit is divided.
+    limit_divided: u8,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,6 +83,8 @@ struct Export<'a> {
     target: String,
     target_mac: Option<String>,
     worker: u8,
+    #[serde(serialize_with = "in_words")]
+    limit: Limit,
     allow: Vec<Allow<'a>>,
 }
 
@@ -72,6 +94,10 @@ struct Allow<'a> {
     access: String,
     initiators: Option<Vec<String>>,
     config_string: String,
+    #[serde(serialize_with = "in_words")]
+    limit: Limit,
+    #[serde(serialize_with = "in_words")]
+    initiator_limit: Limit,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,8 +127,8 @@ impl<'a> Summary<'a> {
                 .collect(),
             peers: core
                 .peers
-                .values()
-                .map(|peer| Peer {
+                .iter()
+                .map(|(id, peer)| Peer {
                     name: &peer.name,
                     fingerprint: peer.key.fingerprint().to_string(),
                     endpoint: loaded.endpoints.get(&peer.name).map(String::as_str),
@@ -110,6 +136,8 @@ impl<'a> Summary<'a> {
                     pre_shared_key: peer.psk.is_some(),
                     protection: peer.protection.iter().map(ToString::to_string).collect(),
                     path_mtu: peer.path_mtu,
+                    limit: peer.limit.whole,
+                    limit_divided: core.workers_for(id, loaded.settings.workers),
                 })
                 .collect(),
             exports: core
@@ -121,6 +149,7 @@ impl<'a> Summary<'a> {
                     target: export.target.to_string(),
                     target_mac: export.target_mac.map(|mac| mac.to_string()),
                     worker: Worker::of_export(&export.name, loaded.settings.workers),
+                    limit: export.limit,
                     allow: export
                         .allow
                         .iter()
@@ -132,6 +161,8 @@ impl<'a> Summary<'a> {
                                 .as_ref()
                                 .map(|m| m.iter().map(ToString::to_string).collect()),
                             config_string: allow.config_string.to_string(),
+                            limit: allow.limit,
+                            initiator_limit: allow.initiator_limit,
                         })
                         .collect(),
                 })
@@ -248,8 +279,16 @@ impl Peer<'_> {
         };
         let protection = self.protection.join(" or ");
         format!(
-            "{}: {}, {endpoint}, {protection}{psk}, path MTU {}",
-            self.name, self.fingerprint, self.path_mtu
+            "{}: {}, {endpoint}, {protection}{psk}, path MTU {}{}{}",
+            self.name,
+            self.fingerprint,
+            self.path_mtu,
+            limited("limit", &self.limit),
+            match self.limit_divided {
+                2.. if !self.limit.is_none() =>
+                    format!(" (among {} workers, an even part each)", self.limit_divided),
+                _ => String::new(),
+            }
         )
     }
 }
@@ -262,8 +301,11 @@ impl Export<'_> {
             .map(|mac| format!(", only by {mac}"))
             .unwrap_or_default();
         let mut lines = vec![format!(
-            "{}: {} on {}{mac}{worker}",
-            self.name, self.target, self.segment
+            "{}: {} on {}{mac}{worker}{}",
+            self.name,
+            self.target,
+            self.segment,
+            limited("limit", &self.limit)
         )];
         if self.allow.is_empty() {
             lines.push(String::from("  for nobody"));
@@ -278,7 +320,11 @@ impl Export<'_> {
             } else {
                 ""
             };
-            format!("  {} for {}, {initiators}{config}", allow.access, allow.peer)
+            let limit = limited("limit", &allow.limit) + &limited("each initiator", &allow.initiator_limit);
+            format!(
+                "  {} for {}, {initiators}{config}{limit}",
+                allow.access, allow.peer
+            )
         }));
         lines
     }

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, ConfigString, ExportSafety, ExtraCommand, LbaRange, OnConflict, OnTargetTimeout, Permit,
+    Access, ConfigString, ExportSafety, ExtraCommand, LbaRange, Limit, OnConflict, OnTargetTimeout, Permit,
     TargetOrder, Until,
 };
 use aoe_common::frame::{Address, MacAddr};
 
 use super::fault::Faults;
 use super::gateway_file::parse_toml;
+use super::limit;
 use super::section::Section;
 use super::shape::{ALLOW, EXPORT_FILE};
 use super::source::{Located, Place};
@@ -32,6 +33,7 @@ pub(super) struct ExportFile {
     pub(super) order: Option<TargetOrder>,
     pub(super) target_retry: Option<Duration>,
     pub(super) sync: Option<bool>,
+    pub(super) limit: Option<Located<Limit>>,
     pub(super) allow: Vec<AllowEntry>,
 }
 
@@ -64,6 +66,8 @@ pub(super) struct AllowEntry {
     pub(super) reserve: Option<Located<Permit>>,
     pub(super) mac_mask: Option<Located<Permit>>,
     pub(super) until: Option<Located<Until>>,
+    pub(super) limit: Option<Located<Limit>>,
+    pub(super) initiator_limit: Option<Located<Limit>>,
 }
 
 /// Reads the text of an export file. `None` if it is not TOML.
@@ -104,6 +108,7 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Expo
             .optional("target_retry", faults, retry)
             .map(|time| time.value),
         sync: file.flag("sync", faults).map(|sync| sync.value),
+        limit: limit::read(&file, "limit", faults),
         allow: file
             .sections("allow", &ALLOW, faults)
             .iter()
@@ -130,5 +135,7 @@ fn read_allow(section: &Section<'_, '_>, faults: &mut Faults) -> AllowEntry {
         reserve: section.optional("reserve", faults, permit),
         mac_mask: section.optional("mac_mask", faults, permit),
         until: section.optional("until", faults, grants::until),
+        limit: limit::read(section, "limit", faults),
+        initiator_limit: limit::read(section, "initiator_limit", faults),
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use aoe_common::config::{OnConflict, PathMtu, Protection, TunnelConfig};
+use aoe_common::config::{Limit, OnConflict, PathMtu, Protection, TunnelConfig};
 use aoe_common::frame::Address;
 use aoe_keys::{KeyTextError, PublicKey};
 use toml::de::{DeTable, DeValue};
@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::audit::{self, AuditEntry};
 use super::fault::{Faults, Kind};
 use super::metrics::{self, Metrics};
+use super::limit;
 use super::net;
 use super::section::Section;
 use super::settings::{self, Settings};
@@ -78,6 +79,7 @@ pub(super) struct PeerEntry {
     pub(super) psk: Option<Located<String>>,
     pub(super) protection: Option<Vec<Located<Protection>>>,
     pub(super) path_mtu: Option<Located<PathMtu>>,
+    pub(super) limit: Option<Located<Limit>>,
 }
 
 /// `[[import]]`.
@@ -226,6 +228,7 @@ fn read_peer(section: &Section<'_, '_>, faults: &mut Faults) -> PeerEntry {
             value::word(text, &["encrypt", "authenticate"])
         }),
         path_mtu: section.path_mtu("path_mtu", faults, 576..=9216),
+        limit: limit::read(section, "limit", faults),
     }
 }
 

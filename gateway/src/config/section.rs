@@ -57,7 +57,7 @@ impl<'t, 'i> Section<'t, 'i> {
         self.optional_section(key, shape, faults)
     }
 
-    /// A table that may be absent, such as `[audit]`.
+    /// A table that may be absent, such as `[audit]` or `limit = { … }`.
     pub(super) fn optional_section(
         &self,
         key: &'static str,
@@ -218,6 +218,28 @@ impl<'t, 'i> Section<'t, 'i> {
         }
     }
 
+    /// How many a second, a whole number from 1 to `most`, that may be absent.
+    pub(super) fn rate(&self, key: &'static str, faults: &mut Faults, most: u64) -> Option<Located<u64>> {
+        let (value, place) = self.value(key)?;
+        let DeValue::Integer(number) = value else {
+            self.report_type(key, value, &place, faults);
+            return None;
+        };
+        let (found, instead) = match u64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(value) if (1..=most).contains(&value) => return Some(Located { value, place }),
+            Ok(0) => (
+                "nothing would pass".to_owned(),
+                "write at least 1, or leave it out; `aoe-gateway pause` stops an export".to_owned(),
+            ),
+            _ => (
+                format!("{} is out of bounds", clip(number.as_str())),
+                format!("write a number from 1 to {most}"),
+            ),
+        };
+        faults.fault(Kind::BadValue, &place, found, instead);
+        None
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&self, key: &'static str, faults: &mut Faults) -> Option<Located<bool>> {
         let (value, place) = self.value(key)?;
@@ -376,7 +398,7 @@ mod tests {
 
     use super::*;
     use crate::config::net;
-    use crate::config::shape::{ALLOW, EXPORT_FILE, GATEWAY, GATEWAY_FILE, IMPORT, METRICS, PEER, SEGMENT};
+    use crate::config::shape::{ALLOW, EXPORT_FILE, GATEWAY, GATEWAY_FILE, IMPORT, LIMIT, METRICS, PEER, SEGMENT};
 
     /// Reads `text` as a table of one shape and says what was wrong.
     fn faults_of(
@@ -463,6 +485,24 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_is_a_number_and_not_nothing() {
+        for (text, good) in [
+            ("iops = 1", true),
+            ("iops = 100_000", true),
+            ("iops = 0", false),
+            ("iops = 100_001", false),
+            ("iops = -1", false),
+            ("iops = 99999999999999999999999", false),
+            ("iops = '5'", false),
+        ] {
+            let faults = faults_of(text, &LIMIT, |section, faults| {
+                section.rate("iops", faults, 100_000);
+            });
+            assert_eq!(faults.is_empty(), good, "{text} {faults:?}");
+        }
+    }
+
+    #[test]
     fn a_path_mtu_is_a_number_or_auto() {
         for (text, good) in [
             ("path_mtu = 'auto'", true),
@@ -492,6 +532,7 @@ mod tests {
             &IMPORT,
             &EXPORT_FILE,
             &ALLOW,
+            &LIMIT,
         ] {
             for key in shape.keys {
                 let table = DeTable::parse(key.example).unwrap();

@@ -130,6 +130,7 @@ pub(super) const PEER: Shape = Shape {
         key("psk", "psk = \"site-b.psk\""),
         key("protection", "protection = [\"encrypt\"]"),
         key("path_mtu", "path_mtu = \"auto\""),
+        key("limit", "limit = { iops = 5000 }"),
     ],
     elsewhere: &[("mtu", "the MTU of the path to a peer is called `path_mtu`")],
 };
@@ -166,6 +167,7 @@ pub(super) const EXPORT_FILE: Shape = Shape {
         key("order", "order = \"any\""),
         key("target_retry", "target_retry = \"50ms\""),
         key("sync", "sync = true"),
+        key("limit", "limit = { bandwidth = \"100MB\" }"),
         key("allow", "[[allow]]"),
     ],
     elsewhere: &[
@@ -195,6 +197,8 @@ pub(super) const ALLOW: Shape = Shape {
         key("reserve", "reserve = \"allowed\""),
         key("mac_mask", "mac_mask = \"allowed\""),
         key("until", "until = \"2027-01-31T00:00Z\""),
+        key("limit", "limit = { iops = 1000, floor_iops = 200 }"),
+        key("initiator_limit", "initiator_limit = { iops = 500 }"),
     ],
     elsewhere: &[
         (
@@ -233,6 +237,21 @@ pub(super) const ALLOW: Shape = Shape {
             "order",
             "keys after a heading belong to it: move this above the first [[allow]]",
         ),
+    ],
+};
+
+/// `limit = { … }` and `initiator_limit = { … }`.
+pub(super) const LIMIT: Shape = Shape {
+    heading: "a limit",
+    keys: &[
+        key("iops", "iops = 5000"),
+        key("bandwidth", "bandwidth = \"100MB\""),
+        key("floor_iops", "floor_iops = 200"),
+        key("floor_bandwidth", "floor_bandwidth = \"5MB\""),
+    ],
+    elsewhere: &[
+        ("floor", "write floor_iops = 200, or floor_bandwidth = \"5MB\""),
+        ("burst", "bursts are short and have no key"),
     ],
 };
 
@@ -281,6 +300,7 @@ mod tests {
             ("[[import]]", &IMPORT),
             ("[[allow]]", &ALLOW),
             ("exports.d/NAME.toml", &EXPORT_FILE),
+            ("limit", &LIMIT),
         ] {
             let keys = shape
                 .keys

@@ -6,12 +6,14 @@
 //! - `compare`, `words`: what differs, and what that means for people. Nothing is changed here.
 //! - `steering`: what an operator says to the workers; `things`: what the operator calls them.
 //! - `captures`: copies of frames, handed to who asked until it has enough.
+//! - `limiting`: limits that an operator sets.
 //! - `reload`, `change`: first everything that can fail, then everything that cannot.
 
 pub(crate) mod captures;
 mod change;
 mod compare;
 mod guests;
+mod limiting;
 mod observe;
 pub(crate) mod orders;
 pub(crate) mod protocol;

@@ -7,6 +7,7 @@ use aoe_common::steer::Steered;
 use serde::{Deserialize, Serialize};
 
 use super::captures::lines::{Begun, Wanted};
+pub(crate) use super::limiting::{NewRates, Users};
 use super::words::Line;
 use crate::config::{Fault, Faults};
 
@@ -39,6 +40,20 @@ pub(crate) enum Request {
     },
     /// Hand over copies of frames, behind the answer.
     Capture(Wanted),
+    /// Limit somebody, until the gateway ends.
+    SetLimit {
+        /// Whom.
+        users: Users,
+        /// To what.
+        rates: NewRates,
+    },
+    /// Let what the files say count again.
+    ClearLimit {
+        /// Of whom.
+        users: Users,
+    },
+    /// Say which limits are in force.
+    Limits,
 }
 
 /// The answer.

@@ -92,6 +92,9 @@ impl Reloader {
             Request::AcceptDisk { export } => self.running.accept_disk(&export, ask.by).await,
             Request::Log { filter } => self.running.log_this(&filter, ask.by),
             Request::Capture(wanted) => self.running.capture(&wanted, ask.by),
+            Request::SetLimit { users, rates } => self.running.set_limit(&users, rates, ask.by).await,
+            Request::ClearLimit { users } => self.running.clear_limit(&users, ask.by).await,
+            Request::Limits => self.running.list_limits().await,
         };
         // Who has gone meanwhile finds it in the log.
         let _ = ask.reply.try_send(answer);

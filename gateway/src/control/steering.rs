@@ -49,7 +49,7 @@ pub(super) async fn steer(workers: &[CommandSender], order: &Order) -> Option<St
 }
 
 /// What is said when no worker has the thing.
-fn nobody(about: &str) -> Answer {
+pub(super) fn nobody(about: &str) -> Answer {
     Answer {
         outcome: Outcome::Failed,
         ..Answer::refused(format!(

@@ -1,6 +1,6 @@
 //! What an operator calls exports, imports and peers.
 
-use aoe_common::config::ExportId;
+use aoe_common::config::{ExportId, PeerId};
 
 use crate::config::{Loaded, nearest};
 
@@ -12,6 +12,16 @@ pub(super) fn export(loaded: &Loaded, name: &str) -> Result<ExportId, String> {
     let exports = loaded.core.exports.iter();
     let mut all = exports.map(|(id, export)| (id, export.name.as_str()));
     named("export", &mut all, name)
+}
+
+/// The peer of this name.
+///
+/// # Errors
+/// There is none; the nearest name, or all.
+pub(super) fn peer(loaded: &Loaded, name: &str) -> Result<PeerId, String> {
+    let peers = loaded.core.peers.iter();
+    let mut all = peers.map(|(id, peer)| (id, peer.name.as_str()));
+    named("peer", &mut all, name)
 }
 
 fn named<I: Copy>(sort: &str, all: &mut dyn Iterator<Item = (I, &str)>, wanted: &str) -> Result<I, String> {

@@ -1,12 +1,13 @@
 //! What peers may use of ours.
 
-use aoe_common::config::{Allow, ConfigString, ExportConfig, Limit, PeerId, Permit, SegmentId};
+use aoe_common::config::{Allow, ConfigString, ExportConfig, PeerId, Permit, SegmentId};
 use aoe_common::frame::Address;
 
 use super::grants;
 use super::names::{Names, Once};
 use crate::config::export_file::{AllowEntry, ExportFile};
 use crate::config::fault::Faults;
+use crate::config::limit;
 use crate::config::source::Located;
 
 /// The exports, and the addresses their targets have.
@@ -40,6 +41,7 @@ pub(super) fn resolve(
             });
         }
         let allow = allow(file, peers, faults);
+        limit::warn_of_floors(&file.limit, file.allow.iter().map(|entry| &entry.limit), faults);
         exports.push(build(file, segment, allow));
     }
     Exports {
@@ -55,7 +57,7 @@ fn build(file: &ExportFile, segment: Option<SegmentId>, allow: Option<Vec<Allow>
         target: file.target.as_ref()?.value,
         safety: file.safety(),
         target_mac: file.target_mac.as_ref().map(|mac| mac.value),
-        limit: Limit::default(),
+        limit: limit::value(&file.limit),
         allow: allow?,
     })
 }
@@ -87,7 +89,7 @@ fn allow_entry(entry: &AllowEntry, peer: Option<PeerId>, faults: &mut Faults) ->
         reserve: permit(&entry.reserve),
         mac_mask: permit(&entry.mac_mask),
         until: entry.until.as_ref().map(|until| until.value),
-        limit: Limit::default(),
-        initiator_limit: Limit::default(),
+        limit: limit::value(&entry.limit),
+        initiator_limit: limit::value(&entry.initiator_limit),
     })
 }

@@ -9,6 +9,7 @@ use aoe_keys::{Psk, PublicKey};
 use super::names::Once;
 use crate::config::fault::{Faults, Kind};
 use crate::config::gateway_file::{GatewayFile, PeerEntry};
+use crate::config::limit;
 use crate::config::scoped;
 use crate::config::source::Located;
 use crate::config::value::quote;
@@ -58,7 +59,10 @@ fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Opt
         endpoint_pinned: peer.endpoint_pinned.as_ref().is_some_and(|flag| flag.value),
         protection,
         path_mtu: peer.path_mtu.as_ref().map_or(PathMtu::Auto, |mtu| mtu.value),
-        limit: PeerLimit::default(),
+        limit: PeerLimit {
+            whole: limit::value(&peer.limit),
+            ..PeerLimit::default()
+        },
     })
 }
 

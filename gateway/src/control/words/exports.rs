@@ -26,7 +26,7 @@ pub(super) fn compare(old: &Loaded, new: &Loaded, usage: &Usage<'_>, lines: &mut
             }
         }
         match kept {
-            Some(kept) => compare_service((old, export), (new, kept), lines),
+            Some(kept) => compare_service((old, export), (new, kept), usage, lines),
             None => lines.add(Kind::Disappears, format!("export {name} disappears")),
         }
     }
@@ -36,20 +36,21 @@ pub(super) fn compare(old: &Loaded, new: &Loaded, usage: &Usage<'_>, lines: &mut
         if known.is_none() {
             let text = format!("export {name} appears: target {}", place(new, export));
             lines.add(Kind::Appears, text);
+            lines.limit(&format!("export {name}"), (&Limit::default(), &export.limit), "");
         }
         for allow in &export.allow {
             let peer = peer_name(new, allow.peer);
             let had =
                 |known: &ExportConfig| known.allow.iter().any(|other| peer_name(old, other.peer) == peer);
             if !known.is_some_and(had) {
-                granted(peer, name, allow, lines);
+                granted(peer, name, allow, usage, lines);
             }
         }
     }
 }
 
 /// A peer that may use an export from now on.
-fn granted(peer: &str, export: &str, allow: &Allow, lines: &mut Lines) {
+fn granted(peer: &str, export: &str, allow: &Allow, usage: &Usage<'_>, lines: &mut Lines) {
     let Allow {
         peer: _,
         access,
@@ -78,10 +79,12 @@ fn granted(peer: &str, export: &str, allow: &Allow, lines: &mut Lines) {
             format!("{peer} may set the config string of {export}"),
         );
     }
+    let none = Limit::default();
     compare_limits(
         (peer, export),
-        (&Limit::default(), limit),
-        (&Limit::default(), initiator_limit),
+        (&none, limit),
+        (&none, initiator_limit),
+        usage,
         lines,
     );
 }
@@ -91,11 +94,13 @@ fn compare_limits(
     (peer, export): (&str, &str),
     limit: (&Limit, &Limit),
     of_each: (&Limit, &Limit),
+    usage: &Usage<'_>,
     lines: &mut Lines,
 ) {
-    lines.becomes(&format!("{peer} on {export}"), "limit", limit.0, limit.1);
+    let overruled = usage.overruled(export, peer);
+    lines.limit(&format!("{peer} on {export}"), limit, overruled);
     let subject = format!("each initiator behind {peer} on {export}");
-    lines.becomes(&subject, "limit", of_each.0, of_each.1);
+    lines.limit(&subject, of_each, "");
 }
 
 /// A peer that may use an export before and after.
@@ -115,7 +120,7 @@ fn compare_rights(peer: &str, export: &str, rights: (&Allow, &Allow), usage: &Us
         initiator_limit,
     } = new;
     let of_each = (&old.initiator_limit, initiator_limit);
-    compare_limits((peer, export), (&old.limit, limit), of_each, lines);
+    compare_limits((peer, export), (&old.limit, limit), of_each, usage, lines);
     match (old.access, *access) {
         (Access::ReadWrite, Access::ReadOnly) => lines.add(
             Kind::Loss,
@@ -179,7 +184,12 @@ fn compare_rights(peer: &str, export: &str, rights: (&Allow, &Allow), usage: &Us
 }
 
 /// Where its target is, and what happens when that is not what it should be.
-fn compare_service(old: (&Loaded, &ExportConfig), new: (&Loaded, &ExportConfig), lines: &mut Lines) {
+fn compare_service(
+    old: (&Loaded, &ExportConfig),
+    new: (&Loaded, &ExportConfig),
+    usage: &Usage<'_>,
+    lines: &mut Lines,
+) {
     let ExportConfig {
         name,
         segment: _,
@@ -209,10 +219,10 @@ fn compare_service(old: (&Loaded, &ExportConfig), new: (&Loaded, &ExportConfig),
     lines.becomes(&subject, "on_target_timeout", what, on_target_timeout);
     lines.becomes(&subject, "on_conflict", before.on_conflict, on_conflict);
     lines.becomes(&subject, "order", before.order, order);
-    lines.becomes(&subject, "limit", old.1.limit, limit);
     let (old_time, new_time) = (time(before.target_retry), time(*target_retry));
     lines.becomes(&subject, "target_retry", old_time, new_time);
     lines.becomes(&subject, "sync", before.sync, sync);
+    lines.limit(&subject, (&old.1.limit, limit), usage.overruled(name, ""));
 }
 
 fn place(loaded: &Loaded, export: &ExportConfig) -> String {

@@ -10,6 +10,7 @@ mod settings;
 mod tests;
 mod usage;
 
+use aoe_common::config::Limit;
 use aoe_common::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,14 @@ impl Lines {
     }
 
     /// Adds `subject: what OLD becomes NEW`, if they differ.
+    /// How much somebody may have, and whether that is overruled now.
+    fn limit(&mut self, subject: &str, (old, new): (&Limit, &Limit), overruled: &str) {
+        if old != new {
+            let text = format!("{subject}: limit {old} becomes {new}{overruled}");
+            self.add(Kind::Changes, text);
+        }
+    }
+
     fn becomes(&mut self, subject: &str, what: &str, old: impl ToString, new: impl ToString) {
         let (old, new) = (old.to_string(), new.to_string());
         if old != new {
@@ -69,7 +78,7 @@ pub(crate) fn words(old: &Loaded, new: &Loaded, now: &Snapshot, log: Option<&str
     let mut lines = Lines::default();
     exports::compare(old, new, &usage, &mut lines);
     imports::compare(old, new, &usage, &mut lines);
-    peers::compare(old, new, &mut lines);
+    peers::compare(old, new, &usage, &mut lines);
     settings::compare(old, new, log, &mut lines);
     // Stable: within a kind they stay in the order of the configuration.
     lines.0.sort_by_key(|line| line.kind);

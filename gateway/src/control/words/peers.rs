@@ -2,10 +2,11 @@
 
 use aoe_common::config::{PeerConfig, Protection};
 
+use super::usage::Usage;
 use super::{Kind, Lines};
 use crate::config::Loaded;
 
-pub(super) fn compare(old: &Loaded, new: &Loaded, lines: &mut Lines) {
+pub(super) fn compare(old: &Loaded, new: &Loaded, usage: &Usage<'_>, lines: &mut Lines) {
     let of = |loaded: &Loaded, name: &str| loaded.core.peers.values().any(|peer| peer.name == name);
     for peer in old.core.peers.values() {
         let name = &peer.name;
@@ -28,13 +29,13 @@ pub(super) fn compare(old: &Loaded, new: &Loaded, lines: &mut Lines) {
                 if !text.is_empty() {
                     lines.add(Kind::Changes, format!("peer {name}: {text}"));
                 }
-                compare_one(known, peer, lines);
+                compare_one(known, peer, usage, lines);
             }
         }
     }
 }
 
-fn compare_one(old: &PeerConfig, new: &PeerConfig, lines: &mut Lines) {
+fn compare_one(old: &PeerConfig, new: &PeerConfig, usage: &Usage<'_>, lines: &mut Lines) {
     let PeerConfig {
         name,
         key,
@@ -80,5 +81,6 @@ fn compare_one(old: &PeerConfig, new: &PeerConfig, lines: &mut Lines) {
     let (was, is) = (modes(&old.protection), modes(protection));
     lines.becomes(&subject, "protection", was, is);
     lines.becomes(&subject, "path_mtu", old.path_mtu, path_mtu);
-    lines.becomes(&subject, "limit", old.limit.whole, limit.whole);
+    let overruled = usage.overruled("", name);
+    lines.limit(&subject, (&old.limit.whole, &limit.whole), overruled);
 }

@@ -1,7 +1,7 @@
 //! Who uses what now.
 
 use aoe_common::frame::MacAddr;
-use aoe_common::snapshot::{Initiator, Side, Snapshot, State};
+use aoe_common::snapshot::{Initiator, Limit, Side, Snapshot, State};
 
 /// Looks things up in a snapshot.
 pub(super) struct Usage<'a>(pub(super) &'a Snapshot);
@@ -35,6 +35,28 @@ impl Usage<'_> {
         self.count(|row| {
             row.side == Side::Here && row.peer == peer && row.export == export && row.address == address
         })
+    }
+
+    /// That a limit of an export, of a peer on it or of a peer is overruled by one that an operator set.
+    pub(super) fn overruled(&self, export: &str, peer: &str) -> &'static str {
+        let exports = || self.0.exports.iter().filter(|row| row.name == export);
+        let grants = exports()
+            .flat_map(|row| &row.allow)
+            .filter(|grant| grant.peer == peer);
+        let of_export = exports().filter_map(|row| row.limit.as_ref());
+        let of_grant = grants.filter_map(|grant| grant.limit.as_ref());
+        let peers = self.0.peers.iter().filter(|row| row.name == peer);
+        let of_peer = peers.filter_map(|row| row.limit.as_ref());
+        let is_live = |limit: &Limit| limit.from == "live";
+        let overruled = match (export.is_empty(), peer.is_empty()) {
+            (true, _) => of_peer.into_iter().any(is_live),
+            (false, true) => of_export.into_iter().any(is_live),
+            (false, false) => of_grant.into_iter().any(is_live),
+        };
+        match overruled {
+            true => " (an operator has set another one, which stays in force until `limit clear`)",
+            false => "",
+        }
     }
 
     fn count(&self, is_wanted: impl Fn(&Initiator) -> bool) -> u64 {
