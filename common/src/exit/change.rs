@@ -169,6 +169,7 @@ impl Exit {
 
     /// What an export and those that use it may have.
     pub(super) fn set_limits(&mut self, id: ExportId, config: &ExportConfig, now: Instant) {
+        self.let_go(now);
         self.limits.set_export(id, config.limit, now);
         for allow in &config.allow {
             self.limits.set_grant(id, allow, now);
@@ -185,6 +186,7 @@ impl Exit {
 
     /// What a peer may have of all exports.
     pub(crate) fn limit_peer(&mut self, peer: PeerId, limit: PeerLimit, cx: &mut Context<'_>) {
+        self.let_go(cx.now);
         self.limits.set_peer(peer, limit, cx.now);
         self.limits_changed(cx);
     }

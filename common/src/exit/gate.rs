@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Exit;
 use super::flow::Flow;
-use super::ids::{FlowId, TargetId};
+use super::ids::{FlowId, SlotId, TargetId};
 use super::limits::{Cost, Owner, Refused};
 use super::patience::waited_too_long;
 use super::pending::Pending;
@@ -131,6 +131,25 @@ impl Exit {
             match target {
                 Some((request, target)) => target.turns.push(request.peer, request.export, flow_id),
                 None => flow.in_turn = false,
+            }
+        }
+    }
+
+    /// Limits are about to change: what waited for them has not waited for too long, whatever comes.
+    pub(super) fn let_go(&mut self, now: Instant) {
+        if self.limits.are_none() {
+            return;
+        }
+        let waits = |pending: &Pending| pending.copies.count() == 0 && self.is_held_back(pending);
+        let held: Vec<SlotId> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| waits(pending))
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in held {
+            if let Some(pending) = self.pending.get_mut(slot) {
+                pending.let_go = now;
             }
         }
     }

@@ -38,6 +38,7 @@ impl Exit {
                 "{MOST_LIVE} limits are set already; clear some, or write them into the files"
             ));
         }
+        self.let_go(cx.now);
         self.limits.set_live(whom, Some(limit), cx.now);
         Some(self.limited_otherwise(whom, (was, limit), links, cx))
     }
@@ -53,6 +54,7 @@ impl Exit {
             return None;
         }
         let was = self.limits.in_force(whom);
+        self.let_go(cx.now);
         self.limits.set_live(whom, None, cx.now);
         let is = self.limits.in_force(whom);
         Some(self.limited_otherwise(whom, (was, is), links, cx))

@@ -107,7 +107,9 @@ impl Running {
         let change = match rates.change() {
             Ok(change) if change != LimitChange::default() => change,
             Ok(_) => {
-                return Answer::refused("name a rate: --iops, --bandwidth, --floor-iops or --floor-bandwidth");
+                return Answer::refused(
+                    "name a rate: --iops, --bandwidth, --floor-iops or --floor-bandwidth",
+                );
             }
             Err(reason) => return Answer::refused(reason),
         };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, PathMtu, Protection, SegmentId,
+    Access, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, Limit, PathMtu, Protection, SegmentId,
     TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
@@ -80,6 +80,8 @@ pub struct PeerPlan {
     pub protection: Vec<Protection>,
     /// The path's MTU as configured.
     pub path_mtu: PathMtu,
+    /// What it may have of all exports.
+    pub limit: Limit,
 }
 
 /// What [`Plan::pair`] made.
@@ -208,6 +210,7 @@ impl Plan {
                 endpoint_pinned: false,
                 protection: vec![Protection::Encrypt],
                 path_mtu: PathMtu::Fixed(1500),
+                limit: Limit::default(),
             });
         }
     }

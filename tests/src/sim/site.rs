@@ -174,7 +174,10 @@ impl PeerPlan {
             endpoint_pinned: self.endpoint_pinned,
             protection: self.protection.clone(),
             path_mtu: self.path_mtu,
-            limit: Default::default(),
+            limit: aoe_common::config::PeerLimit {
+                whole: self.limit,
+                ..Default::default()
+            },
         }
     }
 }

@@ -243,6 +243,7 @@ pub(super) fn peer(site: SiteId) -> PeerPlan {
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
         path_mtu: PathMtu::Fixed(1500),
+        limit: Default::default(),
     }
 }
 

@@ -11,6 +11,7 @@ use aoe_common::event::Event;
 use aoe_common::frame::MacAddr;
 use aoe_common::segment::SegmentState;
 use aoe_common::snapshot::Snapshot;
+use aoe_common::steer::{Order, Steered};
 use aoe_common::tap::{Batch, Place, Wish};
 use aoe_common::telemetry::Count;
 use aoe_common::time::Instant;
@@ -204,6 +205,14 @@ impl World {
     pub fn accept_disk(&mut self, site: SiteId, export: &str) {
         self.feed(site.0, |engine, now, out| engine.accept_disk(export, now, out));
         self.pump();
+    }
+
+    /// Has a site do what its operator says.
+    pub fn steer(&mut self, site: SiteId, order: &Order) -> Option<Steered> {
+        let mut steered = None;
+        self.feed(site.0, |engine, now, out| steered = engine.steer(order, now, out));
+        self.pump();
+        steered
     }
 
     /// Tells a site that has just started which disk is behind an export of it.
