@@ -7,7 +7,6 @@ use aoe_common::drop_reason::DropReason;
 use aoe_common::frame::Address;
 use aoe_common::snapshot::{Export, Initiator, Side, Snapshot};
 use aoe_common::steer::Order;
-use aoe_common::telemetry::Count;
 use aoe_lab::target::BladeSettings;
 use e2e::hostile::{self, Harm};
 use e2e::sim::plan::{REAL, SEEN};
@@ -106,10 +105,11 @@ impl Run {
         self.snapshot().exports.swap_remove(0)
     }
 
-    /// The exit's row of this initiator.
+    /// The exit's row of this initiator: of the export that it uses most, for it looks at all there are.
     fn row(&self, host: HostId) -> Initiator {
         let mac = self.world.mac(host).to_string();
-        let rows = self.snapshot().initiators;
+        let mut rows = self.snapshot().initiators;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.traffic.requests));
         let mut rows = rows
             .into_iter()
             .filter(|row| row.side == Side::There && row.mac == mac);
@@ -321,9 +321,10 @@ fn floors_hold_below_a_ceiling_that_is_shared_and_for_one_initiator() {
     }
     run.reads(alice, 64, 2);
     run.world.run_for(SECOND * 2);
+    // What is beyond the floor is shared by turns, one of each peer.
     let [(rate, _), (mine, _)] = run.rates([bob, alice], 3);
-    is_near(rate, 200, 12);
-    is_near(mine, 200, 12);
+    assert!((90..=210).contains(&rate), "{rate}");
+    is_near(mine, (1000 - rate) / 4, 10);
     let mac = run.world.mac(alice);
     let change = LimitChange {
         floor: RatesChange {
@@ -336,8 +337,8 @@ fn floors_hold_below_a_ceiling_that_is_shared_and_for_one_initiator() {
     assert!(run.world.steer(run.pair.exit, &order).unwrap().changed);
     run.world.run_for(SECOND);
     let [(rate, _), (mine, _)] = run.rates([bob, alice], 3);
-    is_near(rate, 200, 12);
-    is_near(mine, 500, 10);
+    assert!((90..=210).contains(&rate), "{rate}");
+    assert!((450..=600).contains(&mine), "{mine}");
     run.nothing_was_lost();
 }
 
@@ -488,7 +489,7 @@ fn a_flood_beyond_a_limit_stays_where_it_is() {
     run.reads(alice, 8, 2);
     run.world.run_for(SECOND);
     let [(calm, _)] = run.rates([alice], 1);
-    let before = run.export();
+    let (before, alice_before) = (run.export(), run.row(alice).traffic.answered);
     let mut sent = 0u64;
     for _ in 0..40 {
         for _ in 0..1000 {
@@ -504,11 +505,11 @@ fn a_flood_beyond_a_limit_stays_where_it_is() {
     let after = run.export();
     let limit = after.allow[2].limit.clone().unwrap();
     assert!(limit.waiting > 1000, "{limit:?}");
-    let to_target = run.world.count(site, Count::RequestsToTarget);
-    let theirs = after.traffic.answered - before.traffic.answered - (run.row(alice).traffic.answered);
+    let hers = run.row(alice).traffic.answered - alice_before;
+    let theirs = after.traffic.answered - before.traffic.answered - hers;
     assert!(
-        theirs < 700 || to_target == 0,
-        "{theirs} in five seconds at 100 a second"
+        (250..330).contains(&theirs),
+        "{theirs} in three seconds at 100 a second"
     );
     let refused: u64 = [DropReason::PendingFull, DropReason::QueueFull]
         .map(|reason| run.world.dropped(site, reason))

@@ -13,8 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::audit::{self, AuditEntry};
 use super::fault::{Faults, Kind};
-use super::metrics::{self, Metrics};
 use super::limit;
+use super::metrics::{self, Metrics};
 use super::net;
 use super::section::Section;
 use super::settings::{self, Settings};

@@ -398,7 +398,9 @@ mod tests {
 
     use super::*;
     use crate::config::net;
-    use crate::config::shape::{ALLOW, EXPORT_FILE, GATEWAY, GATEWAY_FILE, IMPORT, LIMIT, METRICS, PEER, SEGMENT};
+    use crate::config::shape::{
+        ALLOW, EXPORT_FILE, GATEWAY, GATEWAY_FILE, IMPORT, LIMIT, METRICS, PEER, SEGMENT,
+    };
 
     /// Reads `text` as a table of one shape and says what was wrong.
     fn faults_of(
