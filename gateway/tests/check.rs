@@ -268,6 +268,19 @@ fn foolish_settings_are_warned_of_and_do_not_fail() {
         ),
         (G, "\"[::]:34978\"", "\"[::]:0\"", "gateway.listen[1]"),
         (G, "name = \"site-a\"", "name = \"site-b\"", "peer[0].name"),
+        (B, "segment =", "limit = { iops = 1 }\nsegment =", "limit"),
+        (
+            B,
+            "config_string = \"set\"",
+            "limit = { bandwidth = \"100kB\" }",
+            "allow[0].limit",
+        ),
+        (
+            B,
+            "[[allow]]\npeer = \"site-b\"",
+            "limit = { iops = 50 }\n[[allow]]\npeer = \"site-b\"\nlimit = { floor_iops = 51 }",
+            "limit",
+        ),
         (
             G,
             "[[peer]]\n",

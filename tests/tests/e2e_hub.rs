@@ -96,6 +96,7 @@ fn export(number: u16, edges: &[Site]) -> ExportFile {
         access: Access::ReadWrite,
         initiators: None,
         config_string: None,
+        limit: None,
     });
     ExportFile {
         name: format!("disk{number}"),
@@ -107,6 +108,7 @@ fn export(number: u16, edges: &[Site]) -> ExportFile {
         target_mac: None,
         order: None,
         allow: allow.collect(),
+        limit: None,
     }
 }
 

@@ -268,6 +268,7 @@ pub fn export_file(name: &str, target: Address, peer: &str, access: Access) -> E
         access,
         initiators: None,
         config_string: None,
+        limit: None,
     };
     ExportFile {
         name: name.to_owned(),
@@ -276,6 +277,7 @@ pub fn export_file(name: &str, target: Address, peer: &str, access: Access) -> E
         target_mac: None,
         order: Some("fifo".to_owned()),
         allow: vec![allow],
+        limit: None,
     }
 }
 

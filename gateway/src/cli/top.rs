@@ -16,7 +16,7 @@ mod history;
 mod imports;
 mod initiators;
 mod keys;
-mod limits;
+pub(super) mod limits;
 mod peers;
 mod picture;
 mod row;

@@ -106,6 +106,8 @@ pub struct ExportFile {
     pub target_mac: Option<MacAddr>,
     /// In which order it works, "any" or "fifo".
     pub order: Option<String>,
+    /// `limit`, as it is written.
+    pub limit: Option<String>,
     /// Who may use it.
     pub allow: Vec<AllowSection>,
 }
@@ -121,6 +123,8 @@ pub struct AllowSection {
     pub initiators: Option<Vec<MacAddr>>,
     /// `config_string`, "read" or "set".
     pub config_string: Option<String>,
+    /// `limit`, as it is written.
+    pub limit: Option<String>,
 }
 
 /// Reading or writing.
@@ -222,6 +226,7 @@ impl ExportFile {
         text.string("target", &self.target.to_string());
         text.maybe("target_mac", self.target_mac.map(|mac| mac.to_string()).as_ref());
         text.maybe("order", self.order.as_ref());
+        text.verbatim("limit", self.limit.as_ref());
         for allow in &self.allow {
             text.section("[[allow]]");
             text.string("peer", &allow.peer);
@@ -236,6 +241,7 @@ impl ExportFile {
                 text.strings("initiators", initiators.iter());
             }
             text.maybe("config_string", allow.config_string.as_ref());
+            text.verbatim("limit", allow.limit.as_ref());
         }
         text.0
     }
@@ -262,6 +268,12 @@ impl Text {
     fn maybe(&mut self, key: &str, value: Option<&String>) {
         if let Some(value) = value {
             self.string(key, value);
+        }
+    }
+
+    fn verbatim(&mut self, key: &str, value: Option<&String>) {
+        if let Some(value) = value {
+            self.line(format_args!("{key} = {value}"));
         }
     }
 
@@ -358,7 +370,9 @@ window = 32
                 access: Access::ReadOnly,
                 initiators: Some(vec![MacAddr([2, 0, 0, 0, 0, 2])]),
                 config_string: Some("set".into()),
+                limit: None,
             }],
+            limit: None,
         };
         assert_eq!(
             export.to_toml(),

@@ -8,6 +8,7 @@ use super::table::{Cell, Column, Table};
 use super::view::{STANDING, Times, View, troubled_first};
 use super::words::{UNKNOWN, bytes, count, known, plain, shorten};
 use crate::cli::rows;
+use crate::cli::top::limits::words;
 
 /// Peers that are named; more are counted.
 const GRANTS: usize = 8;
@@ -54,6 +55,9 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
         table.note(view.why(&export.standing));
         table.note(Cell::styled(disk(export), view.paint.faint));
         table.note(Cell::styled(grants(&export.allow), view.paint.faint));
+        for line in limits(export) {
+            table.note(Cell::styled(line, view.paint.faint));
+        }
         times.push(Times {
             name: plain(&export.name),
             now: export.latency,
@@ -75,6 +79,24 @@ fn disk(export: &Export) -> String {
         "" => format!("on {segment}, disk not known yet{size}"),
         disk => format!("on {segment}, disk {}{size}", shorten(&plain(disk), DISK)),
     }
+}
+
+/// What its users may have.
+fn limits(export: &Export) -> Vec<String> {
+    let all = export
+        .limit
+        .iter()
+        .map(|limit| format!("limit: {}", words(limit)));
+    let of_peer = |grant: &Grant| {
+        let limit = grant.limit.as_ref()?;
+        Some(format!(
+            "limit of {}: {}",
+            shorten(&plain(&grant.peer), PEER),
+            words(limit)
+        ))
+    };
+    all.chain(export.allow.iter().filter_map(of_peer).take(GRANTS))
+        .collect()
 }
 
 /// Who may use it: who does first.

@@ -41,6 +41,10 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
     rows.sort_by_key(|(weight, ..)| Reverse(*weight));
     for (_, row, before) in rows.iter().take(SHOWN) {
         table.row(cells(view, row, *before));
+        if let Some(limit) = &row.limit {
+            let line = format!("limit: {}", words(limit));
+            table.note(Cell::styled(line, view.paint.faint));
+        }
     }
     view.table(out, "initiators", &table);
     let summed = view.now.imports.iter().map(|import| import.others);

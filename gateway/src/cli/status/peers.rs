@@ -5,6 +5,7 @@ use aoe_common::snapshot::{Directions, Path, Peer, Session, Snapshot};
 use super::table::{Cell, Column, Table};
 use super::view::{STANDING, View, troubled_first};
 use super::words::{UNKNOWN, clip, count, duration, known, latency};
+use crate::cli::top::limits::words;
 
 /// Room for a word of the protocol.
 const WORD: usize = 16;
@@ -37,6 +38,10 @@ fn sessions(out: &mut String, view: &View<'_>, peers: &[&Peer]) {
             rekey,
         ]);
         table.note(view.why(&peer.standing));
+        if let Some(limit) = &peer.limit {
+            let line = format!("limit: {}", words(limit));
+            table.note(Cell::styled(line, view.paint.faint));
+        }
     }
     view.table(out, "peers", &table);
 }

@@ -12,7 +12,7 @@ pub(super) fn waiting<'a>(limits: impl Iterator<Item = &'a Limit>) -> Value {
 }
 
 /// A limit in words: `at most 2 000 req/s and 10.0 MB/s, 500 req/s kept free; 12 wait, 3 400 did, p99 3.1 ms (live)`.
-pub(super) fn words(limit: &Limit) -> String {
+pub(in crate::cli) fn words(limit: &Limit) -> String {
     let both = |iops: Option<u64>, bandwidth: Option<u64>| {
         let iops = iops.map(|n| format!("{} req/s", count(n)));
         let bandwidth = bandwidth.map(|n| format!("{}/s", bytes(n)));
