@@ -230,3 +230,6 @@ fn owner(peer: PeerId, export: ExportId, flow: &Flow) -> Owner {
         initiator: flow.initiator,
     }
 }
+
+#[cfg(test)]
+mod tests;

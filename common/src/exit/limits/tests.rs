@@ -88,6 +88,27 @@ fn each_of_the_four_limits_counts_and_the_smallest_decides() {
 }
 
 #[test]
+fn rates_are_right_to_five_in_a_hundred_over_a_second() {
+    for rate in [100, 3000, 100_000] {
+        let mut limits = Limits::default();
+        limits.set_live(Limited::Peer(ALICE), Some(iops(rate)), at(0));
+        let passed = passed(&mut limits, owner(DISK, 1), read(1), 0);
+        assert!(passed.abs_diff(rate) * 20 <= rate, "{passed} of {rate}");
+    }
+    for rate in [1_000_000, 33_333_333, 1_000_000_000] {
+        for sectors in [2, 17] {
+            let mut limits = Limits::default();
+            limits.set_live(Limited::Peer(ALICE), Some(bandwidth(rate)), at(0));
+            let passed = passed(&mut limits, owner(DISK, 1), read(sectors), 0) * 512 * u64::from(sectors);
+            assert!(
+                passed.abs_diff(rate) * 20 <= rate,
+                "{passed} of {rate} by {sectors}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_one_limit_refuses_is_not_taken_from_another() {
     let mut limits = Limits::default();
     limits.set_live(Limited::Export(DISK), Some(iops(1000)), at(0));
