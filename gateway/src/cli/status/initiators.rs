@@ -9,6 +9,7 @@ use super::table::{Cell, Column, Table};
 use super::view::View;
 use super::words::{UNKNOWN, count, known, latency};
 use crate::cli::rows;
+use crate::cli::top::limits::words;
 
 /// So many are shown; more are counted.
 const SHOWN: usize = 20;
