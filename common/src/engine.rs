@@ -90,13 +90,7 @@ impl Engine {
         .expect("keys of 32 bytes suit every algorithm in use");
         let mut telemetry = Telemetry::default();
         links.start(now, &mut telemetry);
-        let mut exit = Exit::new(
-            config.exports,
-            max_age,
-            &peers,
-            (factor, tags),
-            (now, unix_time),
-        );
+        let mut exit = Exit::new(config.exports, max_age, &peers, (factor, tags), (now, unix_time));
         exit.limit_peers(&limits, now);
         Engine {
             segments: config.segments.map(|_, _| SegmentState::Down),

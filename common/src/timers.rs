@@ -25,7 +25,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Timer; 6] = [
+    const ALL: [Timer; 7] = [
         Timer::Peers,
         Timer::Targets,
         Timer::Limits,

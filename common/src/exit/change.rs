@@ -6,7 +6,7 @@ use super::Exit;
 use super::export::{Export, Knowledge};
 use super::ids::TargetId;
 use super::target::Target;
-use crate::config::{ExportConfig, ExportId, PeerId, PeerLimit};
+use crate::config::{Allow, ExportConfig, ExportId, Limit, PeerId, PeerLimit};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::export::Withdrawn;
@@ -172,7 +172,12 @@ impl Exit {
         self.let_go(now);
         self.limits.set_export(id, config.limit, now);
         for allow in &config.allow {
-            self.limits.set_grant(id, allow, now);
+            // Of its rules one says it, for all of them.
+            let theirs = || config.allow.iter().filter(|other| other.peer == allow.peer);
+            let said = |limit: fn(&Allow) -> Limit| theirs().map(limit).find(|limit| !limit.is_none());
+            let limit = said(|allow| allow.limit).unwrap_or_default();
+            let of_each = said(|allow| allow.initiator_limit).unwrap_or_default();
+            self.limits.set_grant((id, allow.peer), limit, of_each, now);
         }
     }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::account::Account;
 pub(crate) use self::account::Cost;
 use super::ids::{FlowId, TargetId};
-use crate::config::{Allow, ExportId, Limit, Limited, PeerId, PeerLimit};
+use crate::config::{ExportId, Limit, Limited, PeerId, PeerLimit};
 use crate::frame::MacAddr;
 use crate::snapshot;
 use crate::time::Instant;
@@ -128,14 +128,13 @@ impl Limits {
     }
 
     /// What it says of one of them, and of each initiator behind it.
-    pub(crate) fn set_grant(&mut self, export: ExportId, allow: &Allow, now: Instant) {
-        self.set_file(Limited::Grant(export, allow.peer), allow.limit, now);
-        let key = (export, allow.peer);
-        let before = match allow.initiator_limit.is_none() {
+    pub(crate) fn set_grant(&mut self, key: (ExportId, PeerId), limit: Limit, of_each: Limit, now: Instant) {
+        self.set_file(Limited::Grant(key.0, key.1), limit, now);
+        let before = match of_each.is_none() {
             true => self.each.remove(&key),
-            false => self.each.insert(key, allow.initiator_limit),
+            false => self.each.insert(key, of_each),
         };
-        if before.unwrap_or_default() != allow.initiator_limit {
+        if before.unwrap_or_default() != of_each {
             let theirs = |whom: &Limited| matches!(whom, Limited::Initiator(export, peer, _) if (*export, *peer) == key);
             let theirs: Vec<Limited> = self.accounts.keys().copied().filter(theirs).collect();
             for whom in theirs {

@@ -191,15 +191,7 @@ fn a_peer_has_a_part_of_its_limit_by_each_worker() {
 #[test]
 fn initiators_that_a_limit_is_for_are_remembered_while_it_matters() {
     let mut limits = Limits::default();
-    let allow = Allow {
-        peer: ALICE,
-        access: crate::config::Access::ReadWrite,
-        initiators: None,
-        config_string: crate::config::ConfigString::Read,
-        limit: Limit::default(),
-        initiator_limit: iops(1000),
-    };
-    limits.set_grant(DISK, &allow, at(0));
+    limits.set_grant((DISK, ALICE), Limit::default(), iops(1000), at(0));
     assert!(limits.concern(DISK, ALICE) && !limits.concern(OTHER, ALICE));
     for n in 0..100_000u32 {
         let [_, a, b, c] = n.to_be_bytes();
@@ -212,11 +204,7 @@ fn initiators_that_a_limit_is_for_are_remembered_while_it_matters() {
         assert_eq!(limits.admit(owner, read(1), now, now), Ok(()));
     }
     assert!(limits.accounts.len() <= 2 * MANY, "{}", limits.accounts.len());
-    let none = Allow {
-        initiator_limit: Limit::default(),
-        ..allow
-    };
-    limits.set_grant(DISK, &none, at(0));
+    limits.set_grant((DISK, ALICE), Limit::default(), Limit::default(), at(0));
     assert!(limits.are_none());
 }
 

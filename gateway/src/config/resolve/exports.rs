@@ -1,6 +1,6 @@
 //! What peers may use of ours.
 
-use aoe_common::config::{Allow, ConfigString, ExportConfig, PeerId, Permit, SegmentId};
+use aoe_common::config::{Allow, ConfigString, ExportConfig, Limit, PeerId, Permit, SegmentId};
 use aoe_common::frame::Address;
 
 use super::grants;
@@ -9,6 +9,7 @@ use crate::config::export_file::{AllowEntry, ExportFile};
 use crate::config::fault::Faults;
 use crate::config::limit;
 use crate::config::source::Located;
+use crate::config::value::quote;
 
 /// The exports, and the addresses their targets have.
 #[derive(Debug)]
@@ -69,7 +70,31 @@ fn allow(file: &ExportFile, peers: &Names<'_>, faults: &mut Faults) -> Option<Ve
         list.push(allow_entry(entry, peer, faults));
     }
     grants::bound(file, faults);
+    one_limit(file, "limit", |entry| &entry.limit, faults);
+    one_limit(file, "initiator_limit", |entry| &entry.initiator_limit, faults);
     list.into_iter().collect()
+}
+
+/// A peer has one limit on an export, in whichever of its blocks it is written.
+fn one_limit(
+    file: &ExportFile,
+    key: &str,
+    limit: fn(&AllowEntry) -> &Option<Located<Limit>>,
+    faults: &mut Faults,
+) {
+    let mut once = Once::default();
+    for entry in &file.allow {
+        if let (Some(peer), Some(limit)) = (&entry.peer, limit(entry)) {
+            once.claim(peer.value.as_str(), &limit.place, faults, |peer| {
+                (
+                    format!("another [[allow]] for peer {} has a `{key}`", quote(peer)),
+                    String::from(
+                        "a peer has one on an export, whatever its permissions: write it into one of them",
+                    ),
+                )
+            });
+        }
+    }
 }
 
 fn allow_entry(entry: &AllowEntry, peer: Option<PeerId>, faults: &mut Faults) -> Option<Allow> {
