@@ -279,6 +279,17 @@ fn prometheus_sees_a_pair_at_work_and_its_target_go() {
         }
         web::page(&host, b, "/healthz")?;
         println!("{}", ready[1].body);
+        for line in web::page(&host, b, "/metrics")?.lines() {
+            let shown = [
+                "aoe_alarm",
+                "aoe_export_up",
+                "aoe_export_waiting",
+                "aoe_export_at_target",
+            ];
+            if shown.iter().any(|name| line.starts_with(name)) {
+                println!("{line}");
+            }
+        }
 
         // It comes back.
         trial.start_vblade()?;

@@ -40,7 +40,7 @@ use crate::config::Loaded;
 use crate::control::{self, About, Captures, Followers, Reloader, Snapshots};
 use crate::disks::{Disks, Found, Keeper, remember};
 use crate::driver::{Command, CommandSender, Driver, Lost, Reports};
-use crate::http::{Front, Site};
+use crate::http::{Front, LastText, Site};
 use crate::listening::Report;
 use crate::logging::Filter;
 use crate::resolver::{self, Known, Resolver};
@@ -196,6 +196,7 @@ impl Start {
             snapshots: snapshots.clone(),
             workers: commands.clone(),
             counts,
+            text: LastText::default(),
         });
         if outcome.is_ok() {
             front.start(self.loaded.metrics.as_ref());

@@ -22,6 +22,7 @@ mod tests;
 use std::sync::Arc;
 
 pub(crate) use self::counts::Counts;
+pub(crate) use self::exposition::LastText;
 pub(crate) use self::front::{Front, Prepared};
 use crate::control::Snapshots;
 use crate::driver::CommandSender;
@@ -35,4 +36,6 @@ pub(crate) struct Site {
     pub(crate) workers: Vec<CommandSender>,
     /// What became of those who looked.
     pub(crate) counts: Arc<Counts>,
+    /// What Prometheus read last.
+    pub(crate) text: LastText,
 }

@@ -38,6 +38,7 @@ impl Bench {
             snapshots: Arc::new(Snapshots::new(workers.clone(), about, Audit::default())),
             workers,
             counts: counts.clone(),
+            text: LastText::default(),
         });
         front.start(Some(&metrics));
         Bench {
@@ -328,6 +329,7 @@ async fn what_could_not_be_opened_at_the_start_is_opened_by_a_reload() {
         snapshots: Arc::new(Snapshots::new(Vec::new(), About::default(), Audit::default())),
         workers: Vec::new(),
         counts: Arc::default(),
+        text: LastText::default(),
     });
     bench.front.start(Some(&metrics));
     let prepared = bench.front.prepare(Some(&metrics), Some(&metrics)).unwrap();
