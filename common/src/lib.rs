@@ -26,6 +26,7 @@ pub mod drop_reason;
 pub mod engine;
 pub mod event;
 pub mod frame;
+pub mod history;
 pub mod notes;
 pub mod output;
 pub mod segment;
