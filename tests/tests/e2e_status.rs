@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use aoe_common::frame::Address;
-use aoe_common::snapshot::{Export, Import, Latency, Snapshot, State};
+use aoe_common::snapshot::{Export, Import, Latency, Snapshot, State, StateChange};
 use aoe_lab::gateway::Access;
 use aoe_lab::relay::Side;
 use aoe_lab::topology::{Between, WorldPlan};
@@ -314,6 +314,27 @@ fn a_target_that_goes_is_down_with_an_alarm_and_up_when_it_is_back() {
                 && b.alarms.is_empty())
         })?;
         load.go_on(100)?;
+        for (side, about) in [
+            (Side::A, format!("import {IMPORT}")),
+            (Side::B, "export disk".to_owned()),
+        ] {
+            let snapshot = told.document(side)?;
+            let of_it = |change: &&StateChange| change.about == about;
+            let turns: Vec<_> = snapshot.changes.iter().filter(of_it).collect();
+            // The newest first: up again, and before that down, with the reason and at a moment within this story.
+            let [back, .., gone] = turns.as_slice() else {
+                bail!("{about}: {:?}", snapshot.changes);
+            };
+            ensure!(back.is == State::Up && back.at > gone.at, "{turns:?}");
+            let down = one(&turns, "change to down", |change| {
+                change.was == State::Up && change.is == State::Down
+            })?;
+            ensure!(down.why.contains("does not answer"), "{down:?}");
+            ensure!(
+                down.at > before.gateway.started && down.at < snapshot.gateway.now,
+                "{down:?}"
+            );
+        }
         trial.finish(load).map(drop)
     });
 }

@@ -2,6 +2,7 @@
 //!
 //! - `socket`, `guests`: Unix sockets, and bounds for those who connect.
 //! - `observe`, `snapshots`: one document to everybody who connects; the workers are asked, and never held up.
+//! - `past`: what was, of the snapshots that are made anyway, and of one a second.
 //! - `orders`, `protocol`: one request, one answer; they wait in line before the [`Reloader`].
 //! - `compare`, `words`: what differs, and what that means for people. Nothing is changed here.
 //! - `steering`: what an operator says to the workers; `things`: what the operator calls them.
@@ -16,6 +17,7 @@ mod guests;
 mod limiting;
 mod observe;
 pub(crate) mod orders;
+mod past;
 pub(crate) mod protocol;
 mod reload;
 mod snapshots;
@@ -30,6 +32,7 @@ use std::path::Path;
 pub(crate) use self::captures::Captures;
 pub(crate) use self::change::Followers;
 pub(crate) use self::orders::MOST_ASKS;
+pub(crate) use self::past::record;
 pub(crate) use self::protocol::Answer;
 pub(crate) use self::reload::Reloader;
 pub(crate) use self::snapshots::{About, Snapshots};

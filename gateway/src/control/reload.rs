@@ -207,7 +207,7 @@ impl Reloader {
         };
         let running = self.running.loaded();
         let loaded = compare(running, loaded)?;
-        let now = self.snapshots.merged().await;
+        let now = self.snapshots.snapshot().await;
         let found = Findings {
             lines: words(running, &loaded, &now, self.running.log().fixed()),
             warnings: faults,

@@ -10,8 +10,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
 
 use super::captures::Captures;
+use super::past::Past;
 use crate::audit::{Audit, Trouble};
-use crate::clock::unix_time;
+use crate::clock::{Clock, unix_time};
 use crate::config::Device;
 use crate::driver::{Command, CommandSender};
 use crate::http::Counts;
@@ -27,6 +28,7 @@ pub(crate) struct Snapshots {
     workers: Vec<CommandSender>,
     about: Mutex<About>,
     audit: Audit,
+    past: Past,
     /// The last one.
     last: tokio::sync::Mutex<Option<Last>>,
 }
@@ -54,11 +56,12 @@ pub(crate) struct About {
 
 impl Snapshots {
     /// Asks these workers.
-    pub(crate) fn new(workers: Vec<CommandSender>, about: About, audit: Audit) -> Self {
+    pub(crate) fn new(workers: Vec<CommandSender>, about: About, audit: Audit, clock: Clock) -> Self {
         Snapshots {
             workers,
             about: Mutex::new(about),
             audit,
+            past: Past::new(clock),
             last: tokio::sync::Mutex::default(),
         }
     }
@@ -71,6 +74,11 @@ impl Snapshots {
 
     fn about(&self) -> MutexGuard<'_, About> {
         self.about.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was.
+    pub(crate) fn past(&self) -> &Past {
+        &self.past
     }
 
     /// How everything is; it may be a tenth of a second old. Those that ask meanwhile get the same.
@@ -98,21 +106,25 @@ impl Snapshots {
         document
     }
 
-    /// The last one, or a new one if it is too old.
+    /// The last one, or a new one if it is too old. The past sees them in their order.
     async fn fresh<'a>(&self, last: &'a mut Option<Last>) -> &'a mut Last {
         let fresh = match last.take() {
             Some(last) if last.made.elapsed() < FRESH => last,
-            _ => Last {
-                snapshot: Arc::new(self.merged().await),
-                made: Instant::now(),
-                document: None,
-            },
+            _ => {
+                let mut snapshot = self.merged().await;
+                self.past.look(&mut snapshot);
+                Last {
+                    snapshot: Arc::new(snapshot),
+                    made: Instant::now(),
+                    document: None,
+                }
+            }
         };
         last.insert(fresh)
     }
 
     /// How everything is now.
-    pub(crate) async fn merged(&self) -> Snapshot {
+    async fn merged(&self) -> Snapshot {
         let ask = |worker: &CommandSender| {
             let (asker, answer) = oneshot::channel();
             worker.send(Command::Snapshot(asker));
@@ -187,7 +199,7 @@ mod tests {
             ..About::default()
         };
         (
-            Snapshots::new(vec![one, other], about, Audit::default()),
+            Snapshots::new(vec![one, other], about, Audit::default(), Clock::start()),
             [first, second],
         )
     }

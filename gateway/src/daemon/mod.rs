@@ -191,7 +191,7 @@ impl Start {
 
         let captures = Captures::new(commands.clone(), self.clock);
         about.captures = captures.clone();
-        let snapshots = Arc::new(Snapshots::new(commands.clone(), about, audit.clone()));
+        let snapshots = Arc::new(Snapshots::new(commands.clone(), about, audit.clone(), self.clock));
         let mut front = Front::new(Site {
             snapshots: snapshots.clone(),
             workers: commands.clone(),
@@ -223,6 +223,7 @@ impl Start {
         );
         let hangups = Arc::new(Notify::new());
         tasks.spawn(reloader.run(asks, hangups.clone()));
+        tasks.spawn(control::record(snapshots.clone()));
         if outcome.is_ok() {
             if let Some(listener) = control::open_observe(&settings.observe) {
                 tasks.spawn(control::observe(listener, snapshots));
