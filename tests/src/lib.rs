@@ -6,11 +6,13 @@
 //!   [`station`]: a host that says whatever it likes.
 //! - [`trial`], [`load`]: real gateways around the real vblade, and verified I/O that goes on while a test does harm.
 //! - [`tmux`]: a terminal for programs that need one; [`svg`]: pictures of it for the documentation.
+//! - [`browser`]: a real browser, for pages.
 //! - [`hostile`]: a peer that has its keys and lies.
 //! - [`linux`]: the same with a real Linux kernel as initiator: `tests/kernel_*.rs`.
 
 #![forbid(unsafe_code)]
 
+pub mod browser;
 pub mod hostile;
 pub mod linux;
 pub mod load;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use aoe_common::history::{Changes, History};
 use aoe_common::snapshot::Snapshot;
+use aoe_common::time::Instant;
 use tokio::time::sleep;
 
 use super::snapshots::Snapshots;
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_time};
 
 /// Rows of a snapshot that cost a data plane a quarter of a millisecond: so many are looked at every second, and more of
 /// them less often.
@@ -47,6 +48,11 @@ impl Past {
         inner.changes.look(now, snapshot);
         snapshot.changes = inner.changes.rows(now, snapshot.gateway.now);
         inner.history.look(now, snapshot, period(snapshot));
+    }
+
+    /// Has something told of the past. The second and third argument are this moment by both clocks.
+    pub(crate) fn tell<T>(&self, what: impl FnOnce(&History, Instant, f64) -> T) -> T {
+        what(&self.inner().history, self.clock.now(), unix_time().as_secs_f64())
     }
 
     /// How long it is until the next look.

@@ -4,7 +4,7 @@
 //! - `crowd`, `connection`, `patience`: who is connected, and bounds for them. Whoever is too slow is dropped and counted
 //!   (`counts`), and holds nobody up.
 //! - `answer`: what every answer has in common: methods, hosts (`host`), headers.
-//! - `routes`: the table of paths. What they answer has a file each: `health`, `exposition`.
+//! - `routes`: the table of paths. What they answer has a file each: `health`, `exposition`, `page`.
 
 mod answer;
 mod connection;
@@ -14,6 +14,7 @@ mod exposition;
 mod front;
 mod health;
 mod host;
+mod page;
 mod patience;
 mod routes;
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::answer::Answer;
-use super::{Site, exposition, health};
+use super::{Site, exposition, health, page};
 
 /// All of them.
-pub(super) const ROUTES: &[&[Route]] = &[exposition::ROUTES, health::ROUTES];
+pub(super) const ROUTES: &[&[Route]] = &[exposition::ROUTES, health::ROUTES, page::ROUTES];
 
 /// One path.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,6 @@ pub(super) struct Route {
 
 /// Where an answer comes from.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "the page has fixed parts")]
 pub(super) enum Respond {
     /// It is always the same: what it is, and its bytes.
     Fixed(&'static str, &'static [u8]),

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::audit::Audit;
+use crate::clock::Clock;
 use crate::config::Metrics;
 use crate::control::About;
 
@@ -35,7 +36,12 @@ impl Bench {
             ..About::default()
         };
         let mut front = Front::new(Site {
-            snapshots: Arc::new(Snapshots::new(workers.clone(), about, Audit::default())),
+            snapshots: Arc::new(Snapshots::new(
+                workers.clone(),
+                about,
+                Audit::default(),
+                Clock::start(),
+            )),
             workers,
             counts: counts.clone(),
             text: LastText::default(),
@@ -326,7 +332,12 @@ async fn what_could_not_be_opened_at_the_start_is_opened_by_a_reload() {
         hosts: Vec::new(),
     };
     bench.front = Front::new(Site {
-        snapshots: Arc::new(Snapshots::new(Vec::new(), About::default(), Audit::default())),
+        snapshots: Arc::new(Snapshots::new(
+            Vec::new(),
+            About::default(),
+            Audit::default(),
+            Clock::start(),
+        )),
         workers: Vec::new(),
         counts: Arc::default(),
         text: LastText::default(),
