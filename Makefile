@@ -1,5 +1,5 @@
 # The commands of the README.
-.PHONY: bench fuzz kernel lab test
+.PHONY: bench fuzz kernel lab pictures test
 
 release = $(or $(CARGO_TARGET_DIR),target)/release
 # By itself: what is built in one command shares the features of its dependencies, and this is what is shipped.
@@ -24,6 +24,12 @@ microbench:
 # Every check. `.ci/checks NAME...` runs single ones.
 test:
 	.ci/checks
+
+# The pictures of the documentation, by the story that looks at the page in a real browser.
+pictures:
+	.ci/checks tools
+	cargo build --locked -p aoe-gateway -p aoe-keys
+	AOE_PICTURES=$(CURDIR)/docs cargo test --locked -p e2e --test e2e_page
 
 # Inputs that break a promise: every fuzz target for 20 s. `make fuzz ARGS=payload FUZZ_SECONDS=600` for more of one.
 fuzz:

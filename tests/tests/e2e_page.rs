@@ -78,7 +78,10 @@ fn a_browser_shows_who_uses_what_and_what_is_wrong() {
                    document.activeElement.blur(); scrollTo(0, 0)";
         browser.eval(esc)?;
         eventually("there is a past", PATIENCE + PATIENCE, || {
-            Ok(browser.eval("past.read_bytes.filter((n) => n > 0).length")?.as_f64() > Some(24.0))
+            Ok(browser
+                .eval("past.read_bytes.filter((n) => n > 0).length")?
+                .as_f64()
+                > Some(24.0))
         })?;
         keep_picture("page.png", &browser.picture()?)?;
 

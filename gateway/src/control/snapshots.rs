@@ -108,9 +108,11 @@ impl Snapshots {
 
     /// The last one, or a new one if it is too old. The past sees them in their order.
     async fn fresh<'a>(&self, last: &'a mut Option<Last>) -> &'a mut Last {
-        let fresh = match last.take() {
-            Some(last) if last.made.elapsed() < FRESH => last,
-            _ => {
+        // An old one goes before a new one is made: that of a hub is large.
+        let old = last.take().filter(|last| last.made.elapsed() < FRESH);
+        let fresh = match old {
+            Some(last) => last,
+            None => {
                 let mut snapshot = self.merged().await;
                 self.past.look(&mut snapshot);
                 Last {

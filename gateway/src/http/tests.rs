@@ -351,3 +351,38 @@ async fn what_could_not_be_opened_at_the_start_is_opened_by_a_reload() {
     bench.metrics = metrics;
     assert_eq!(status(&bench.get("/healthz").await), "HTTP/1.1 200");
 }
+
+#[tokio::test]
+async fn the_page_and_its_documents_are_there() {
+    let bench = Bench::new();
+    for (path, content_type, word) in [
+        ("/", "text/html; charset=utf-8", "<title>aoe-gateway</title>"),
+        ("/page.css", "text/css; charset=utf-8", "prefers-color-scheme"),
+        ("/page.js", "text/javascript; charset=utf-8", "'use strict'"),
+        ("/page.svg", "image/svg+xml", "<svg"),
+        ("/api/snapshot", "application/json", "\"gateway\":{"),
+        ("/api/history", "application/json", "\"kind\":\"imports\""),
+        (
+            "/api/history?series=2&span=day&after=7",
+            "application/json",
+            "\"step\":60",
+        ),
+    ] {
+        let answer = bench.get(path).await;
+        assert_eq!(status(&answer), "HTTP/1.1 200", "{path}");
+        assert!(
+            answer.contains(&format!("content-type: {content_type}\r\n")),
+            "{answer}"
+        );
+        assert!(answer.contains(word), "{path}: {answer}");
+    }
+    for (path, found, word) in [
+        ("/api/history?series=99", "HTTP/1.1 404", "/api/history without"),
+        ("/api/history?span=week", "HTTP/1.1 400", "hour or day"),
+        ("/page.html", "HTTP/1.1 404", ""),
+    ] {
+        let answer = bench.get(path).await;
+        assert_eq!(status(&answer), found, "{path}");
+        assert!(answer.contains(word), "{path}: {answer}");
+    }
+}
