@@ -9,7 +9,7 @@ use aoe_common::snapshot::Snapshot;
 use aoe_common::time::Instant;
 use tokio::time::sleep;
 
-use super::snapshots::Snapshots;
+use super::snapshots::{FRESH, Snapshots};
 use crate::clock::{Clock, unix_time};
 
 /// Rows of a snapshot that cost a data plane a quarter of a millisecond: so many are looked at every second, and more of
@@ -78,7 +78,11 @@ fn period(snapshot: &Snapshot) -> Duration {
 pub(crate) async fn record(snapshots: Arc<Snapshots>) -> Infallible {
     loop {
         match snapshots.past().wait() {
-            Duration::ZERO => drop(snapshots.snapshot().await),
+            Duration::ZERO => {
+                snapshots.snapshot().await;
+                // One that was made just before this second began is given out again until it is too old.
+                sleep(FRESH).await;
+            }
             wait => sleep(wait).await,
         }
     }

@@ -20,7 +20,7 @@ use crate::http::Counts;
 /// How long a worker may take. One that is at work answers within its turn.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A document is good for as long as this.
-const FRESH: Duration = Duration::from_millis(100);
+pub(super) const FRESH: Duration = Duration::from_millis(100);
 
 /// Makes snapshots. However many ask, the workers are asked once in a while.
 #[derive(Debug)]

@@ -276,9 +276,13 @@ const traffic = (part) => [
   number('read', (row) => perSecond(speed(part, row, (row) => row.traffic.read_bytes))),
   number('written', (row) => perSecond(speed(part, row, (row) => row.traffic.written_bytes))),
 ];
-const times = (part, get) => number('p50 | p99', (row) => {
+/** The times of requests; below, half of each part of them. */
+const times = (part, get, parts = []) => number('p50 | p99', (row) => {
   const [p50, p99] = quantiles(part, row, get);
-  return p50 === null ? UNKNOWN : `${micros(p50)} | ${micros(p99)}`;
+  if (p50 === null) return UNKNOWN;
+  const halves = parts.map((name) => [name, quantiles(part, row, (row) => row.latency[name])[0]]);
+  const below = halves.filter(([, half]) => half !== null).map(([name, half]) => `${name} ${micros(half)}`);
+  return [`${micros(p50)} | ${micros(p99)}`, below.join(', ')];
 });
 const access = { 'read-only': 'ro', 'read-write': 'rw' };
 
@@ -303,7 +307,7 @@ function drawUse(now) {
       return { same: lines.join('|'), node: () => lines.map((text) => el('div', { cls: 'text', text })) };
     }, 'some'),
     ...traffic('exports'),
-    times('exports', (row) => row.latency.target),
+    times('exports', (row) => row.latency.target, ['queue']),
     number('at target', (row) => [`${row.at_target} of ${row.buffers}`, row.waiting ? `${row.waiting} wait` : '']),
     number('refused', (row) => count(row.traffic.refused)),
     column('last hour', (row) => spark(pastOf('export', row.name)?.spark)),
@@ -312,9 +316,9 @@ function drawUse(now) {
   table('imports', 'Imports: disks of peers that are used here', [
     column('import', (row) => [row.address, `${row.export} of ${row.peer}, on ${row.segment}`]),
     column('state', (row) => state(row), 'wide'),
-    column('access', (row) => row.access || UNKNOWN),
+    column('access', (row) => access[row.access] || row.access || UNKNOWN),
     ...traffic('imports'),
-    times('imports', (row) => row.latency.total),
+    times('imports', (row) => row.latency.total, ['tunnel', 'queue', 'target']),
     number('in flight', (row) => `${row.traffic.in_flight} of ${row.window}`),
     number('resent', (row) => count(row.traffic.resent)),
     column('last hour', (row) => spark(pastOf('import', row.address, row.segment)?.spark)),
@@ -363,7 +367,7 @@ function drawPaths(now) {
   table('peers', 'Peers', [
     column('peer', (row) => [now.gateway.workers > 1 ? `${row.name} #${row.worker}` : row.name, row.path.remote || 'address not known']),
     column('state', (row) => (row.state === 'up' && row.path.state !== 'up' ? state(row.path) : state(row)), 'wide'),
-    number('RTT', (row) => micros(row.path.round_trip_us)),
+    number('RTT', (row) => [micros(row.path.round_trip_us), row.path.jitter_us ? `± ${micros(row.path.jitter_us)}` : '']),
     number('loss in | out', (row) => (row.session ? `${loss(row, 'in')} | ${loss(row, 'out')}` : UNKNOWN)),
     number('lost for good', (row) => count(row.path.lost.in + row.path.lost.out)),
     number('MTU', (row) => [row.path.mtu || UNKNOWN, row.path.mtu_why]),
@@ -595,7 +599,7 @@ function chart(id, one, two, names, words, least, extra) {
   $(`${id}-caption`).replaceChildren(
     el('span', {}, el('span', { cls: 'key', text: `${names[0]} ` }), el('b', { text: value(one) })),
     el('span', {}, el('span', { cls: 'key two', text: `${names[1]} ` }), el('b', { text: value(two) })),
-    el('span', { text: [extra && known ? extra(at) : '', pointed === null ? 'now' : `at ${when}`].filter(Boolean).join(', ') }));
+    el('span', { text: [extra && known ? extra(at) : '', pointed === null ? (past.step === 1 ? 'now' : 'last minute') : `at ${when}`].filter(Boolean).join(', ') }));
   node.setAttribute('aria-label', `${names[0]} ${value(one)}, ${names[1]} ${value(two)} at ${when}`);
   if (pointed !== null && known) {
     node.append(svg('path', { class: 'cross', d: `M${x(at)} ${top}V${height - bottom}` }));
