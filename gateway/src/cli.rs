@@ -1,6 +1,7 @@
 //! The command line: arguments, verbs, exit codes.
 
 mod accept_disk;
+mod acl;
 mod capacity;
 mod capture;
 mod client;
@@ -130,6 +131,9 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Says who may do what by a configuration, and which rule decides; no gateway has to run
+    #[command(subcommand)]
+    Acl(acl::Verb),
     /// Accepts the disk behind an export although it is another one, or the next disk if none is there
     AcceptDisk(accept_disk::How),
     /// Limits exports, peers and initiators while the gateway runs
@@ -210,6 +214,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             explain: _,
             json,
         } => tune::run(&config, json),
+        Verb::Acl(verb) => acl::run(&verb),
         Verb::AcceptDisk(how) => accept_disk::run(&how),
         Verb::Limit(verb) => verb.run(),
         Verb::Log(verb) => verb.run(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::places::Spot;
 use super::source::{Excerpt, Place, Source};
 
 /// How many faults are kept. A file of a mebibyte can hold a fault in every third byte; nobody reads more.
@@ -205,6 +206,15 @@ impl Faults {
         } else {
             format!("{} line {line}", source.path().display())
         }
+    }
+
+    /// The line of a place.
+    pub(super) fn spot(&self, place: &Place) -> Option<Spot> {
+        let source = self.sources.get(place.source)?;
+        Some(Spot {
+            file: source.path().to_path_buf(),
+            line: source.line(place.span.start),
+        })
     }
 
     /// Brings the findings into reading order.

@@ -16,6 +16,7 @@ pub(crate) mod grants;
 mod limit;
 mod metrics;
 mod net;
+mod places;
 mod redact;
 mod resolve;
 mod secrets;
@@ -41,6 +42,7 @@ use self::gateway_file::GatewayFile;
 pub(crate) use self::limit::{MOST_BANDWIDTH, MOST_IOPS, bandwidth};
 pub use self::metrics::Metrics;
 pub(crate) use self::net::scoped;
+pub(crate) use self::places::RulePlaces;
 use self::resolve::Secrets;
 pub use self::settings::Settings;
 pub use self::source::Excerpt;
@@ -100,13 +102,19 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
 
 /// Reads a configuration and everything it leads to, and finds all that is wrong with it.
 pub fn examine(path: &Path) -> Examined {
+    examine_with_places(path).0
+}
+
+/// The same, and where the rules of exports are written.
+pub(crate) fn examine_with_places(path: &Path) -> (Examined, RulePlaces) {
     let mut faults = Faults::default();
-    let loaded = read(path, &mut faults);
+    let (loaded, places) = read(path, &mut faults);
     faults.sort();
-    Examined {
+    let examined = Examined {
         loaded: loaded.filter(|_| !faults.is_fatal()),
         faults,
-    }
+    };
+    (examined, places)
 }
 
 /// Where the sockets of a gateway are.
@@ -149,12 +157,12 @@ pub fn check_text(text: &str) -> Faults {
     faults
 }
 
-fn read(path: &Path, faults: &mut Faults) -> Option<Loaded> {
+fn read(path: &Path, faults: &mut Faults) -> (Option<Loaded>, RulePlaces) {
     let text = match files::read_text(path) {
         Ok(text) => text,
         Err(fault) => {
             report_unreadable(path, fault, WhichFile::Gateway, faults);
-            return None;
+            return (None, RulePlaces::default());
         }
     };
     let directory = path.parent().unwrap_or(Path::new(""));
@@ -167,7 +175,11 @@ fn read(path: &Path, faults: &mut Faults) -> Option<Loaded> {
     if let Some(audit) = gateway.as_ref().and_then(|file| file.audit.as_ref()) {
         audit::look(audit, faults);
     }
-    resolve::resolve(gateway.as_ref(), &exports, secrets, faults)
+    let places = RulePlaces::of(&exports, faults);
+    (
+        resolve::resolve(gateway.as_ref(), &exports, secrets, faults),
+        places,
+    )
 }
 
 fn read_exports(

@@ -37,7 +37,7 @@ pub(crate) use self::protocol::Answer;
 pub(crate) use self::reload::Reloader;
 pub(crate) use self::snapshots::{About, Snapshots};
 use self::socket::{Listener, Refusal};
-pub(crate) use self::words::{Kind, Line};
+pub(crate) use self::words::{Kind, Line, rights_in_words};
 pub(crate) use self::{observe::open as open_observe, observe::serve as observe};
 pub(crate) use self::{orders::open as open_control, orders::serve as take_orders};
 use crate::logging::id;

@@ -2,4 +2,5 @@
 
 mod opcodes;
 mod rights;
+mod sectors;
 mod stage;

@@ -5,6 +5,7 @@
 
 mod exports;
 mod grants;
+mod idle;
 mod imports;
 mod local;
 mod names;
@@ -20,6 +21,7 @@ use super::export_file::ExportFile;
 use super::fault::Faults;
 use super::gateway_file::GatewayFile;
 use super::{Loaded, Settings};
+use crate::clock::unix_time;
 
 /// The contents of the files of secrets; absent where there is none or it was reported.
 #[derive(Debug, Default)]
@@ -64,6 +66,8 @@ pub(super) fn resolve(
     // Where something is broken, something else only seems to be unused.
     if !faults.is_fatal() {
         unused::warn(file, export_files, faults);
+        let list = exports.list.as_deref().unwrap_or_default();
+        idle::warn(export_files, list, unix_time().as_secs(), faults);
     }
     let entry = file.gateway.as_ref()?;
     let segment_config = |name: &Option<_>| {

@@ -1,29 +1,21 @@
 //! Exports, and what peers may do with them.
 
+use aoe_common::acl::difference;
 use aoe_common::config::{Access, Allow, ConfigString, ExportConfig, ExportSafety, Limit};
 use aoe_common::frame::MacAddr;
 
 use super::usage::{Usage, in_use};
 use super::{Kind, Lines, peer_name, segment_name};
+use crate::clock::unix_time;
 use crate::config::Loaded;
 
 pub(super) fn compare(old: &Loaded, new: &Loaded, usage: &Usage<'_>, lines: &mut Lines) {
     for export in old.core.exports.values() {
         let name = &export.name;
         let kept = new.core.exports.values().find(|other| other.name == *name);
-        for allow in &export.allow {
-            let peer = peer_name(old, allow.peer);
-            let same = |other: &&Allow| peer_name(new, other.peer) == peer;
-            match kept.and_then(|kept| kept.allow.iter().find(same)) {
-                Some(other) => compare_rights(peer, name, (allow, other), usage, lines),
-                None => lines.add(
-                    Kind::Loss,
-                    format!(
-                        "{peer} may no longer use {name}{}",
-                        in_use(usage.of_grant(peer, name))
-                    ),
-                ),
-            }
+        for peer in peers(old, export) {
+            let after = kept.map(|kept| rules(new, kept, &peer)).unwrap_or_default();
+            compare_peer(&peer, name, (&rules(old, export, &peer), &after), usage, lines);
         }
         match kept {
             Some(kept) => compare_service((old, export), (new, kept), usage, lines),
@@ -38,15 +30,111 @@ pub(super) fn compare(old: &Loaded, new: &Loaded, usage: &Usage<'_>, lines: &mut
             lines.add(Kind::Appears, text);
             lines.limit(&format!("export {name}"), (&Limit::default(), &export.limit), "");
         }
-        for allow in &export.allow {
-            let peer = peer_name(new, allow.peer);
-            let had =
-                |known: &ExportConfig| known.allow.iter().any(|other| peer_name(old, other.peer) == peer);
-            if !known.is_some_and(had) {
-                granted(peer, name, allow, usage, lines);
-            }
+        let had = known.map(|known| peers(old, known)).unwrap_or_default();
+        for peer in peers(new, export).into_iter().filter(|peer| !had.contains(peer)) {
+            compare_peer(&peer, name, (&[], &rules(new, export, &peer)), usage, lines);
         }
     }
+}
+
+/// Who may use an export, each once.
+fn peers(loaded: &Loaded, export: &ExportConfig) -> Vec<String> {
+    let mut peers: Vec<String> = Vec::new();
+    for allow in &export.allow {
+        let peer = peer_name(loaded, allow.peer);
+        if !peers.iter().any(|known| known == peer) {
+            peers.push(peer.to_owned());
+        }
+    }
+    peers
+}
+
+/// The rules of an export for a peer.
+fn rules(loaded: &Loaded, export: &ExportConfig, peer: &str) -> Vec<Allow> {
+    let theirs = export
+        .allow
+        .iter()
+        .filter(|allow| peer_name(loaded, allow.peer) == peer);
+    theirs.cloned().collect()
+}
+
+/// What one peer may do with an export before and after.
+fn compare_peer(peer: &str, export: &str, rules: (&[Allow], &[Allow]), usage: &Usage<'_>, lines: &mut Lines) {
+    match rules {
+        (_, []) => {
+            let used = in_use(usage.of_grant(peer, export));
+            lines.add(Kind::Loss, format!("{peer} may no longer use {export}{used}"));
+        }
+        ([], [only]) if same_details(only, &Allow::new(only.peer, only.access)) => {
+            granted(peer, export, only, usage, lines)
+        }
+        ([one], [other]) if same_details(one, other) => {
+            compare_rights(peer, export, (one, other), usage, lines);
+        }
+        (old, new) => compare_rules(peer, export, (old, new), usage, lines),
+    }
+}
+
+/// Whether two rules differ in nothing but whom they are for, writing, the config string and limits.
+fn same_details(one: &Allow, other: &Allow) -> bool {
+    let details = |allow: &Allow| {
+        (
+            allow.lba.clone(),
+            allow.commands,
+            allow.reserve,
+            allow.mac_mask,
+            allow.until,
+        )
+    };
+    details(one) == details(other)
+}
+
+/// Several rules, or rules for parts: what differs by initiator, command and sector, by the time it is now.
+fn compare_rules(
+    peer: &str,
+    export: &str,
+    rules: (&[Allow], &[Allow]),
+    usage: &Usage<'_>,
+    lines: &mut Lines,
+) {
+    let now = unix_time().as_secs();
+    for one in difference((rules.0, now), (rules.1, now)) {
+        let text = super::rights::words(&one, peer, export);
+        match one.gained {
+            true => lines.add(Kind::Gain, text),
+            false => lines.add(Kind::Loss, text + &in_use(usage.of_grant(peer, export))),
+        }
+    }
+    let ends = |rules: &[Allow]| -> Vec<String> {
+        let ends = rules.iter().filter_map(|allow| allow.until);
+        ends.map(|until| until.to_string()).collect()
+    };
+    let subject = format!("{peer} on {export}");
+    let word = |ends: Vec<String>| {
+        if ends.is_empty() {
+            String::from("never")
+        } else {
+            ends.join(" and ")
+        }
+    };
+    lines.becomes(&subject, "until", word(ends(rules.0)), word(ends(rules.1)));
+    // Of several rules one says the limit.
+    let limit = |rules: &[Allow], of: fn(&Allow) -> Limit| {
+        let limits = rules.iter().map(of);
+        limits
+            .into_iter()
+            .find(|limit| *limit != Limit::default())
+            .unwrap_or_default()
+    };
+    let both = |of: fn(&Allow) -> Limit| (limit(rules.0, of), limit(rules.1, of));
+    let (of_peer, of_each) = (both(|allow| allow.limit), both(|allow| allow.initiator_limit));
+    compare_limits(
+        (peer, export),
+        (&of_peer.0, &of_peer.1),
+        (&of_each.0, &of_each.1),
+        usage,
+        lines,
+    );
 }
 
 /// A peer that may use an export from now on.

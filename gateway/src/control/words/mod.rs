@@ -5,6 +5,7 @@
 mod exports;
 mod imports;
 mod peers;
+mod rights;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use aoe_common::config::Limit;
 use aoe_common::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::rights::words as rights_in_words;
 use self::usage::Usage;
 use crate::config::Loaded;
 
