@@ -96,7 +96,7 @@ fn explain_names_the_rule_that_decides_or_what_to_write() {
     site.write(B, &format!("{RULES}\n{}\n", told.join("\n")));
     let (code, text) = explain(
         &site,
-        &[&writer[..], &["--lba", "1020", "--sectors", "8"]].concat(),
+        &[&writer[..], &["--lba", "1018", "--sectors", "8"]].concat(),
     );
     assert!(
         code == 0 && text.contains("backup.toml:10 ") && text.contains("backup.toml:17 "),

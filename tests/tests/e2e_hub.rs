@@ -97,6 +97,7 @@ fn export(number: u16, edges: &[Site]) -> ExportFile {
         initiators: None,
         config_string: None,
         limit: None,
+        more: Vec::new(),
     });
     ExportFile {
         name: format!("disk{number}"),

@@ -48,7 +48,8 @@ impl Calendar {
         Calendar {
             wall,
             at,
-            next: None,
+            // Nobody has looked yet what ends.
+            next: Some(Duration::ZERO),
             due: at,
         }
     }
@@ -206,7 +207,38 @@ impl Exit {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stage::{ALICE, BOB, DISK, Stage, TARGET, allow, export};
     use super::*;
+    use crate::config::Allow;
+    use crate::drop_reason::DropReason;
+
+    /// A target with one buffer: a write is at it, another waits, another one overlaps the first.
+    #[test]
+    fn what_waits_for_a_permission_that_ends_is_never_sent() {
+        let mut disk = export("disk", TARGET);
+        disk.allow = vec![
+            Allow {
+                until: Some(Until(10)),
+                ..allow(ALICE)
+            },
+            allow(BOB),
+        ];
+        let mut stage = Stage::new(vec![disk], 1);
+        stage.wait(Duration::from_millis(9600));
+        for lba in [8, 80, 9] {
+            stage.write(ALICE, DISK, lba);
+        }
+        let first = stage.sent()[0];
+        stage.write(BOB, DISK, 800);
+        stage.wait(Duration::from_millis(300));
+        assert_eq!(stage.dropped(DropReason::ExportWithdrawn), 0);
+        stage.wait(Duration::from_millis(200));
+        assert_eq!(stage.dropped(DropReason::ExportWithdrawn), 3);
+        assert!(stage.exit.exports.get(DISK).unwrap().rights(ALICE).is_none());
+        stage.sent();
+        stage.done(first);
+        assert_eq!(stage.lbas(), [800], "the other one goes on");
+    }
 
     fn at(seconds: u64) -> Instant {
         Instant::from_micros(seconds * 1_000_000)

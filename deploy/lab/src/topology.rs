@@ -269,6 +269,7 @@ pub fn export_file(name: &str, target: Address, peer: &str, access: Access) -> E
         initiators: None,
         config_string: None,
         limit: None,
+        more: Vec::new(),
     };
     ExportFile {
         name: name.to_owned(),

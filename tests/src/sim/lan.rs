@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use aoe_common::frame::{
-    AoeCommand, Ata, Flags, Frame, HEADER_LEN, MIN_FRAME_LEN, MacAddr, Pdu, Query, SECTOR_LEN, ata,
+    AoeCommand, Ata, Flags, Frame, HEADER_LEN, MIN_FRAME_LEN, MacAddr, MacMask, Pdu, Query, Reserve,
+    SECTOR_LEN, ata,
 };
 
 /// How long a frame takes to the other ports.
@@ -80,6 +81,12 @@ pub(super) fn inspect(bytes: &[u8], own: MacAddr, mtu: u16) -> Result<(), String
             ata::PDU_LEN + data / SECTOR_LEN * SECTOR_LEN
         }
         (_, AoeCommand::Query) => Query::parse(argument)
+            .map_err(|fault| fault.to_string())?
+            .pdu_len(),
+        (_, AoeCommand::Reserve) => Reserve::parse(argument)
+            .map_err(|fault| fault.to_string())?
+            .pdu_len(),
+        (_, AoeCommand::MacMask) => MacMask::parse(argument)
             .map_err(|fault| fault.to_string())?
             .pdu_len(),
         _ => HEADER_LEN,

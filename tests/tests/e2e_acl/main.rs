@@ -5,4 +5,5 @@
 
 mod disks;
 mod others;
+mod rules;
 mod scene;

@@ -7,9 +7,9 @@ use aoe_common::config::{Access, Allow, ExtraCommand, LbaRange, PeerId, Permit, 
 use aoe_common::drop_reason::DropReason;
 use aoe_common::event::{Event, ImportFault, Withdrawn};
 use aoe_common::frame::{AoeCommand, Flags, MacAddr};
-use e2e::sim::Skew;
 use e2e::sim::craft;
 use e2e::sim::plan::{REAL, SEEN, gateway_mac};
+use e2e::sim::site::Skew;
 
 /// What the wall clocks say when a simulation starts.
 const START: u64 = 1_800_000_000;

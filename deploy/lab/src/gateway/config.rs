@@ -125,6 +125,8 @@ pub struct AllowSection {
     pub config_string: Option<String>,
     /// `limit`, as it is written.
     pub limit: Option<String>,
+    /// Further lines, as they stand in the file.
+    pub more: Vec<String>,
 }
 
 /// Reading or writing.
@@ -242,6 +244,9 @@ impl ExportFile {
             }
             text.maybe("config_string", allow.config_string.as_ref());
             text.verbatim("limit", allow.limit.as_ref());
+            for line in &allow.more {
+                text.line(format_args!("{line}"));
+            }
         }
         text.0
     }
@@ -371,6 +376,7 @@ window = 32
                 initiators: Some(vec![MacAddr([2, 0, 0, 0, 0, 2])]),
                 config_string: Some("set".into()),
                 limit: None,
+                more: vec!["lba = [\"0-7\"]".into()],
             }],
             limit: None,
         };
@@ -386,6 +392,7 @@ peer = "site-a"
 access = "read-only"
 initiators = ["02:00:00:00:00:02"]
 config_string = "set"
+lba = ["0-7"]
 "#
         );
     }
