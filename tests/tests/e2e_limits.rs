@@ -197,6 +197,7 @@ fn a_floor_holds_within_a_tenth_while_a_neighbour_is_greedy() {
                 access: Access::ReadWrite,
                 initiators: None,
                 config_string: None,
+                more: Vec::new(),
                 limit: None,
             });
             world.site_b.exports.push(export);
