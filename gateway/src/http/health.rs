@@ -127,3 +127,52 @@ fn line(name: &str, state: &str, standing: &Standing) -> String {
         why => format!("{name}: {state}: {why}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::samples;
+
+    #[test]
+    fn what_cannot_be_used_is_not_ready_and_what_is_paused_is_told() {
+        let mut snapshot = samples::typical();
+        let (faults, notes) = unready(&snapshot);
+        assert_eq!((faults.len(), notes.len()), (1, 0), "{faults:?} {notes:?}");
+        assert!(faults[0].starts_with("export archive (e7.4 on san): down: target e7.4 does not answer"));
+        snapshot.exports[1].standing.state = State::Paused;
+        let (faults, notes) = unready(&snapshot);
+        assert_eq!((faults.len(), notes.len()), (0, 1));
+        assert!(
+            notes[0].starts_with("export archive (e7.4 on san): paused"),
+            "{notes:?}"
+        );
+        for (state, is_fault) in [
+            (State::Starting, true),
+            (State::Unknown, true),
+            (State::Leaving, false),
+            (State::Degraded, false),
+        ] {
+            snapshot.imports[0].standing.state = state;
+            assert_eq!(unready(&snapshot).0.len(), usize::from(is_fault), "{state:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_data_plane_that_makes_no_turn_is_named() {
+        let (commands, receiver) = crate::driver::channel().unwrap();
+        let turning = async {
+            sleep(PAUSE * 3).await;
+            receiver.turned();
+        };
+        let workers = [commands];
+        let (found, ()) = tokio::join!(stuck(&workers), turning);
+        assert!(found.is_empty(), "{found:?}");
+        let found = stuck(&workers).await;
+        assert!(
+            found.len() == 1 && found[0].contains("data plane 0 makes no turn"),
+            "{found:?}"
+        );
+        drop(receiver);
+        assert!(stuck(&workers).await[0].contains("has ended"));
+    }
+}

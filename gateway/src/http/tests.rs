@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::audit::Audit;
@@ -262,7 +262,8 @@ async fn who_does_not_read_is_dropped_and_counted() {
     let mut deaf = bench.connect().await;
     // Answers that nobody reads fill the socket in the end.
     let asks = "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
-    while deaf.write_all(asks.as_bytes()).await.is_ok() {
+    let limit = Duration::from_secs(60);
+    while matches!(timeout(limit, deaf.write_all(asks.as_bytes())).await, Ok(Ok(()))) {
         if bench.count("http_dropped_slow_reader") > 0 {
             break;
         }

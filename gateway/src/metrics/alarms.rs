@@ -26,6 +26,11 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     ),
     gauge(
+        "aoe_captures",
+        "Captures of frames that run now; `aoe-gateway status` says whose.",
+        |now, samples| samples.add(&[], u64::try_from(now.captures.len()).unwrap_or(u64::MAX)),
+    ),
+    gauge(
         "aoe_alarm",
         "How many alarms stand about something now; `aoe-gateway status` says why, and what to do. 256 things are named.",
         |now, samples| {
