@@ -137,7 +137,9 @@ impl Pendings {
             initiator: INITIATOR,
         };
         #[allow(clippy::expect_used, reason = "the first flow has room")]
-        let flow = Flows::default().enter(key, Instant::default()).expect("room");
+        let flow = Flows::default()
+            .enter(key, false, Instant::default())
+            .expect("room");
         let mut all = Pendings {
             table: PendingTable::new(1, &[PeerId(0)]),
             tags: Tags::new([0; 32]),

@@ -56,6 +56,8 @@ reasons! {
     RequestUnknownAddress => "request_unknown_address",
     /// A request for an import that is not alive.
     RequestImportDown => "request_import_down",
+    /// A request for an import that is paused; its initiator asks again.
+    RequestImportPaused => "request_import_paused",
     /// A request from an initiator the export does not list; it does not learn that the export exists.
     RequestInitiatorNotAllowed => "request_initiator_not_allowed",
     /// A broadcast ATA command other than IDENTIFY.
@@ -109,8 +111,13 @@ reasons! {
     GatewayEnding => "gateway_ending",
     /// A request of a peer process that is no more: it is not sent, or its answer goes nowhere.
     PeerRestarted => "peer_restarted",
+    /// A request of a peer that an operator took down: it is not sent, or its answer goes nowhere.
+    PeerTakenDown => "peer_taken_down",
     /// A request of a peer that is none any more: it is not sent, or its answer goes nowhere.
     PeerRemoved => "peer_removed",
+    /// A request that waited while its export was paused, for so long that its initiator may ask another gateway by now:
+    /// if not, it asks here again.
+    PauseOutlasted => "pause_outlasted",
     /// The target lives and did not answer this request, and its initiator did not repeat it.
     PendingExpired => "pending_expired",
     /// A response that answers no pending request.
@@ -149,6 +156,8 @@ reasons! {
     HandshakeUndecryptable => "handshake_undecryptable",
     /// A handshake with a key that no peer has.
     HandshakeUnknownPeer => "handshake_unknown_peer",
+    /// A call of a peer that an operator took down.
+    HandshakeTakenDown => "handshake_taken_down",
     /// A first message whose stamp is not greater than that of the newest call of this peer.
     HandshakeReplayed => "handshake_replayed",
     /// Our call, refused by the peer because its stamp is not greater than that of an earlier one.

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod documented;
 mod facts;
+mod import_fault;
 mod words;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use aoe_keys::Fingerprint;
 
 pub use self::facts::{Facts, Mark};
+pub use self::import_fault::ImportFault;
 use crate::config::{Cipher, OnConflict, PeerId, Protection, Until};
 use crate::disk::Disk;
 pub use crate::export::Withdrawn;
@@ -49,6 +51,58 @@ pub enum Event {
     SessionRekeyed {
         /// The peer.
         peer: String,
+    },
+    /// An operator keeps requests from an export.
+    ExportPaused {
+        /// The export.
+        export: String,
+        /// Who, in words.
+        by: String,
+        /// From its beginning to its end, if nobody ends it earlier.
+        lasts: Duration,
+    },
+    /// A pause of an export is over.
+    ExportResumed {
+        /// The export.
+        export: String,
+        /// Who ended it; `None`: its time was over.
+        by: Option<String>,
+        /// How long it was.
+        lasted: Duration,
+    },
+    /// An operator keeps requests from an import here.
+    ImportPaused {
+        /// The shelf.slot.
+        address: Address,
+        /// Whose export it is.
+        peer: String,
+        /// Its name there.
+        export: String,
+        /// Who, in words; `None`: the operator of the peer, there.
+        by: Option<String>,
+        /// From its beginning to its end, if nobody ends it earlier; zero: not known.
+        lasts: Duration,
+    },
+    /// A pause of an import is over.
+    ImportResumed {
+        /// The shelf.slot.
+        address: Address,
+        /// Who ended it; `None`: its time was over, or it was one of the peer.
+        by: Option<String>,
+    },
+    /// An operator ended the session with a peer, and it is not taken up.
+    PeerTakenDown {
+        /// The peer.
+        peer: String,
+        /// Who, in words.
+        by: String,
+    },
+    /// An operator has a peer taken up again.
+    PeerTakenUp {
+        /// The peer.
+        peer: String,
+        /// Who, in words.
+        by: String,
     },
     /// The peer is gone.
     SessionLost {
@@ -362,78 +416,6 @@ pub enum Event {
     Over(Box<Event>),
 }
 
-/// Why an import cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImportFault {
-    /// There is no session with the peer, which is logged.
-    NoSession,
-    /// The path to the peer has not been found to carry what we need; if it does not, that is logged.
-    PathUnproven,
-    /// The peer was restarted, which is logged: it has not told its exports yet.
-    PeerRestarted,
-    /// The peer is shutting down, which is logged when it is gone.
-    PeerEnding,
-    /// Our segment is down, which is logged.
-    SegmentDown,
-    /// Another station has its address, which is logged.
-    Taken,
-    /// The peer has not told its exports.
-    Untold,
-    /// The peer does not offer it.
-    NotOffered {
-        /// How many others it offers, where that is known.
-        others: Option<u16>,
-    },
-    /// The peer offered it and does not any more.
-    Withdrawn(Withdrawn),
-    /// It is not configured any more.
-    Removed,
-    /// Its target has not answered since the peer's gateway was started.
-    TargetNeverHeard,
-    /// Its target does not answer any more.
-    TargetAway,
-    /// Frames on our segment are too short for a sector.
-    FramesTooShortHere,
-    /// Frames on the peer's segment are too short for a sector.
-    FramesTooShortThere,
-}
-
-impl ImportFault {
-    /// Whether it may only be that something was not heard yet.
-    pub(crate) fn may_be_early(&self) -> bool {
-        match self {
-            ImportFault::NoSession
-            | ImportFault::PathUnproven
-            | ImportFault::PeerRestarted
-            | ImportFault::SegmentDown
-            | ImportFault::Untold
-            | ImportFault::TargetNeverHeard => true,
-            ImportFault::PeerEnding
-            | ImportFault::Taken
-            | ImportFault::NotOffered { .. }
-            | ImportFault::Withdrawn(_)
-            | ImportFault::Removed
-            | ImportFault::TargetAway
-            | ImportFault::FramesTooShortHere
-            | ImportFault::FramesTooShortThere => false,
-        }
-    }
-
-    /// Whether another line says what is wrong, or nothing is.
-    pub(crate) fn is_logged_elsewhere(&self) -> bool {
-        matches!(
-            self,
-            ImportFault::NoSession
-                | ImportFault::PathUnproven
-                | ImportFault::PeerRestarted
-                | ImportFault::PeerEnding
-                | ImportFault::SegmentDown
-                | ImportFault::Taken
-                | ImportFault::Removed
-        )
-    }
-}
-
 /// Who limits the sectors of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FrameLimit {
@@ -481,6 +463,9 @@ impl Event {
             Event::Still { event, .. } => event.level(),
             Event::ImportDown { why, .. } if why.is_logged_elsewhere() => Level::Info,
             Event::NoAgreement { .. }
+            | Event::ExportPaused { .. }
+            | Event::ImportPaused { .. }
+            | Event::PeerTakenDown { .. }
             | Event::PathTooSmall { .. }
             | Event::HandshakeRefused { .. }
             | Event::Stranger { .. }
@@ -507,6 +492,9 @@ impl Event {
             | Event::GrantBack { .. }
             | Event::TargetDown { .. } => Level::Warn,
             Event::SessionUp { .. }
+            | Event::ExportResumed { .. }
+            | Event::ImportResumed { .. }
+            | Event::PeerTakenUp { .. }
             | Event::PeerMoved { .. }
             | Event::PskChanged { .. }
             | Event::PeerRemoved { .. }

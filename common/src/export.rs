@@ -12,6 +12,8 @@ pub(crate) struct ExportState {
     pub(crate) name: String,
     /// Whether the target answers.
     pub(crate) state: TargetState,
+    /// Whether the exit's operator keeps requests from it for a while.
+    pub(crate) is_paused: bool,
     /// Whether writes are refused because another disk may answer.
     pub(crate) writes: Writes,
     /// What the peer may do.

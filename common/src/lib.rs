@@ -45,6 +45,7 @@ mod context;
 mod edge;
 mod exit;
 mod export;
+mod pause;
 mod policy;
 mod quota;
 mod random;

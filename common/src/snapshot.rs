@@ -115,6 +115,18 @@ pub struct Standing {
     pub since: f64,
 }
 
+/// A pause that an operator asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Paused {
+    /// Who, such as `user 0, process 4711`.
+    pub by: String,
+    /// When it began, in Unix time, in seconds.
+    pub since: f64,
+    /// When it ends by itself, in Unix time, in seconds.
+    pub resumes: f64,
+}
+
 /// What an operator should look at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -3,14 +3,48 @@
 //! A gateway asks all its workers. An export or import belongs to one of them, and the others say `None`; a peer has a
 //! session with each, and what they say is added.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ExportId, LimitChange, Limited};
+use crate::config::{ExportId, ImportId, LimitChange, Limited, PeerId};
 use crate::snapshot::Limit;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
+    /// Nothing new goes on, for so long or as long as it may; what is under way is finished.
+    Pause {
+        /// Of what.
+        what: Thing,
+        /// How long, from now.
+        how_long: Duration,
+        /// Who says so, in words.
+        by: String,
+    },
+    /// A pause ends.
+    Resume {
+        /// Of what.
+        what: Thing,
+        /// Who says so, in words.
+        by: String,
+    },
+    /// Nothing: say how it is.
+    Look(Thing),
+    /// The session of a peer ends, and there is none until it is taken up again.
+    TakeDown {
+        /// The peer.
+        peer: PeerId,
+        /// Who says so, in words.
+        by: String,
+    },
+    /// A peer that was taken down is one like the others again.
+    TakeUp {
+        /// The peer.
+        peer: PeerId,
+        /// Who says so, in words.
+        by: String,
+    },
     /// The disk behind an export is the right one although it was another, or the next one that answers will be.
     AcceptDisk(ExportId),
     /// Nothing: say which disk an export has.
@@ -23,12 +57,32 @@ pub enum Order {
     LookAtLimits,
 }
 
+/// What can be paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// At the gateway next to the target.
+    Export(ExportId),
+    /// At the gateway next to the initiators.
+    Import(ImportId),
+}
+
 /// What came of an order, or how the thing it is about is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Steered {
     /// Whether anything is different from before.
     pub changed: bool,
+    /// Whether an export or import is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pausing>,
+    /// Requests under way: of an export at its target, of an import those that were carried on and not answered.
+    pub in_flight: u64,
+    /// Requests of an export that wait here and are not at the target.
+    pub waiting: u64,
+    /// Sessions that were closed.
+    pub closed: u64,
+    /// Requests that were dropped, or whose answers go nowhere.
+    pub dropped: u64,
     /// Which disk an export has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<Accepted>,
@@ -58,6 +112,22 @@ pub struct LimitOf {
     pub limit: Limit,
 }
 
+/// Whether something is paused, and for how long it may be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pausing {
+    /// Whether it is.
+    pub is_on: bool,
+    /// Who said so; empty if it is not.
+    pub by: String,
+    /// How long it is yet to last, in milliseconds.
+    pub left_ms: u64,
+    /// How long it could yet last, in milliseconds.
+    pub possible_ms: u64,
+    /// How long the oldest request that waits has waited, as far as this gateway knows, in milliseconds.
+    pub oldest_ms: u64,
+}
+
 /// Which disk an export had and has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -72,6 +142,11 @@ impl Steered {
     /// Adds what another worker says.
     pub fn merge(&mut self, other: Steered) {
         self.changed |= other.changed;
+        self.pause = self.pause.take().or(other.pause);
+        self.in_flight += other.in_flight;
+        self.waiting += other.waiting;
+        self.closed += other.closed;
+        self.dropped += other.dropped;
         self.disk = self.disk.take().or(other.disk);
         if self.refused.is_empty() {
             self.refused = other.refused;
@@ -140,19 +215,14 @@ mod tests {
             is: "other".into(),
         };
         let mut all = Steered::default();
-        all.merge(Steered {
+        let found = Steered {
             changed: true,
-            disk: Some(disk.clone()),
+            closed: 1,
+            disk: Some(disk),
             ..Steered::default()
-        });
+        };
+        all.merge(found.clone());
         all.merge(Steered::default());
-        assert_eq!(
-            all,
-            Steered {
-                changed: true,
-                disk: Some(disk),
-                ..Steered::default()
-            }
-        );
+        assert_eq!(all, found);
     }
 }

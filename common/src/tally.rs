@@ -81,6 +81,7 @@ pub(crate) fn is_refusal(reason: DropReason) -> bool {
             | DropReason::NoSession
             | DropReason::MessageMalformed
             | DropReason::RequestConfigMismatch
+            | DropReason::RequestImportPaused
     )
 }
 
@@ -97,6 +98,9 @@ fn words(reason: DropReason) -> &'static str {
         }
         DropReason::ExportWithdrawn => "a request (the right to it was taken away)",
         DropReason::ExportMoved => "a request (the export has another target now)",
+        DropReason::RequestImportPaused => "a request (the import is paused)",
+        DropReason::PauseOutlasted => "a request (the export was paused for long)",
+        DropReason::PeerTakenDown => "a request (its peer was taken down)",
         DropReason::PeerRemoved => "a request (its peer is none any more)",
         DropReason::PeerRestarted => "a request (its peer was restarted)",
         DropReason::GatewayEnding => "a request (the gateway is about to end)",

@@ -47,6 +47,10 @@ pub(crate) enum About {
     Path(PeerId),
     /// Whether the target of an export answers.
     Target(ExportId),
+    /// Whether an operator keeps requests from an export.
+    Paused(ExportId),
+    /// Whether an operator keeps requests from an import, here or at its exit.
+    PausedImport(ImportId),
     /// Whether it may be another disk, or two, that answer for an export.
     Conflict(ExportId),
     /// A second station that answers for an export and is not believed.

@@ -139,6 +139,15 @@ enum Verb {
     /// Limits exports, peers and initiators while the gateway runs
     #[command(subcommand)]
     Limit(limit::LimitVerb),
+    /// Keeps new requests from an export or import for a while; what is under way is finished, and initiators wait
+    Pause(steer::Pause),
+    /// Ends a pause
+    Resume(steer::Resume),
+    /// Pauses, and waits until nothing is under way: before a disk is moved, or a target stopped
+    Drain(steer::Drain),
+    /// Ends the session with a peer, or takes it up again
+    #[command(subcommand)]
+    Peer(steer::PeerVerb),
     /// Sets what the running gateway logs
     #[command(subcommand)]
     Log(steer::LogVerb),
@@ -217,6 +226,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Acl(verb) => acl::run(&verb),
         Verb::AcceptDisk(how) => accept_disk::run(&how),
         Verb::Limit(verb) => verb.run(),
+        Verb::Pause(verb) => verb.run(),
+        Verb::Resume(verb) => verb.run(),
+        Verb::Drain(verb) => verb.run(),
+        Verb::Peer(verb) => verb.run(),
         Verb::Log(verb) => verb.run(),
         Verb::Capture(what) => capture::run(&what),
     }

@@ -63,6 +63,7 @@ impl Edge {
         self.refusals.forget(id);
         cx.telemetry.forget(|about| match about {
             About::Import(of)
+            | About::PausedImport(of)
             | About::Writes(of)
             | About::RefusedHere(of, _)
             | About::Frames(of)

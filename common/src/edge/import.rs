@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::event::ImportFault;
 use crate::export::{ExportState, Identity, TargetState, Withdrawn};
 use crate::frame::{MacAddr, QueryHeader};
+use crate::pause::Pauses;
 use crate::segment::SegmentState;
 use crate::standing::Standing;
 use crate::time::Instant;
@@ -52,6 +53,7 @@ pub(crate) struct Import {
     identity: Option<Identity>,
     /// What they asked.
     pub(crate) initiators: Initiators,
+    pub(super) pauses: Pauses,
     /// What was carried.
     pub(super) stats: Stats,
     /// How it is, for people.
@@ -83,6 +85,7 @@ impl Import {
             presence: Presence::default(),
             mtu: (0, Instant::NEVER),
             identity: None,
+            pauses: Pauses::default(),
             stats: Stats::default(),
             standing: Standing::new(now),
             missed_at: now + GRACE,

@@ -15,6 +15,7 @@ use super::key::Key;
 use super::ledger::{Ledger, Novelty, Passage, Withheld};
 use super::stats::{Done, count_request};
 use crate::frame::{MacAddr, Pdu, Tag};
+use crate::pause::ASKED_AGAIN;
 use crate::stats::{Carried, Times};
 use crate::time::Instant;
 
@@ -159,6 +160,23 @@ impl Initiators {
     pub(super) fn waiting(&self, now: Instant) -> u64 {
         let own = self.usages(now).map(|usage| usage.waiting);
         own.sum::<u64>() + waiting(&self.shared, self.shared_seen, now)
+    }
+
+    /// How many requests are waited for by those who still ask for them, and when the first of them was first asked.
+    pub(super) fn pending(&self, now: Instant) -> (u64, Option<Instant>) {
+        let after = now.saturating_sub(ASKED_AGAIN);
+        let ledgers = self.known.iter().map(|one| &one.ledger).chain([&self.shared]);
+        ledgers.fold((0, None), |(count, oldest), ledger| {
+            let (more, since) = ledger.pending(after);
+            (count + more, oldest.into_iter().chain(since).min())
+        })
+    }
+
+    /// Whether an answer to this request is waited for.
+    pub(super) fn waits_for(&mut self, key: Key) -> bool {
+        let own = self.place(key.initiator).ok();
+        let own = own.and_then(|place| self.known.get_mut(place));
+        own.is_some_and(|own| own.ledger.waits_for(key)) || self.shared.waits_for(key)
     }
 
     /// Those who have a ledger.

@@ -91,6 +91,8 @@ struct Entry {
     key: Key,
     tag: Tag,
     passage: Passage,
+    /// When its first copy was handed to the tunnel.
+    since: Instant,
     state: State,
 }
 
@@ -162,6 +164,23 @@ impl Ledger {
         self.waiting
     }
 
+    /// How many requests wait for an answer that were asked for after this moment, and when the first of them was first
+    /// asked.
+    pub(super) fn pending(&self, after: Instant) -> (u64, Option<Instant>) {
+        let waiting = self.entries.iter().filter(|entry| entry.state.waits());
+        let asked = waiting.filter(|entry| entry.passage.sent >= after);
+        asked.fold((0, None), |(count, oldest), entry| {
+            let oldest = oldest.map_or(entry.since, |oldest: Instant| oldest.min(entry.since));
+            (count + 1, Some(oldest))
+        })
+    }
+
+    /// Whether an answer to this request is waited for.
+    pub(super) fn waits_for(&mut self, key: Key) -> bool {
+        let newest = self.newest_slot(key).map_or(0, |slot| *slot);
+        find(&mut self.entries, newest).is_some_and(|entry| entry.key == key && entry.state.waits())
+    }
+
     /// Whose requests it knows.
     pub(super) fn initiators(&self) -> impl Iterator<Item = MacAddr> {
         self.entries.iter().map(|entry| entry.key.initiator)
@@ -173,12 +192,12 @@ impl Ledger {
             Some(slot) => std::mem::replace(slot, number),
             None => 0,
         };
-        let mut novelty = Novelty::New;
+        let (mut novelty, mut since) = (Novelty::New, passage.sent);
         if let Some(entry) = find(&mut self.entries, before)
             && entry.key == key
             && entry.state.waits()
         {
-            novelty = Novelty::Resent;
+            (novelty, since) = (Novelty::Resent, entry.since);
             if entry.state == State::Outstanding {
                 entry.turn(State::Superseded, &mut self.waiting);
             }
@@ -192,6 +211,7 @@ impl Ledger {
             key,
             tag,
             passage,
+            since,
             state: State::Outstanding,
         });
         novelty

@@ -48,6 +48,7 @@ impl Import {
             peer: links.name(self.config.peer),
             export: self.config.export.clone(),
             standing: self.standing.row(moment),
+            paused: self.pauses.row(moment),
             access: access.map(|access| access.to_string()).unwrap_or_default(),
             sectors: self.announced.map_or(0, |announced| announced.header.sectors),
             window: self.config.window,

@@ -23,6 +23,7 @@ mod inquiry;
 mod key;
 mod ledger;
 mod look;
+mod pause;
 mod presence;
 mod presenting;
 mod refusals;

@@ -29,6 +29,7 @@ impl Edge {
             return;
         }
         self.tell_refusals(links, cx);
+        self.end_pauses(links, cx);
         let mut peers = Vec::new();
         for (id, import) in self.imports.iter_mut() {
             if import.presence.is_gone(cx.now) {
@@ -71,10 +72,13 @@ impl Edge {
     }
 
     /// When there is something to do.
-    fn due(&self, now: Instant) -> Instant {
+    pub(super) fn due(&self, now: Instant) -> Instant {
         let deadline = |import: &Import| {
             let (presence, inquiry) = (import.presence.deadline(now), import.inquiry.deadline());
-            presence.min(inquiry).min(import.standing_deadline(now))
+            presence
+                .min(inquiry)
+                .min(import.standing_deadline(now))
+                .min(import.pauses.deadline())
         };
         let deadlines = self.imports.values().map(deadline);
         deadlines
@@ -187,6 +191,7 @@ impl Edge {
                 }
             }
             report::writes(id, import, links, cx);
+            report::pause(id, import, links, cx);
         }
         cx.timers.set(Timer::Imports, self.due(cx.now));
     }

@@ -115,6 +115,41 @@ pub(super) fn writes(id: ImportId, import: &Import, links: &Links, cx: &mut Cont
     }
 }
 
+/// Whether what is asked of it waits because an operator says so.
+pub(super) fn pause(id: ImportId, import: &Import, links: &Links, cx: &mut Context<'_>) {
+    match paused(import, links) {
+        Some(paused) => cx.telemetry.raise(cx.now, About::PausedImport(id), paused),
+        None => {
+            let of_peer = cx.telemetry.over(cx.now, About::PausedImport(id)) == Was::Logged;
+            // An end here has been told with who said so.
+            if of_peer && import.pauses.ended() < cx.now {
+                cx.telemetry.event(Event::ImportResumed {
+                    address: import.config.address,
+                    by: None,
+                });
+            }
+        }
+    }
+}
+
+/// That it is paused here or at its exit, if it is.
+pub(super) fn paused(import: &Import, links: &Links) -> Option<Event> {
+    let remote = || import.remote.as_ref().is_some_and(|remote| remote.is_paused);
+    let here = import.pauses.on();
+    if here.is_none() && !remote() {
+        return None;
+    }
+    let pause = here.map(|pause| (pause.by.clone(), pause.until.saturating_since(pause.since)));
+    let (by, lasts) = pause.unzip();
+    Some(Event::ImportPaused {
+        address: import.config.address,
+        peer: links.name(import.config.peer),
+        export: import.config.export.clone(),
+        by,
+        lasts: lasts.unwrap_or_default(),
+    })
+}
+
 /// That frames carry fewer sectors than they could, if they do.
 pub(super) fn short_frames(import: &Import, state: SegmentState, links: &Links) -> Option<Event> {
     let remote = import.remote.as_ref()?;

@@ -148,6 +148,9 @@ impl Edge {
             Command::Other => return Err(DropReason::RefusedAoeCommand),
         };
         let export = remote.export;
+        if import.pauses.is_on() && !import.initiators.waits_for(key) {
+            return Err(DropReason::RequestImportPaused);
+        }
         let passage = Passage::new(captured.at, cx.now);
         let (number, novelty) = import.initiators.capture(key, request.pdu.tag(), passage);
         import.stats.sent(passage, novelty);

@@ -41,6 +41,9 @@ impl Import {
             };
             return (is, fault.words(&links.name(self.config.peer)));
         }
+        if let Some(paused) = report::paused(self, links) {
+            return (State::Paused, words(paused));
+        }
         if self.announced.is_none() {
             return match foreign {
                 Some(foreign) if self.config.on_conflict == OnConflict::Stop => (State::Down, foreign),

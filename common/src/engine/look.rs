@@ -16,6 +16,8 @@ fn severity(about: About) -> State {
     match about {
         About::Session(_) | About::Path(_) | About::Target(_) | About::Import(_) => State::Down,
         About::Strangers
+        | About::Paused(_)
+        | About::PausedImport(_)
         | About::ClockOf(_)
         | About::OurClock(_)
         | About::Elsewhere(_)
@@ -96,8 +98,9 @@ impl Engine {
             | About::Missed(id)
             | About::RefusedThere(id, _)
             | About::Sending(Some(id)) => peer(id),
-            About::Target(id) | About::Conflict(id) | About::Imposter(id) => export(id),
+            About::Target(id) | About::Paused(id) | About::Conflict(id) | About::Imposter(id) => export(id),
             About::Import(id)
+            | About::PausedImport(id)
             | About::Writes(id)
             | About::RefusedHere(id, _)
             | About::Frames(id)

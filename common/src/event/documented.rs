@@ -27,6 +27,10 @@ fn backup() -> String {
     "backup".to_owned()
 }
 
+fn me() -> String {
+    "user 0, process 4711".to_owned()
+}
+
 fn of_sessions() -> Vec<Event> {
     let from = SocketAddr::from(([192, 0, 2, 9], 34978));
     vec![
@@ -57,6 +61,8 @@ fn of_sessions() -> Vec<Event> {
             ends_in: Some(Duration::from_secs(140)),
         },
         Event::PeerRemoved { peer: b() },
+        Event::PeerTakenDown { peer: a(), by: me() },
+        Event::PeerTakenUp { peer: a(), by: me() },
         Event::PathTooSmall {
             peer: b(),
             least: 576,
@@ -118,6 +124,16 @@ fn of_exports() -> Vec<Event> {
             peer: a(),
             until,
         },
+        Event::ExportPaused {
+            export: backup(),
+            by: me(),
+            lasts: Duration::from_secs(60),
+        },
+        Event::ExportResumed {
+            export: backup(),
+            by: None,
+            lasted: Duration::from_secs(60),
+        },
         Event::TargetUp {
             export: backup(),
             target: TARGET,
@@ -177,6 +193,16 @@ fn of_exports() -> Vec<Event> {
     ]
 }
 
+fn paused(by: Option<String>) -> Event {
+    Event::ImportPaused {
+        address: IMPORT,
+        peer: b(),
+        export: backup(),
+        lasts: Duration::from_secs(60),
+        by,
+    }
+}
+
 fn of_imports() -> Vec<Event> {
     let down = |why| Event::ImportDown {
         peer: b(),
@@ -223,6 +249,12 @@ fn of_imports() -> Vec<Event> {
             address: IMPORT,
         },
         Event::WritesTaken { address: IMPORT },
+        paused(Some(me())),
+        paused(None),
+        Event::ImportResumed {
+            address: IMPORT,
+            by: None,
+        },
         Event::ImportChanged {
             peer: b(),
             export: backup(),

@@ -62,6 +62,20 @@ impl Event {
             Event::PeerClockBehind { peer, .. } => Facts::new("peer-clock-behind").peer(peer),
             Event::OwnClockBehind { peer, .. } => Facts::new("own-clock-behind").peer(peer),
             Event::PskChanged { peer, .. } => Facts::new("psk-changed").peer(peer),
+            Event::ExportPaused { export, .. } => Facts::new("export-paused").export(export),
+            Event::ExportResumed { export, .. } => Facts::new("export-resumed").export(export),
+            Event::ImportPaused {
+                address,
+                peer,
+                export,
+                ..
+            } => Facts::new("import-paused")
+                .peer(peer)
+                .export(export)
+                .import(*address),
+            Event::ImportResumed { address, .. } => Facts::new("import-resumed").import(*address),
+            Event::PeerTakenDown { peer, .. } => Facts::new("peer-taken-down").peer(peer),
+            Event::PeerTakenUp { peer, .. } => Facts::new("peer-taken-up").peer(peer),
             Event::PeerRemoved { peer } => Facts::new("peer-removed").peer(peer),
             Event::PathMtu { peer, why, .. } => Facts::new("path-mtu").peer(peer).reason(*why),
             Event::PathTooSmall { peer, .. } => Facts::new("path-too-small").peer(peer),

@@ -103,6 +103,59 @@ impl fmt::Display for Event {
                 write!(f, "session with {peer} is up ({protection}, {cipher})")
             }
             Event::SessionRekeyed { peer } => write!(f, "session with {peer} has new keys"),
+            Event::ExportPaused { export, by, lasts } => write!(
+                f,
+                "export {export}: paused by {by} for {} s: what is asked of it waits; it goes on by itself then, and at \
+                 once with: aoe-gateway resume --config FILE {export}",
+                lasts.as_secs()
+            ),
+            Event::ExportResumed { export, by, lasted } => {
+                write!(
+                    f,
+                    "export {export}: goes on after a pause of {} s",
+                    lasted.as_secs()
+                )?;
+                match by {
+                    Some(by) => write!(f, ", which {by} ended"),
+                    None => f.write_str(", whose time is over"),
+                }
+            }
+            Event::ImportPaused {
+                address,
+                by: Some(by),
+                lasts,
+                ..
+            } => write!(
+                f,
+                "import {address}: paused by {by} for {} s: what initiators ask of it waits; it goes on by itself then, \
+                 and at once with: aoe-gateway resume --config FILE {address}",
+                lasts.as_secs()
+            ),
+            Event::ImportPaused {
+                address,
+                peer,
+                export,
+                by: None,
+                ..
+            } => write!(
+                f,
+                "import {address}: the operator of {peer} has paused its export {export}: what initiators ask of it \
+                 waits there; it goes on by itself in time, and at once with, on {peer}: aoe-gateway resume --config FILE \
+                 {export}"
+            ),
+            Event::ImportResumed { address, by } => {
+                write!(f, "import {address}: goes on after a pause")?;
+                match by {
+                    Some(by) => write!(f, ", which {by} ended"),
+                    None => Ok(()),
+                }
+            }
+            Event::PeerTakenDown { peer, by } => write!(
+                f,
+                "{peer} was taken down by {by}: it is neither called nor answered; a restart ends that, and: aoe-gateway \
+                 peer up --config FILE {peer}"
+            ),
+            Event::PeerTakenUp { peer, by } => write!(f, "{peer} is taken up again by {by}"),
             Event::SessionLost { peer, why } => write!(f, "session with {peer} is lost: {why}"),
             Event::PeerSilent { peer } => write!(
                 f,

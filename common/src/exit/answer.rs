@@ -87,7 +87,9 @@ impl Exit {
             Pieces::Made(made) => Some(made),
             Pieces::More => {
                 self.unlist(slot);
-                self.move_to(slot, Stage::Queued);
+                if !self.finish(slot, cx) {
+                    self.move_to(slot, Stage::Queued);
+                }
                 self.serve(id, cx);
                 return Ok(());
             }

@@ -122,6 +122,7 @@ impl Exit {
         self.limits_changed(cx);
         self.abandon(target);
         self.forget_troubles(id, cx);
+        cx.telemetry.forget(|about| about == About::Paused(id));
         self.tidy(cx);
         self.news = true;
         cx.timers.lower(Timer::Targets, cx.now);

@@ -7,6 +7,7 @@ use super::stats::Stats;
 use super::target::Target;
 use crate::config::{Allow, ExportConfig, ExportId, ExportSafety, OnConflict, PeerId, Until};
 use crate::export::{ExportState, Rights, TargetInfo, TargetState, Withdrawn, Writes};
+use crate::pause::Pauses;
 use crate::policy::MAX_SECTORS;
 use crate::segment::SegmentState;
 use crate::standing::Standing;
@@ -23,6 +24,7 @@ pub(crate) struct Export {
     pub(crate) requests: u32,
     pub(crate) stats: Stats,
     pub(crate) standing: Standing,
+    pub(crate) pauses: Pauses,
     /// What is allowed, in force or not any more.
     pub(super) allow: Vec<Allow>,
     /// What was last said of permissions that end.
@@ -65,6 +67,7 @@ impl Export {
             standing: Standing::new(now),
             allow: config.allow,
             noted: Vec::new(),
+            pauses: Pauses::default(),
             grants: Vec::new(),
             name: config.name,
         };
@@ -198,6 +201,7 @@ impl Export {
             export: self.id,
             name: self.name.clone(),
             state,
+            is_paused: self.pauses.is_on(),
             writes: if target.conflict && self.safety.on_conflict == OnConflict::Stop {
                 Writes::Stopped
             } else {

@@ -40,6 +40,8 @@ pub(crate) struct Flow {
     pub(crate) queue: List,
     /// Whether it has a turn in its target's round.
     pub(crate) in_turn: bool,
+    /// Whether its export is paused: it is left out when its turn comes.
+    pub(crate) is_paused: bool,
     /// Requests of its that are not answered.
     pub(crate) requests: u32,
     pub(crate) carried: Carried,
@@ -66,8 +68,8 @@ pub(crate) struct Flows {
 }
 
 impl Flows {
-    /// Finds or admits one. `None`: too many are busy.
-    pub(crate) fn enter(&mut self, key: FlowKey, now: Instant) -> Option<FlowId> {
+    /// Finds or admits one, of an export that is paused or not. `None`: too many are busy.
+    pub(crate) fn enter(&mut self, key: FlowKey, is_paused: bool, now: Instant) -> Option<FlowId> {
         let place = match self.index.binary_search_by_key(&key, |(key, _)| *key) {
             Ok(place) => {
                 let (_, id) = *self.index.get(place)?;
@@ -87,6 +89,7 @@ impl Flows {
         let flow = Flow {
             queue: List::default(),
             in_turn: false,
+            is_paused,
             requests: 0,
             carried: Carried::default(),
             times: self.measure(key.export),
@@ -170,6 +173,12 @@ impl Flows {
         theirs.map(|(_, id)| *id)
     }
 
+    /// The same, with whose they are, in the order of peers.
+    pub(crate) fn of_export_by_peer(&self, export: ExportId) -> Vec<(PeerId, FlowId)> {
+        let theirs = self.index.iter().filter(|(key, _)| key.export == export);
+        theirs.map(|(key, id)| (key.peer, *id)).collect()
+    }
+
     /// Where in the index a peer's are.
     fn range(&self, peer: PeerId) -> Range<usize> {
         let start = self.index.partition_point(|(key, _)| key.peer < peer);
@@ -213,19 +222,19 @@ mod tests {
     #[test]
     fn flows_are_found_again_bounded_and_forgotten() {
         let (mut flows, now) = (Flows::default(), Instant::default());
-        let first = flows.enter(key(0, 7), now).unwrap();
-        let other = flows.enter(key(1, 7), now).unwrap();
-        assert!(first != other && flows.enter(key(0, 7), now) == Some(first));
+        let first = flows.enter(key(0, 7), false, now).unwrap();
+        let other = flows.enter(key(1, 7), false, now).unwrap();
+        assert!(first != other && flows.enter(key(0, 7), false, now) == Some(first));
         for n in 0..10_000 {
-            flows.enter(key(1, n), now);
+            flows.enter(key(1, n), false, now);
         }
         assert_eq!(flows.index.len(), 1 + MAX_FLOWS);
-        assert!(flows.enter(key(1, 1 << 20), now).is_none(), "all are busy");
-        assert!(flows.enter(key(2, 1), now).is_some(), "of that peer");
-        assert!(flows.enter(key(1, 1 << 20), now + QUIET).is_some());
+        assert!(flows.enter(key(1, 1 << 20), false, now).is_none(), "all are busy");
+        assert!(flows.enter(key(2, 1), false, now).is_some(), "of that peer");
+        assert!(flows.enter(key(1, 1 << 20), false, now + QUIET).is_some());
         assert_eq!(flows.forget(|key| key.peer == PeerId(1)).len(), MAX_FLOWS);
         assert!(flows.get(other).is_none() && flows.get(first).is_some());
         assert!(flows.index.len() == 2 && flows.index.is_sorted());
-        assert!(flows.enter(key(1, 1), now).is_some());
+        assert!(flows.enter(key(1, 1), false, now).is_some());
     }
 }

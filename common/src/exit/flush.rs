@@ -43,6 +43,12 @@ impl Exit {
         cx.telemetry.drop(reason);
     }
 
+    /// How many requests of a peer wait or are not answered.
+    pub(crate) fn requests_of(&self, peer: PeerId) -> u64 {
+        let theirs = |(_, pending): &(SlotId, &Pending)| pending.peer == peer && pending.origin.is_some();
+        self.pending.iter().filter(theirs).count() as u64
+    }
+
     fn slots(&self, which: impl Fn(&Pending) -> bool) -> Vec<SlotId> {
         let all = self.pending.iter().filter(|(_, pending)| which(pending));
         all.map(|(slot, _)| slot).collect()
@@ -80,6 +86,11 @@ impl Exit {
         for export in self.exports.values_mut() {
             export.forgotten_by(peer);
         }
+    }
+
+    /// An operator wants nothing of a peer: what it asked is not sent any more, and its answers go nowhere.
+    pub(crate) fn drop_requests_of(&mut self, peer: PeerId, cx: &mut Context<'_>) {
+        self.flush(|pending| pending.peer == peer, DropReason::PeerTakenDown, cx);
     }
 
     /// A peer process is not there any more.

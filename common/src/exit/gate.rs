@@ -56,6 +56,10 @@ impl Exit {
             else {
                 return Choice::Take;
             };
+            // Nothing is paid for it: it is left out.
+            if flow.is_paused {
+                return Choice::Take;
+            }
             let Some(request) = pending.get_mut(slot) else {
                 return Choice::Take;
             };

@@ -75,6 +75,7 @@ impl Exit {
         let mut row = snapshot::Export {
             name: export.name.clone(),
             standing: export.standing.row(moment),
+            paused: export.pauses.row(moment),
             at_target: here.at_target,
             waiting: here.waiting,
             traffic: stats.carried.traffic(here.at_target + here.waiting),

@@ -8,6 +8,7 @@
 //! - `service`: requests to the target and again to the target
 //! - `answer`: what the target says, and what the edge is told
 //! - `patience`: how long anything may take
+//! - `pause`: an operator keeps requests from a target for a while
 //! - `stages`: the one door by which requests go from one stage to the next
 //! - `lockout`: masks and reservations that would shut us out
 //! - `ending`: the last second of a process
@@ -49,6 +50,7 @@ mod look;
 mod overlap;
 mod parts;
 mod patience;
+mod pause;
 pub(crate) mod pending;
 mod recognition;
 mod refusals;
@@ -127,6 +129,8 @@ pub(crate) struct Exit {
     sweep_at: Instant,
     /// The slot where it goes on.
     sweep_from: usize,
+    /// When the first pause ends.
+    pauses_end: Instant,
     /// Memory of `release`.
     freed: Vec<SlotId>,
 }
@@ -178,6 +182,7 @@ impl Exit {
             is_ending: false,
             sweep_at: Instant::NEVER,
             sweep_from: 0,
+            pauses_end: Instant::NEVER,
             freed: Vec::new(),
         };
         for (id, config) in configs {

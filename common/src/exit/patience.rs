@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Exit;
 use super::ids::{SlotId, TargetId};
 use super::pending::Pending;
 use super::stages::Stage;
+use super::{Exit, pause};
 use crate::config::{OnTargetTimeout, TargetOrder};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -29,7 +29,7 @@ const SLOTS_AT_ONCE: usize = 4096;
 /// see. With two ways to one disk a request given up on the one is sent by this way at most this and `max_age` after
 /// it was captured, less than the ten seconds after which the Linux driver begins to use another way. And a process
 /// that was stopped sends nothing that is older, for it is judged at the last moment before the frame is made.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a request may wait for a limit, since its newest copy arrived.
 ///
@@ -65,6 +65,7 @@ impl Exit {
         if !cx.timers.is_due(Timer::Targets, now) {
             return;
         }
+        self.end_pauses(cx);
         self.ask_targets(cx);
         self.recognise(links, cx);
         for place in 0..self.targets.len() {
@@ -86,7 +87,10 @@ impl Exit {
             ask_at.min(target.deadline()).min(target.recognition_at())
         };
         let first = self.targets.values().map(deadline).min();
-        let next = first.unwrap_or(Instant::NEVER).min(self.sweep_at);
+        let next = first
+            .unwrap_or(Instant::NEVER)
+            .min(self.sweep_at)
+            .min(self.pauses_end);
         cx.timers.set(Timer::Targets, next);
     }
 
@@ -145,8 +149,10 @@ impl Exit {
         }
         if !target.is_up() {
             let export = self.exports.get(pending.export);
-            let safety = export.or_else(|| self.leaving.get(pending.export))?.safety;
-            let over = target.liveness.silence(now) >= safety.target_timeout;
+            let export = export.or_else(|| self.leaving.get(pending.export))?;
+            let safety = export.safety;
+            let silence = pause::silence(&export.pauses, target.liveness.silence(now), now);
+            let over = silence >= safety.target_timeout;
             return over.then_some(End::TimedOut(safety.on_target_timeout));
         }
         match pending.stage {
@@ -155,7 +161,9 @@ impl Exit {
                     true => LONGEST_LIMITED,
                     false => LONGEST_WAIT,
                 };
-                waited(pending, now, longest).then_some(End::Shed(DropReason::RequestTooOld))
+                // Who waits through a pause is counted, and whether it is sent is decided when that ends.
+                let given_up = waited(pending, now, longest) && !self.is_paused(pending.export);
+                given_up.then_some(End::Shed(DropReason::RequestTooOld))
             }
             Stage::AtTarget if is_wanted(pending, now) => None,
             // Its initiator does not repeat it, and the target has answered others in the meantime.

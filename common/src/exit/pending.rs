@@ -37,6 +37,8 @@ pub(crate) struct Pending {
     pub(crate) stage: Stage,
     /// When its newest copy was captured, by our own clock, or not later than it arrived.
     pub(crate) captured: Instant,
+    /// When its first copy arrived here.
+    pub(crate) since: Instant,
     /// When its newest copy arrived here.
     pub(crate) arrived: Instant,
     /// When the limits that it waited for let it pass; zero if there are none.
@@ -154,6 +156,7 @@ impl Pending {
             span: arrival.span,
             stage: Stage::Held,
             captured: arrival.captured,
+            since: arrival.arrived,
             arrived: arrival.arrived,
             let_go: Instant::default(),
             timer: arrival.arrived,

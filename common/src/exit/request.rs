@@ -9,7 +9,7 @@ use super::pending::{Address, Arrival, Origin};
 use super::span::Span;
 use super::stages::Stage;
 use super::tapping::Judged;
-use super::{Exit, OrderGuard, answer, lockout};
+use super::{Exit, OrderGuard, answer, lockout, pause};
 use crate::config::{OnConflict, OnTargetTimeout, PeerId};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -107,7 +107,10 @@ impl Exit {
         {
             return refuse(DropReason::RefusedAoeCommand, links, cx);
         }
-        if target.liveness.silence(now) >= export.safety.target_timeout {
+        let silence = target.liveness.silence(now);
+        if silence >= export.safety.target_timeout
+            && pause::silence(&export.pauses, silence, now) >= export.safety.target_timeout
+        {
             return match (asked, export.safety.on_target_timeout) {
                 (Asked::Ata { .. } | Asked::Extra { .. }, OnTargetTimeout::Error) => {
                     refuse(DropReason::TargetTimeout, links, cx)
@@ -115,7 +118,7 @@ impl Exit {
                 _ => Err(DropReason::TargetTimeout),
             };
         }
-        let (target, lane) = (export.target, target.lane);
+        let (target, lane, is_paused) = (export.target, target.lane, export.pauses.is_on());
         let sync = export.safety.sync && asked.is_write();
         let key = FlowKey {
             peer,
@@ -123,7 +126,10 @@ impl Exit {
             export: head.export,
             initiator: head.initiator,
         };
-        let flow = self.flows.enter(key, now).ok_or(DropReason::QueueFull)?;
+        let flow = self
+            .flows
+            .enter(key, is_paused, now)
+            .ok_or(DropReason::QueueFull)?;
         let arrival = Arrival {
             export: head.export,
             target,

@@ -46,6 +46,22 @@ impl Exit {
         served
     }
 
+    /// The next part of a request of which one was answered, in the buffer that this has left, if its export is paused:
+    /// what was begun is finished. False: it has its turn like others.
+    pub(super) fn finish(&mut self, slot: SlotId, cx: &mut Context<'_>) -> bool {
+        let pending = self
+            .pending
+            .get(slot)
+            .filter(|pending| self.is_paused(pending.export));
+        let goes_on = pending.is_some_and(|pending| {
+            is_wanted(pending, cx.now) && pending.copies.has_room() && !self.is_ending
+        });
+        if goes_on {
+            self.emit(slot, cx);
+        }
+        goes_on
+    }
+
     /// Sends what waits for any target, as far as each has room.
     pub(super) fn serve_all(&mut self, cx: &mut Context<'_>) {
         for place in 0..self.targets.len() {
@@ -67,9 +83,14 @@ impl Exit {
                 false => target.turns.pop(),
                 true => self.choose(id, wanted, cx),
             }?;
-            let Some(first) = self.flows.get(flow_id).map(|flow| flow.queue.first()) else {
+            let Some(flow) = self.flows.get_mut(flow_id) else {
                 continue;
             };
+            if flow.is_paused {
+                flow.in_turn = false;
+                continue;
+            }
+            let first = flow.queue.first();
             if let Some(slot) = first {
                 self.move_to(slot, Stage::Dormant);
             }

@@ -221,7 +221,8 @@ impl Stage {
         self.number += 1;
         self.now = self.now + Duration::from_millis(1);
         let (now, number) = (self.now, self.number);
-        let target = self.exit.exports.get(export).unwrap().target;
+        let export_state = self.exit.exports.get(export).unwrap();
+        let (target, is_paused) = (export_state.target, export_state.pauses.is_on());
         let lane = self.exit.targets.get(target).unwrap().lane;
         let key = FlowKey {
             peer,
@@ -229,7 +230,7 @@ impl Stage {
             export,
             initiator: from,
         };
-        let flow = self.exit.flows.enter(key, now).unwrap();
+        let flow = self.exit.flows.enter(key, is_paused, now).unwrap();
         let (opcode, flags) = match touch {
             Touch::Reads => (AtaOpcode::ReadExt, AtaFlags::EXTENDED),
             Touch::Writes => (AtaOpcode::WriteExt, AtaFlags::EXTENDED | AtaFlags::WRITE),

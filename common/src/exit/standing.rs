@@ -34,6 +34,14 @@ fn how(export: &Export, target: &Target, segment: SegmentState, now: Instant) ->
         let prefix = format!("export {}: ", export.name);
         line.strip_prefix(&prefix).unwrap_or(&line).to_owned()
     };
+    if let Some(pause) = export.pauses.on() {
+        let event = Event::ExportPaused {
+            export: export.name.clone(),
+            by: pause.by.clone(),
+            lasts: pause.until.saturating_since(pause.since),
+        };
+        return (State::Paused, words(event));
+    }
     let conflict = target.recognition.conflict(now).filter(|_| target.conflict);
     match conflict {
         _ if segment == SegmentState::Down => (

@@ -237,6 +237,7 @@ fn behind_the_wire(rights: &Rights) -> Rights {
         export: ExportId(3),
         name: "disk".to_owned(),
         state: TargetState::Live,
+        is_paused: false,
         writes: Writes::Carried,
         rights: rights.clone(),
         identity: Identity::default(),

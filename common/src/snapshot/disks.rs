@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latency, Limit, Refusals, Size, Split, Standing, Traffic};
+use super::{Latency, Limit, Paused, Refusals, Size, Split, Standing, Traffic};
 
 /// An export of a peer that is presented here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Import {
     /// Whether initiators can use it.
     #[serde(flatten)]
     pub standing: Standing,
+    /// The pause that is on; `None`: none is.
+    pub paused: Option<Paused>,
     /// `read-only` or `read-write`; empty while the peer has not said.
     pub access: String,
     /// Sectors that one frame carries.
@@ -52,6 +54,8 @@ pub struct Export {
     /// Whether its target answers and is who it was.
     #[serde(flatten)]
     pub standing: Standing,
+    /// The pause that is on; `None`: none is.
+    pub paused: Option<Paused>,
     /// The MAC of the target; empty until it was heard.
     pub mac: String,
     /// The disk behind it, as it identifies itself; empty until it was asked.

@@ -9,6 +9,8 @@ pub(crate) enum Closing {
     Removed,
     /// The session's protection mode is not accepted any more.
     Protection,
+    /// The sender's operator wants none.
+    Operator,
     /// A reason that this version does not know.
     Unknown,
 }
@@ -20,6 +22,7 @@ impl Closing {
             Closing::Ending | Closing::Unknown => &[],
             Closing::Removed => &[1],
             Closing::Protection => &[2],
+            Closing::Operator => &[3],
         }
     }
 
@@ -29,6 +32,7 @@ impl Closing {
             [] => Closing::Ending,
             [1] => Closing::Removed,
             [2] => Closing::Protection,
+            [3] => Closing::Operator,
             _ => Closing::Unknown,
         }
     }
@@ -43,6 +47,10 @@ impl Closing {
             Closing::Protection => {
                 "the peer's configuration was changed, and it does not accept the session's protection mode any more"
             }
+            Closing::Operator => {
+                "the peer's operator took this gateway down there, until it is taken up again with, on the peer: aoe-gateway \
+                 peer up"
+            }
             Closing::Unknown => "the peer ended it, for a reason this version does not know",
         }
     }
@@ -54,10 +62,15 @@ mod tests {
 
     #[test]
     fn what_is_said_is_understood_and_what_is_not_known_ends_the_session_as_well() {
-        for why in [Closing::Ending, Closing::Removed, Closing::Protection] {
+        for why in [
+            Closing::Ending,
+            Closing::Removed,
+            Closing::Protection,
+            Closing::Operator,
+        ] {
             assert_eq!(Closing::parse(why.code()), why);
         }
-        for bytes in [&[3][..], &[0], &[1, 1]] {
+        for bytes in [&[4][..], &[0], &[1, 1]] {
             assert_eq!(Closing::parse(bytes), Closing::Unknown);
         }
     }

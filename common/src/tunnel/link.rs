@@ -58,6 +58,8 @@ pub(crate) struct Link {
     pub(crate) liveness: Liveness,
     /// How it is, for people.
     pub(crate) presence: Presence,
+    /// Whether an operator wants no session with it: it is neither called nor answered.
+    pub(crate) is_taken_down: bool,
 }
 
 impl Link {
@@ -80,6 +82,7 @@ impl Link {
             updates: Updates::default(),
             liveness: Liveness::new(now),
             presence: Presence::new(now),
+            is_taken_down: false,
         })
     }
 

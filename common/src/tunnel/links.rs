@@ -7,6 +7,7 @@
 //! - `messages`: what peers tell each other about the tunnel; `updates`: about the exports
 //! - `due`: what is done because time passes
 //! - `change`: peers that come, change and go
+//! - `taking`: peers that an operator takes down and up
 //! - `look`: how peers are, for people
 
 mod answers;
@@ -18,6 +19,7 @@ mod messages;
 mod moving;
 mod records;
 mod sending;
+mod taking;
 #[cfg(test)]
 mod two;
 mod updates;

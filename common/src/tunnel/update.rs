@@ -8,7 +8,8 @@
 //!  more      1: another update follows with exports that the edge does not know yet; 2: the exit is about to end; else 0
 //!  exports   how many the edge may use
 //!  flags     1 live   16 away   2 read-write   4 config string may be set   8 only the listed initiators
-//!            32 writes are refused, for another disk may answer   64 withdrawn   128 rules follow (2, 4, 8 are not set)
+//!            32 writes are refused, for another disk may answer   64 paused, beside 1 or 16; alone: withdrawn
+//!            128 rules follow (2, 4, 8 are not set)
 //!  why       1 not exported any more   2 not allowed to the peer any more   3 what it was allowed has ended
 //!  ack       serial u32, then names of exports that the edge imports and does not know, each: length u8, name
 //! ```
@@ -62,8 +63,10 @@ const LIVE: u8 = 1;
 const AWAY: u8 = 16;
 const WRITES_STOPPED: u8 = 32;
 const WITHDRAWN: u8 = 64;
+/// Beside [`LIVE`] or [`AWAY`].
+const PAUSED: u8 = 64;
 /// All flags of an export that is offered.
-const OFFERED: u8 = LIVE | rights::FLAGS | AWAY | WRITES_STOPPED;
+const OFFERED: u8 = LIVE | rights::FLAGS | AWAY | WRITES_STOPPED | PAUSED;
 
 impl Entry {
     /// Appends the entry.
@@ -85,7 +88,7 @@ impl Entry {
     fn parse(rest: &mut &[u8]) -> Option<Entry> {
         let export = ExportId(u16::from_be_bytes(take(rest)?));
         let [flags] = take(rest)?;
-        if flags & !OFFERED == 0 {
+        if flags & !OFFERED == 0 && (flags & PAUSED == 0 || flags & (LIVE | AWAY) != 0) {
             return ExportState::parse(export, flags, rest).map(Entry::Offered);
         }
         let why = match (flags, take(rest)?) {
@@ -104,6 +107,7 @@ impl ExportState {
         let flag = |condition, flag| if condition { flag } else { 0 };
         let flags = flag(self.state == TargetState::Live, LIVE)
             | flag(self.state == TargetState::Away, AWAY)
+            | flag(self.is_paused && self.state != TargetState::Unknown, PAUSED)
             | flag(self.writes == Writes::Stopped, WRITES_STOPPED)
             | rights::flags(&self.rights);
         out.extend_from_slice(&self.export.0.to_be_bytes());
@@ -149,6 +153,7 @@ impl ExportState {
                 (false, true) => TargetState::Away,
                 (false, false) => TargetState::Unknown,
             },
+            is_paused: set(PAUSED),
             writes: if set(WRITES_STOPPED) {
                 Writes::Stopped
             } else {
@@ -256,12 +261,14 @@ mod tests {
         let identity = any::<(u64, [u8; 8])>().prop_map(|(size, digest)| Identity { size, digest });
         let writes = prop::sample::select(vec![Writes::Carried, Writes::Stopped]);
         let state = prop::sample::select(vec![TargetState::Unknown, TargetState::Live, TargetState::Away]);
-        let how = (state, writes, identity, any::<u8>());
+        let how = (state, any::<bool>(), writes, identity, any::<u8>());
         (any::<u16>(), "[a-z]{1,64}", how, rights, target).prop_map(
-            |(export, name, (state, writes, identity, carried), rights, target)| ExportState {
+            |(export, name, (state, is_paused, writes, identity, carried), rights, target)| ExportState {
                 export: ExportId(export),
                 name,
                 state,
+                // Of a target that was never heard nothing more is told.
+                is_paused: is_paused && state != TargetState::Unknown,
                 writes,
                 carried,
                 rights,

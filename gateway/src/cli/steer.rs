@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::client::{Unheard, ask_and_wait};
@@ -18,6 +18,131 @@ pub(super) struct Common {
     /// Print JSON, for machines
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What can be paused.
+#[derive(Args, Debug)]
+pub(super) struct What {
+    /// An export's name; or an import: its shelf.slot such as e107.3, SEGMENT:e107.3, or PEER/EXPORT
+    #[arg(value_name = "EXPORT|IMPORT")]
+    what: String,
+}
+
+/// `pause`
+#[derive(Args, Debug)]
+pub(super) struct Pause {
+    #[command(flatten)]
+    what: What,
+    /// How long, such as 60s; at most 150s, less what initiators have waited already
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = parse_seconds)]
+    time: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Pause {
+    pub(super) fn run(self) -> Exit {
+        let request = Request::Pause {
+            what: self.what.what,
+            seconds: Some(self.time),
+        };
+        run(&self.common, &request)
+    }
+}
+
+/// `resume`
+#[derive(Args, Debug)]
+pub(super) struct Resume {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Resume {
+    pub(super) fn run(self) -> Exit {
+        run(&self.common, &Request::Resume { what: self.what.what })
+    }
+}
+
+/// `drain`
+#[derive(Args, Debug)]
+pub(super) struct Drain {
+    #[command(flatten)]
+    what: What,
+    /// How long it is paused, such as 60s; at most 150s, less what initiators have waited already
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = parse_seconds)]
+    time: u64,
+    /// How long to wait for what is under way
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_seconds)]
+    timeout: u64,
+    /// What to do then: nothing, and it stays paused; or `resume`, also if something is still under way
+    #[arg(long, value_name = "VERB")]
+    then: Option<Then>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What follows a drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Then {
+    /// The pause ends.
+    Resume,
+}
+
+impl Drain {
+    pub(super) fn run(self) -> Exit {
+        let request = Request::Drain {
+            what: self.what.what,
+            seconds: Some(self.time),
+            timeout: Some(self.timeout),
+            then_resume: self.then == Some(Then::Resume),
+        };
+        run(&self.common, &request)
+    }
+}
+
+/// `peer up` and `peer down`
+#[derive(Debug, Subcommand)]
+pub(super) enum PeerVerb {
+    /// Has a session with a peer that was taken down; it is called at once
+    Up {
+        /// The peer's name
+        #[arg(value_name = "PEER")]
+        peer: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Ends the session with a peer: it is neither called nor answered until `peer up` or a restart
+    Down {
+        /// The peer's name
+        #[arg(value_name = "PEER")]
+        peer: String,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+impl PeerVerb {
+    pub(super) fn run(self) -> Exit {
+        match self {
+            PeerVerb::Up { peer, common } => run(&common, &Request::PeerUp { peer }),
+            PeerVerb::Down { peer, common } => run(&common, &Request::PeerDown { peer }),
+        }
+    }
+}
+
+/// Whole seconds: `90s`, `2m`, or a number.
+fn parse_seconds(text: &str) -> Result<u64, String> {
+    let (number, factor) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    let seconds = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor));
+    seconds.ok_or_else(|| "write whole seconds or minutes, such as 60s or 2m".to_owned())
 }
 
 /// `log level`
@@ -159,6 +284,23 @@ mod tests {
             ..Done::default()
         };
         Answer::of_verb(Outcome::Changed, done)
+    }
+
+    #[test]
+    fn times_are_whole_seconds() {
+        let read = ["60s", "2m", "7", "0s"].map(|text| parse_seconds(text).unwrap());
+        assert_eq!(read, [60, 120, 7, 0]);
+        for wrong in [
+            "",
+            "s",
+            "1h",
+            "1.5s",
+            "-3s",
+            "99999999999999999999",
+            "999999999999999999m",
+        ] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -28,6 +28,43 @@ pub(crate) enum Request {
         /// The gateway file, by its whole path.
         config: PathBuf,
     },
+    /// Keep new requests from an export or import for a while.
+    Pause {
+        /// What: an export's name, or an import as `e107.3`, `SEGMENT:e107.3` or `PEER/EXPORT`.
+        what: String,
+        /// For how many seconds, if not for as long as usual.
+        #[serde(default)]
+        seconds: Option<u64>,
+    },
+    /// End a pause.
+    Resume {
+        /// Of what.
+        what: String,
+    },
+    /// Pause, and answer when nothing is under way any more.
+    Drain {
+        /// What.
+        what: String,
+        /// For how many seconds it is paused, if not for as long as usual.
+        #[serde(default)]
+        seconds: Option<u64>,
+        /// How many seconds to wait for what is under way, if not as long as usual.
+        #[serde(default)]
+        timeout: Option<u64>,
+        /// Whether the pause ends as soon as nothing is under way, or too long has been waited.
+        #[serde(default)]
+        then_resume: bool,
+    },
+    /// End the session with a peer, and have none.
+    PeerDown {
+        /// The peer's name.
+        peer: String,
+    },
+    /// Have a session with a peer that was taken down.
+    PeerUp {
+        /// The peer's name.
+        peer: String,
+    },
     /// Take the disk behind an export for the right one.
     AcceptDisk {
         /// The export's name.

@@ -17,6 +17,7 @@ use super::compare::{Obstacle, compare};
 use super::orders::{Ask, By};
 use super::protocol::{Answer, Outcome, Request};
 use super::snapshots::{About, Snapshots};
+use super::steering::Drain;
 use super::words::{Line, words};
 use crate::audit::{Audit, Entry, differences};
 use crate::clock::unix_time;
@@ -89,6 +90,23 @@ impl Reloader {
         let answer = match ask.request {
             Request::Reload { config } => self.reload(config, ask.by).await,
             Request::Diff { config } => self.diff(config).await,
+            Request::Pause { what, seconds } => self.running.pause(&what, seconds, ask.by).await,
+            Request::Resume { what } => self.running.resume(&what, ask.by).await,
+            Request::Drain {
+                what,
+                seconds,
+                timeout,
+                then_resume,
+            } => {
+                let how = Drain { timeout, then_resume };
+                match self.running.drain(&what, seconds, how, ask.by).await {
+                    // Others need not wait for what this one waits for.
+                    Ok(draining) => return drop(tokio::spawn(draining.run(ask.reply))),
+                    Err(answer) => answer,
+                }
+            }
+            Request::PeerDown { peer } => self.running.peer_down(&peer, ask.by).await,
+            Request::PeerUp { peer } => self.running.peer_up(&peer, ask.by).await,
             Request::AcceptDisk { export } => self.running.accept_disk(&export, ask.by).await,
             Request::Log { filter } => self.running.log_this(&filter, ask.by),
             Request::Capture(wanted) => self.running.capture(&wanted, ask.by),

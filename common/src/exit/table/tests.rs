@@ -19,7 +19,7 @@ fn flow() -> FlowId {
         export: ExportId(0),
         initiator: MacAddr([2; 6]),
     };
-    Flows::default().enter(key, Instant::default()).unwrap()
+    Flows::default().enter(key, false, Instant::default()).unwrap()
 }
 
 fn arrival(number: u64, span: Span, pdu: &[u8]) -> Arrival<'_> {

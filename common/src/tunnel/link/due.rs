@@ -14,7 +14,7 @@ const DIAL_LONGEST: Duration = Duration::from_secs(5);
 impl Link {
     /// Whether a call should be started now.
     pub(crate) fn wants_dial(&self, now: Instant) -> bool {
-        if self.handshakes.dialing.is_some() || self.path.ways().next().is_none() {
+        if self.is_taken_down || self.handshakes.dialing.is_some() || self.path.ways().next().is_none() {
             return false;
         }
         match &self.sessions.current {

@@ -42,6 +42,12 @@ impl Presence {
         self.standing.note(State::Up, "", now);
     }
 
+    /// There is no session yet: what was in its way is not any more.
+    pub(crate) fn again(&mut self, state: State, now: Instant) {
+        self.cause = None;
+        self.standing.note(state, "", now);
+    }
+
     /// There is no session, because of this: a general cause does not hide a specific one.
     pub(crate) fn down(&mut self, event: &Event, now: Instant) {
         if let Some((known, seen)) = &mut self.cause {
@@ -70,6 +76,9 @@ impl Link {
 
     /// There is no session: asks for the peer's addresses, or notes that it has to call.
     pub(crate) fn await_session(&self, now: Instant, telemetry: &mut Telemetry) {
+        if self.is_taken_down {
+            return;
+        }
         match self.path.endpoint {
             Endpoint::Known => telemetry.event(Event::EndpointNeeded(self.identity.id)),
             Endpoint::Unknown => {

@@ -42,6 +42,9 @@ impl Links {
         }
         let local_index = self.new_index(peer);
         let link = self.links.get_mut(peer).ok_or(DropReason::HandshakeUnknownPeer)?;
+        if link.is_taken_down {
+            return Err(DropReason::HandshakeTakenDown);
+        }
         let call = link.judge_call(call, path, cx)?;
         let (stamp, answer_key) = (call.stamp(), call.answer_key());
         let (mut message, outcome) = call

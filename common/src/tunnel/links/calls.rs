@@ -37,7 +37,7 @@ impl Links {
             return;
         };
         let calling: Vec<Path> = link.calling(attempt, cx.now).collect();
-        if calling.is_empty() {
+        if calling.is_empty() || link.is_taken_down {
             link.handshakes.dialing = None;
             return;
         }

@@ -161,6 +161,8 @@ fn is_about(about: About, peer: PeerId) -> bool {
         | About::Sending(Some(id)) => id == peer,
         About::Strangers
         | About::Target(_)
+        | About::Paused(_)
+        | About::PausedImport(_)
         | About::Conflict(_)
         | About::Imposter(_)
         | About::Import(_)

@@ -50,6 +50,11 @@ pub(crate) fn huge(name: &str) -> Snapshot {
         &format!("{name} is slow ").repeat(40),
         59.0 * 60.0,
     );
+    let paused = Paused {
+        by: name.into(),
+        since: NOW,
+        resumes: NOW + 150.0,
+    };
     let refusals = vec![Refusals {
         reason: "request_initiator_not_allowed".into(),
         count: many,
@@ -131,6 +136,7 @@ pub(crate) fn huge(name: &str) -> Snapshot {
             peer: name.into(),
             export: name.into(),
             standing: state.clone(),
+            paused: Some(paused.clone()),
             access: "read-write".into(),
             sectors: u8::MAX,
             window: u16::MAX,
@@ -147,6 +153,7 @@ pub(crate) fn huge(name: &str) -> Snapshot {
             segment: name.into(),
             target: "e65534.254".into(),
             standing: state.clone(),
+            paused: Some(paused.clone()),
             disk: name.repeat(10),
             size_bytes: many,
             buffers: u16::MAX,

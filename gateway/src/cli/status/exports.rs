@@ -53,6 +53,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
             count(export.traffic.refused).into(),
         ]);
         table.note(view.why(&export.standing));
+        table.note(view.paused(export.paused.as_ref()));
         table.note(Cell::styled(disk(export), view.paint.faint));
         table.note(Cell::styled(grants(&export.allow), view.paint.faint));
         for line in limits(export) {

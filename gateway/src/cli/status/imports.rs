@@ -45,6 +45,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
             count(import.traffic.in_flight).into(),
         ]);
         table.note(view.why(&import.standing));
+        table.note(view.paused(import.paused.as_ref()));
         times.push(Times {
             name: shorten(&plain(&import.address), 10),
             now: import.latency,

@@ -1,6 +1,6 @@
 //! What every part of the page is drawn from.
 
-use aoe_common::snapshot::{Latency, Snapshot, Split, Standing, State};
+use aoe_common::snapshot::{Latency, Paused, Snapshot, Split, Standing, State};
 
 use super::amounts::Amounts;
 use super::table::{Cell, Column, Table};
@@ -48,6 +48,13 @@ impl View<'_> {
             other => self.style(other),
         };
         Cell::styled(plain(&standing.why), style)
+    }
+
+    /// When a pause ends by itself, if one is on.
+    pub(super) fn paused(&self, paused: Option<&Paused>) -> Cell {
+        let left = paused.map(|paused| words::duration(paused.resumes - self.now.gateway.now));
+        let text = left.map(|left| format!("paused; goes on by itself in {left}"));
+        Cell::styled(text.unwrap_or_default(), self.style(State::Paused))
     }
 
     /// How long ago a moment was.
