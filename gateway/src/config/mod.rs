@@ -44,7 +44,7 @@ pub use self::metrics::Metrics;
 pub(crate) use self::net::scoped;
 pub(crate) use self::places::RulePlaces;
 use self::resolve::Secrets;
-pub use self::settings::Settings;
+pub use self::settings::{Group, Settings};
 pub use self::source::Excerpt;
 use self::source::Place;
 pub(crate) use self::suggest::nearest;

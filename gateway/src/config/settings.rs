@@ -31,6 +31,15 @@ const BUSY_POLL: Duration = Duration::from_micros(50);
 const BATCH: u8 = RecvBatch::SLOTS as u8;
 const MOST_BATCH: u16 = BATCH as u16;
 
+/// A group of users of this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub gid: u32,
+}
+
 /// What the parts of the gateway outside the core are told. Paths are usable as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -48,6 +57,8 @@ pub struct Settings {
     pub observe: PathBuf,
     /// Where programs that change things connect.
     pub control: PathBuf,
+    /// The group whose members may connect there too.
+    pub control_group: Option<Group>,
     /// What to log, if the command line does not say.
     pub log: Option<String>,
     /// Where the audit log goes, if there is one.
@@ -80,6 +91,7 @@ impl Settings {
             workers,
             observe,
             control,
+            control_group,
             log,
             audit,
             // Another key is a difference of the core, and the same one in another file is none.
@@ -92,6 +104,7 @@ impl Settings {
             ("state", self.state == *state),
             ("observe", self.observe == *observe),
             ("control", self.control == *control),
+            ("control_group", self.control_group == *control_group),
         ];
         let spin = |time: &Duration| match time.is_zero() {
             true => String::from("off"),
@@ -147,6 +160,9 @@ pub(super) fn read(section: &Section<'_, '_>, name: &str, directory: &Path, faul
         workers: workers.map_or(1, |asked| u8::try_from(asked.value).unwrap_or(MOST_WORKERS)),
         observe: path("observe", faults).unwrap_or_else(|| socket(name, OBSERVE)),
         control: path("control", faults).unwrap_or_else(|| socket(name, CONTROL)),
+        control_group: section
+            .optional("control_group", faults, value::group)
+            .map(|group| group.value),
         log: section.optional("log", faults, log).map(|filter| filter.value),
         // It has a section of its own.
         audit: None,

@@ -76,6 +76,7 @@ pub(super) const GATEWAY: Shape = Shape {
         key("workers", "workers = 2"),
         key("observe", "observe = \"/run/aoe-gateway/site-a/observe.sock\""),
         key("control", "control = \"/run/aoe-gateway/site-a/control.sock\""),
+        key("control_group", "control_group = \"storage\""),
         key("log", "log = \"info\""),
     ],
     elsewhere: &[

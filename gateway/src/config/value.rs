@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::redact::redact;
+use super::settings::Group;
 use super::suggest::nearest;
 
 /// Longest name of a gateway, peer, segment or export, in bytes; export names travel between gateways.
@@ -74,6 +75,20 @@ pub(super) fn description(text: &str) -> Parsed<String> {
         ),
         "write one line of plain text",
     )
+}
+
+/// A group of users of this host.
+pub(super) fn group(text: &str) -> Parsed<Group> {
+    match nix::unistd::Group::from_name(text) {
+        Ok(Some(found)) => Ok(Group {
+            name: found.name,
+            gid: found.gid.as_raw(),
+        }),
+        Ok(None) | Err(_) => refuse(
+            format!("this host has no group {}", quote(text)),
+            "write the name of a group, as `getent group` lists them, or leave it out: then only the gateway's user and root may",
+        ),
+    }
 }
 
 /// A path, not a key pasted in its place.

@@ -40,11 +40,12 @@ use self::socket::{Listener, Refusal};
 pub(crate) use self::words::{Kind, Line, rights_in_words};
 pub(crate) use self::{observe::open as open_observe, observe::serve as observe};
 pub(crate) use self::{orders::open as open_control, orders::serve as take_orders};
+use crate::config::Group;
 use crate::logging::id;
 
 /// Opens the socket that the key `key` names, or says why there is none, what that means and what to do.
-fn open(path: &Path, mode: u32, key: &str, consequence: &str) -> Option<Listener> {
-    let refusal = match Listener::open(path, mode) {
+fn open(path: &Path, mode: u32, group: Option<&Group>, key: &str, consequence: &str) -> Option<Listener> {
+    let refusal = match Listener::open(path, mode, group.map(|group| group.gid)) {
         Ok(listener) => return Some(listener),
         Err(refusal) => refusal,
     };
@@ -55,6 +56,12 @@ fn open(path: &Path, mode: u32, key: &str, consequence: &str) -> Option<Listener
         }
         Refusal::Taken => format!("end that one, or {elsewhere}"),
         Refusal::NoSocket => format!("remove it, or {elsewhere}"),
+        Refusal::Group(_) => {
+            let name = group.map_or("", |group| group.name.as_str());
+            format!(
+                "make the gateway's user a member of {name}, run it as root, or remove `control_group` of [gateway]"
+            )
+        }
         Refusal::Directory(_) | Refusal::System(_) => elsewhere,
     };
     tracing::warn!(

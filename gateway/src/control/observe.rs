@@ -16,6 +16,7 @@ pub(crate) fn open(path: &Path) -> Option<Listener> {
     super::open(
         path,
         MODE,
+        None,
         "observe",
         "`aoe-gateway status` does not find this gateway",
     )

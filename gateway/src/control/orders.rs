@@ -13,10 +13,13 @@ use super::guests::{Guests, PATIENCE, read_line, write};
 use super::protocol::{Answer, LONGEST, Outcome, Request};
 use super::socket::Listener;
 use crate::audit::{Audit, Order};
+use crate::config::Group;
 use crate::sys::poll::is_hung_up;
 
 /// Its owner alone may ask.
 const MODE: u32 = 0o600;
+/// Its owner and the members of a group may.
+const MODE_OF_GROUP: u32 = 0o660;
 /// Answers to one request that nobody has read yet; further ones that only say what still waits are left out.
 const MOST_ANSWERS: usize = 4;
 /// Requests that wait; further ones are refused.
@@ -66,10 +69,14 @@ impl Ask {
 }
 
 /// Opens the socket, or says why nobody can ask.
-pub(crate) fn open(path: &Path) -> Option<Listener> {
+pub(crate) fn open(path: &Path, group: Option<&Group>) -> Option<Listener> {
     super::open(
         path,
-        MODE,
+        match group {
+            Some(_) => MODE_OF_GROUP,
+            None => MODE,
+        },
+        group,
         "control",
         "`aoe-gateway reload` does not find this gateway, SIGHUP reloads it all the same",
     )

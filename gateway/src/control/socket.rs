@@ -40,17 +40,20 @@ pub(crate) enum Refusal {
     /// Something else has its name.
     #[error("there is a file of that name that is no socket")]
     NoSocket,
+    /// It cannot be given to the group.
+    #[error("cannot give it to the group: {0}")]
+    Group(io::Error),
     /// The system refused it.
     #[error("{0}")]
     System(#[from] io::Error),
 }
 
 impl Listener {
-    /// Listens at `path`, which gets this mode. Must be called within a tokio runtime.
+    /// Listens at `path`, which gets this mode, and belongs to this group if one is named. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`Refusal`]; then nothing was changed.
-    pub(crate) fn open(path: &Path, mode: u32) -> Result<Listener, Refusal> {
+    pub(crate) fn open(path: &Path, mode: u32, group: Option<u32>) -> Result<Listener, Refusal> {
         let directory = path.parent().unwrap_or(Path::new("/"));
         make_directories(directory).map_err(Refusal::Directory)?;
         // Of two gateways that find the same old socket one must not remove what the other has just made.
@@ -59,7 +62,9 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let address = SockAddr::unix(path)?;
         // The file gets the mode of the socket, less what the umask takes; so it is never open to more than it should be.
-        nix::sys::stat::fchmod(&socket, nix::sys::stat::Mode::from_bits_truncate(mode))
+        // A group gets in when it is the right one.
+        let first = if group.is_some() { mode & 0o700 } else { mode };
+        nix::sys::stat::fchmod(&socket, nix::sys::stat::Mode::from_bits_truncate(first))
             .map_err(io::Error::from)?;
         if let Err(error) = socket.bind(&address) {
             if error.kind() != io::ErrorKind::AddrInUse {
@@ -70,6 +75,13 @@ impl Listener {
         }
         let found = fs::symlink_metadata(path)?;
         let listener = net::UnixListener::from(socket_that_listens(socket)?);
+        if group.is_some()
+            && let Err(error) = std::os::unix::fs::chown(path, None, group)
+        {
+            // Nobody listens: the next gateway replaces it.
+            let _ = fs::remove_file(path);
+            return Err(Refusal::Group(error));
+        }
         fs::set_permissions(path, Permissions::from_mode(mode))?;
         Ok(Listener {
             listener: UnixListener::from_std(listener)?,
@@ -170,7 +182,7 @@ mod tests {
     async fn it_is_made_with_its_directory_and_its_mode_and_removed_at_the_end() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b/observe.sock");
-        let listener = Listener::open(&path, 0o660).unwrap();
+        let listener = Listener::open(&path, 0o660, None).unwrap();
         assert_eq!(mode(&path), 0o660);
         assert_eq!(
             [mode(&root.path().join("a")), mode(&root.path().join("a/b"))],
@@ -189,18 +201,21 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("control.sock");
         drop(net::UnixListener::bind(&path).unwrap());
-        let first = Listener::open(&path, 0o600).unwrap();
+        let first = Listener::open(&path, 0o600, None).unwrap();
         assert_eq!(mode(&path), 0o600);
-        assert!(matches!(Listener::open(&path, 0o600), Err(Refusal::Taken)));
+        assert!(matches!(Listener::open(&path, 0o600, None), Err(Refusal::Taken)));
         assert!(net::UnixStream::connect(&path).is_ok(), "it is still there");
         // Somebody has moved it away and made another: that one is not ours to remove.
         fs::rename(&path, root.path().join("old.sock")).unwrap();
-        let second = Listener::open(&path, 0o600).unwrap();
+        let second = Listener::open(&path, 0o600, None).unwrap();
         drop(first);
         assert!(net::UnixStream::connect(&path).is_ok());
         drop(second);
         fs::write(&path, "precious").unwrap();
-        assert!(matches!(Listener::open(&path, 0o600), Err(Refusal::NoSocket)));
+        assert!(matches!(
+            Listener::open(&path, 0o600, None),
+            Err(Refusal::NoSocket)
+        ));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 
@@ -210,10 +225,25 @@ mod tests {
         fs::write(root.path().join("a"), "").unwrap();
         let below = root.path().join("a/b/c.sock");
         assert!(matches!(
-            Listener::open(&below, 0o600),
+            Listener::open(&below, 0o600, None),
             Err(Refusal::Directory(_))
         ));
         let long = root.path().join("x".repeat(120));
-        assert!(matches!(Listener::open(&long, 0o600), Err(Refusal::System(_))));
+        assert!(matches!(
+            Listener::open(&long, 0o600, None),
+            Err(Refusal::System(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_group_may_connect_only_if_it_can_be_given_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("c.sock");
+        let own = nix::unistd::getegid().as_raw();
+        let listener = Listener::open(&path, 0o660, Some(own)).unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!((found.mode() & 0o777, found.gid()), (0o660, own));
+        drop(listener);
+        assert!(!path.exists());
     }
 }

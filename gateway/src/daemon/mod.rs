@@ -228,7 +228,8 @@ impl Start {
             if let Some(listener) = control::open_observe(&settings.observe) {
                 tasks.spawn(control::observe(listener, snapshots));
             }
-            if let Some(listener) = control::open_control(&settings.control) {
+            if let Some(listener) = control::open_control(&settings.control, settings.control_group.as_ref())
+            {
                 tasks.spawn(control::take_orders(listener, ask, audit.clone(), captures));
             }
         }

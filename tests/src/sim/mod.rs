@@ -26,6 +26,7 @@ pub mod puppet;
 pub mod registers;
 pub mod reload;
 pub mod seeds;
+pub mod steer;
 pub mod storm;
 pub mod wire;
 pub mod world;

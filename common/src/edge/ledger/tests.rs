@@ -182,3 +182,27 @@ fn what_waits_for_an_answer_makes_room_last() {
     }
     assert_eq!(ledger.answer(newest, at(7000)), Ok(()));
 }
+
+#[test]
+fn what_is_waited_for_is_as_old_as_its_first_copy_and_ends_with_its_initiator() {
+    let mut book = ledger();
+    assert!(!book.ledger.waits_for(write()));
+    for millis in [1000, 3000, 5000] {
+        book.capture(write(), Tag(1), at(millis));
+    }
+    let other = key(0x34, [80, 0]);
+    let (number, tag) = book.capture(other, Tag(2), at(4000));
+    assert!(book.ledger.waits_for(write()) && book.ledger.waits_for(other));
+    assert_eq!(book.ledger.pending(at(0)), (2, Some(at(1000))));
+    assert_eq!(
+        book.ledger.pending(at(4500)),
+        (1, Some(at(1000))),
+        "the other is not asked for any more"
+    );
+    assert_eq!(book.ledger.pending(at(6000)), (0, None));
+    book.answer((number, tag), at(4500)).unwrap();
+    assert!(!book.ledger.waits_for(other));
+    // Asked once more it is a request of its own.
+    book.capture(other, Tag(3), at(7000));
+    assert_eq!(book.ledger.pending(at(6000)), (1, Some(at(7000))));
+}

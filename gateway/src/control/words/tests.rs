@@ -94,6 +94,7 @@ fn loaded(change: impl FnOnce(&mut Loaded)) -> Loaded {
             state: None,
             workers: 1,
             observe: "o".into(),
+            control_group: None,
             control: "c".into(),
             log: None,
             audit: None,
