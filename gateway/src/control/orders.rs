@@ -52,6 +52,16 @@ pub(crate) enum By {
     },
 }
 
+impl By {
+    /// Whether it is who the gateway runs as, or root, and not somebody whom a group lets steer.
+    pub(crate) fn is_owner(&self) -> bool {
+        match self {
+            By::Hangup => true,
+            By::Program { uid, .. } => *uid == 0 || *uid == nix::unistd::geteuid().as_raw(),
+        }
+    }
+}
+
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
