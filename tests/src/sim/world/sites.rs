@@ -61,14 +61,6 @@ impl World {
         self.pump();
     }
 
-    /// Does what an operator of a site says.
-    pub fn steer(&mut self, site: SiteId, order: &Order) -> Option<Steered> {
-        let mut steered = None;
-        self.feed(site.0, |engine, now, out| steered = engine.steer(order, now, out));
-        self.pump();
-        steered
-    }
-
     /// What a site's process says about itself.
     pub fn snapshot(&self, site: SiteId) -> Snapshot {
         let process = self.process(site);
