@@ -138,7 +138,7 @@ fn every_question_of_the_page_is_answered_by_its_command() {
             between: Between::Relay,
             ..WorldPlan::default()
         };
-        let trial = Trial::start(stage, plan, |world| {
+        let mut trial = Trial::start(stage, plan, |world| {
             world.share("archive", ARCHIVE, Access::ReadOnly, READ_ONLY);
             world.site_b.config.audit = Some("file = \"audit.jsonl\"".to_owned());
         })?;
@@ -174,7 +174,8 @@ fn every_question_of_the_page_is_answered_by_its_command() {
 fn refuse_a_write(trial: &Trial) -> Result<()> {
     let mut station = Station::open(&trial.world.ground.ini, trial.world.initiator_device())?;
     let gateway = station.ask(&Request::config(READ_ONLY, 0, b""))?.source();
-    station.send(&Request::ata(gateway, READ_ONLY, ata::WRITE_EXT, 5, 1, &[7; 512]))
+    station.send(&Request::ata(gateway, READ_ONLY, ata::WRITE_EXT, 5, 1, &[7; 512]))?;
+    Ok(())
 }
 
 fn page() -> Result<PathBuf> {

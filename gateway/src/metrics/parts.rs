@@ -81,11 +81,14 @@ pub(super) fn sizes(
     (read, written): (u64, u64),
     samples: &mut Samples<'_>,
 ) {
-    let parts: [(&str, fn(&Size) -> u64, u64); 2] = [
-        ("read", |size| size.reads, read),
-        ("write", |size| size.writes, written),
-    ];
-    for (operation, part, bytes) in parts {
+    for (operation, bytes) in [("read", read), ("write", written)] {
+        let part = |size: &Size| {
+            if operation == "read" {
+                size.reads
+            } else {
+                size.writes
+            }
+        };
         let mut sum: u64 = 0;
         let buckets: Vec<_> = SECTORS
             .iter()
