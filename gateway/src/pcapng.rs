@@ -255,8 +255,9 @@ mod tests {
 
     #[test]
     fn a_packet_of_any_length_is_padded_and_says_how_long_it_was() {
-        for len in 0..9_usize {
-            let bytes = vec![0xaa; len];
+        for len in 0..9_u8 {
+            let bytes = vec![0xaa; len.into()];
+            let len = usize::from(len);
             let mut file = Vec::new();
             let frame = Packet {
                 interface: 3,
@@ -270,7 +271,7 @@ mod tests {
             let (body, options) = read(&file, 6, 20 + len.next_multiple_of(4));
             let head = [3, 0, 0, 0, 3, 2, 1, 0, 7, 6, 5, 4];
             assert_eq!(body[..12], head);
-            assert_eq!(body[12..16], (len as u32).to_le_bytes());
+            assert_eq!(body[12..16], u32::try_from(len).unwrap().to_le_bytes());
             assert_eq!(body[16..20], 1060_u32.to_le_bytes());
             assert_eq!(body[20..20 + len], bytes);
             assert!(body[20 + len..].iter().all(|byte| *byte == 0));

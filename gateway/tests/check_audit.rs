@@ -1,4 +1,9 @@
 //! `[audit]` as `aoe-gateway check` judges it.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop there"
+)]
 
 mod check_site;
 

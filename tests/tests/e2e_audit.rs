@@ -61,6 +61,10 @@ fn has(entry: &Value, wanted: &Value) -> bool {
 fn wait_for(path: &Path, wanted: &Value) -> Result<Value> {
     let mut found = None;
     eventually(&format!("{wanted} is taken down"), PATIENCE, || {
+        // It may just have been moved away.
+        if !path.exists() {
+            return Ok(false);
+        }
         found = lines(path)?.into_iter().find(|entry| has(entry, wanted));
         Ok(found.is_some())
     })?;
