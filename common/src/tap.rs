@@ -1,6 +1,6 @@
 //! Copies of frames, for those who capture them.
 //!
-//! While nobody does, [`Context`](crate::context::Context) has no [`Tap`]: one branch for each step of a frame, no copy
+//! While nobody does, the context of a frame has no tap: one branch for each step of a frame, no copy
 //! and no clock. A capture has room for [`MOST_FRAMES`] and [`MOST_BYTES`] until its batch is taken. What does not fit
 //! is not copied, and counted; a frame itself never waits and is never lost for it.
 //!

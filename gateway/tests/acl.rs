@@ -1,4 +1,5 @@
 //! `aoe-gateway acl` as an operator meets it: the real program on real files, without a gateway.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod check_site;
 

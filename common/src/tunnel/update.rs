@@ -65,8 +65,6 @@ const WRITES_STOPPED: u8 = 32;
 const WITHDRAWN: u8 = 64;
 /// Beside [`LIVE`] or [`AWAY`].
 const PAUSED: u8 = 64;
-/// All flags of an export that is offered.
-const OFFERED: u8 = LIVE | rights::FLAGS | AWAY | WRITES_STOPPED | PAUSED;
 
 impl Entry {
     /// Appends the entry.
@@ -88,7 +86,8 @@ impl Entry {
     fn parse(rest: &mut &[u8]) -> Option<Entry> {
         let export = ExportId(u16::from_be_bytes(take(rest)?));
         let [flags] = take(rest)?;
-        if flags & !OFFERED == 0 && (flags & PAUSED == 0 || flags & (LIVE | AWAY) != 0) {
+        // Every other combination of flags means something.
+        if flags & PAUSED == 0 || flags & (LIVE | AWAY) != 0 {
             return ExportState::parse(export, flags, rest).map(Entry::Offered);
         }
         let why = match (flags, take(rest)?) {

@@ -1,7 +1,7 @@
 //! How a running gateway becomes what another configuration says: first everything that can fail, then everything that
 //! cannot. So it is done whole or not at all.
 //!
-//! 1. New sockets are bound, that of [metrics] too, and the notes on disks of new exports are read.
+//! 1. New sockets are bound, that of `[metrics]` too, and the notes on disks of new exports are read.
 //! 2. Ports capture what belongs to a worker before or after: nothing that stays is missed.
 //! 3. Resolvers learn of the peers, so that what engines ask for is found.
 //! 4. Every worker takes away what disappears; then each changes the rest. So an address or a target that goes from one
