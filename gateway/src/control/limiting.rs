@@ -11,6 +11,7 @@ use super::protocol::{Answer, Done, Outcome};
 use super::steering::{nobody, steer};
 use super::things;
 use crate::config::{Loaded, MOST_BANDWIDTH, MOST_IOPS};
+use crate::logging::id;
 
 /// Whom a limit is for, by name: an export, a peer, or both, and then perhaps an initiator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +157,11 @@ impl Running {
             return Answer::refused(format!("{about}: {}", found.refused));
         }
         let is = found.limits.first().map(rates).unwrap_or_default();
-        tracing::info!("{about}: {by} {what}: {} becomes {is}", found.limit_was);
+        tracing::info!(
+            id = id::OPERATOR,
+            "{about}: {by} {what}: {} becomes {is}",
+            found.limit_was
+        );
         let live = found.limits.first().is_some_and(|row| row.limit.from == "live");
         let lasts = match (live, found.limits.is_empty()) {
             (true, _) => {

@@ -118,8 +118,8 @@ mod tests {
             "a write on a read-only export (refused_read_only)"
         );
         assert_eq!(
-            words(DropReason::RefusedAoeCommand),
-            "AoE command 2, 3, 4 or unknown (refused_aoe_command)"
+            words(DropReason::PeerTakenDown),
+            "a request of a peer that an operator took down: it is not sent, or its answer goes nowhere (peer_taken_down)"
         );
         assert_eq!(after(Some(1_005)), " after 1.005 ms");
     }
