@@ -1,15 +1,16 @@
 //! How exports and the initiators behind peers are at one moment.
 
+mod grants;
+
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
 use super::Exit;
 use super::export::Export;
 use super::flow::{Flow, FlowKey, MOST_ROWS, QUIET};
 use super::stages::Stage;
-use crate::config::{ExportId, Limited, PeerId, SegmentId};
+use crate::config::{ExportId, Limited, SegmentId};
 use crate::frame::SECTOR_LEN;
-use crate::snapshot::{self, Grant, Initiator, Side, Split, State};
+use crate::snapshot::{self, Initiator, Side, Split, State};
 use crate::standing::Moment;
 use crate::table::Table;
 use crate::tunnel::links::Links;
@@ -40,6 +41,7 @@ impl Exit {
         let here = self.requests_here();
         let waiting = self.waiting_for_limits();
         let limit = |whom| self.limit_row(whom, &waiting);
+        let unix = self.calendar.unix(moment.now);
         let mut flows: Vec<(&FlowKey, &Flow)> = self.flows.iter().collect();
         flows.sort_by_key(|(key, flow)| (key.export, Reverse(flow.carried.requests)));
         let (mut exports, mut initiators) = (Vec::new(), Vec::new());
@@ -55,7 +57,7 @@ impl Exit {
             }));
             exports.push(snapshot::Export {
                 limit: limit(Limited::Export(export.id)),
-                allow: grants(export, flows, links, moment, limit),
+                allow: grants::grants(export, flows, links, (moment, unix), limit),
                 others: flows.len().saturating_sub(MOST_ROWS) as u64,
                 refusals: export.stats.refused.rows(moment, |peer| links.name(peer)),
                 ..self.row(export, here, names, moment)
@@ -127,28 +129,6 @@ impl Exit {
 
 fn is_at_work(flow: &Flow, moment: &Moment) -> bool {
     flow.requests > 0 || moment.now.saturating_since(flow.last_used) < QUIET
-}
-
-/// Who may use an export, and does.
-fn grants(
-    export: &Export,
-    flows: &[(&FlowKey, &Flow)],
-    links: &Links,
-    moment: &Moment,
-    limit: impl Fn(Limited) -> Option<snapshot::Limit>,
-) -> Vec<Grant> {
-    let at_work = flows.iter().filter(|(_, flow)| is_at_work(flow, moment));
-    let at_work: BTreeSet<_> = at_work.map(|(key, _)| (key.peer, key.initiator)).collect();
-    let in_use = |peer: PeerId| at_work.iter().filter(|(of, _)| *of == peer).count();
-    let grant = |peer: PeerId| {
-        Some(Grant {
-            peer: links.name(peer),
-            access: export.rights(peer)?.access().to_string(),
-            in_use: in_use(peer) as u64,
-            limit: limit(Limited::Grant(export.id, peer)),
-        })
-    };
-    export.peers().filter_map(grant).collect()
 }
 
 fn initiator(export: &Export, key: &FlowKey, flow: &Flow, links: &Links, moment: &Moment) -> Initiator {

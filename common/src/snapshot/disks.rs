@@ -92,8 +92,12 @@ pub struct Export {
 pub struct Grant {
     /// The peer.
     pub peer: String,
-    /// `read-only` or `read-write`.
+    /// `read-only` or `read-write`: what its rules in force come to together; `ended`: it has none, and had one.
     pub access: String,
+    /// When the first of its rules in force ends, or the last one did, in Unix time, in seconds; `None`: none has an end.
+    pub until: Option<f64>,
+    /// What each of its rules in force allows, in short; empty if `access` and `until` say all.
+    pub rules: Vec<String>,
     /// Initiators of this peer that used it in the last minute.
     pub in_use: u64,
     /// What it may have of this export; `None`: as much as it likes.

@@ -1,8 +1,11 @@
 //! What rows of a document say, in the same words in every picture of them.
 
-use aoe_common::snapshot::{Initiator, Refusals, Side, State};
+use std::time::Duration;
 
-use super::words::{clip, known, plain};
+use aoe_common::config::Until;
+use aoe_common::snapshot::{Grant, Initiator, Refusals, Side, State};
+
+use super::words::{UNKNOWN, clip, known, plain};
 
 /// The word of a state.
 pub(super) fn state(state: State) -> &'static str {
@@ -33,6 +36,40 @@ pub(super) fn access(text: &str) -> String {
         "read-write" => "rw".to_owned(),
         "read-only" => "ro".to_owned(),
         other => clip(&known(other), 6),
+    }
+}
+
+/// `site-a rw until 2027-01-31T00:00:00Z`; where rules differ, each says its own end. `name`: of the peer, as shown.
+pub(super) fn grant(name: &str, grant: &Grant) -> String {
+    let access = access(&grant.access);
+    match (grant.until, grant.rules.is_empty()) {
+        (Some(end), true) if grant.access == "ended" => format!("{name} {access} {}", moment(end)),
+        (Some(end), true) => format!("{name} {access} until {}", moment(end)),
+        _ => format!("{name} {access}"),
+    }
+}
+
+/// Most rules of one peer that are shown; the gateway has no more.
+const RULES: usize = 8;
+/// Room for one rule.
+const RULE: usize = 400;
+
+/// What the rules of a peer allow, where that is more than its access says.
+pub(super) fn rules(name: &str, grant: &Grant) -> Option<String> {
+    let rules: Vec<String> = grant
+        .rules
+        .iter()
+        .take(RULES)
+        .map(|rule| clip(&plain(rule), RULE))
+        .collect();
+    (!rules.is_empty()).then(|| format!("rules of {name}: {}", rules.join("; ")))
+}
+
+/// A moment in Unix time, as files and the log write it.
+fn moment(unix: f64) -> String {
+    match Duration::try_from_secs_f64(unix) {
+        Ok(since) => Until(since.as_secs()).to_string(),
+        Err(_) => UNKNOWN.to_owned(),
     }
 }
 
@@ -82,7 +119,29 @@ pub(super) fn user(row: &Initiator) -> User<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::about;
+    use super::{about, grant, rules};
+    use crate::cli::samples;
+
+    #[test]
+    fn a_grant_says_its_end_where_no_rule_does() {
+        let mut one = samples::grant("site-d", "read-only", 0);
+        assert_eq!(grant("site-d", &one), "site-d ro");
+        assert_eq!(rules("site-d", &one), None);
+        one.until = Some(1_793_491_200.0);
+        assert_eq!(grant("site-d", &one), "site-d ro until 2026-11-01T00:00:00Z");
+        one.access = "ended".to_owned();
+        assert_eq!(grant("site-d", &one), "site-d ended 2026-11-01T00:00:00Z");
+        one.access = "read-only".to_owned();
+        one.rules = vec![
+            "ro sectors 0-7".to_owned(),
+            "ro, smart-read-data\u{1b}[2J".to_owned(),
+        ];
+        assert_eq!(grant("site-d", &one), "site-d ro");
+        assert_eq!(
+            rules("site-d", &one).unwrap(),
+            "rules of site-d: ro sectors 0-7; ro, smart-read-data\u{fffd}[2J"
+        );
+    }
 
     #[test]
     fn what_an_alarm_is_about_is_said_once() {

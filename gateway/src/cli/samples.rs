@@ -90,8 +90,15 @@ pub(crate) fn typical() -> Snapshot {
         },
     ];
     snapshot.imports = vec![import("e109.1", "site-a", "mirror")];
+    let mut backup = export("backup", "e7.3");
+    backup.allow[0].until = Some(1_801_353_600.0);
+    backup.allow[1].until = Some(1_798_070_400.0);
+    backup.allow[1].rules = vec![
+        "rw sectors 0-1023, until 2026-12-24T00:00:00Z".into(),
+        "ro, smart-read-data, smart-return-status".into(),
+    ];
     snapshot.exports = vec![
-        export("backup", "e7.3"),
+        backup,
         Export {
             name: "archive".into(),
             segment: "san".into(),
@@ -233,10 +240,10 @@ pub(super) fn import(address: &str, peer: &str, export: &str) -> Import {
 
 pub(super) fn grant(peer: &str, access: &str, in_use: u64) -> Grant {
     Grant {
-        limit: None,
         peer: peer.into(),
         access: access.into(),
         in_use,
+        ..Grant::default()
     }
 }
 

@@ -4,7 +4,7 @@ use aoe_common::snapshot::{Export, Snapshot};
 
 use super::families::{Family, counter, gauge, histogram};
 use super::parts;
-use super::writer::Label;
+use super::writer::{Label, Value};
 
 pub(super) const FAMILIES: &[Family] = &[
     gauge(
@@ -127,6 +127,19 @@ pub(super) const FAMILIES: &[Family] = &[
         "Initiators of an export that are counted in its sums only: they have no row of their own.",
         |now, samples| {
             exports(now, |labels, row| samples.add(labels, row.others));
+        },
+    ),
+    gauge(
+        "aoe_grant_ends_timestamp_seconds",
+        "When the first rule for a peer at an export ends, or the last one ended, in Unix time; only of those that end.",
+        |now, samples| {
+            exports(now, |labels, row| {
+                for grant in &row.allow {
+                    if let Some(until) = grant.until {
+                        samples.add(&parts::with(labels, "peer", &grant.peer), Value::Seconds(until));
+                    }
+                }
+            });
         },
     ),
 ];

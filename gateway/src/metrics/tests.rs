@@ -195,6 +195,11 @@ fn numbers_are_where_they_belong() {
             &["of=\"grant\"", "export=\"backup\""],
             "500",
         ),
+        (
+            "aoe_grant_ends_timestamp_seconds",
+            &["export=\"backup\"", "peer=\"site-c\""],
+            "1801353600",
+        ),
         ("aoe_drops_total", &["reason=\"segment_overflow\""], "2"),
         ("aoe_handshakes_total", &[], "1"),
         ("aoe_reloads_total", &[], "4"),

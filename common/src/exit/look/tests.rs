@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use super::super::span::Touch;
-use super::super::stage::{ALICE, BOB, DISK, ELSEWHERE, Stage, TARGET, export, initiator};
+use super::super::stage::{ALICE, BOB, DISK, ELSEWHERE, Stage, TARGET, allow, export, initiator};
 use super::*;
-use crate::config::Access;
+use crate::config::{Access, Allow, LbaRange, Until};
 use crate::drop_reason::DropReason;
 use crate::frame::MacAddr;
 use crate::refusal::Refusal;
@@ -83,6 +83,46 @@ fn refusals_have_a_reason_and_say_who_was_last() {
     assert_eq!(refused.last_what, Refusal::ReadOnly.to_string());
     assert_eq!((refused.last, initiators[0].traffic.refused), (1000.0, 3));
     assert_eq!(exports[0].allow[0].access, "read-only");
+}
+
+/// The clock begins with 0; one rule ends at 10, the other one at 20.
+#[test]
+fn a_grant_says_when_it_ends_and_by_which_rules() {
+    let mut disk = export("disk", TARGET);
+    let until = |seconds| Some(Until(seconds));
+    disk.allow = vec![
+        Allow {
+            lba: LbaRange::new(0, 1023).map(|run| vec![run]),
+            until: until(10),
+            ..allow(ALICE)
+        },
+        allow(BOB),
+        Allow {
+            access: Access::ReadOnly,
+            until: until(20),
+            ..allow(ALICE)
+        },
+    ];
+    let mut stage = Stage::new(vec![disk], 1);
+    let grants = |stage: &mut Stage| rows(stage).0.remove(0).allow;
+    let now = grants(&mut stage);
+    assert_eq!((now[0].access.as_str(), now[0].until), ("read-write", Some(10.0)));
+    let rules = [
+        "rw sectors 0-1023, until 1970-01-01T00:00:10Z",
+        "ro, until 1970-01-01T00:00:20Z",
+    ];
+    assert_eq!(now[0].rules, rules);
+    let other = ("read-write", None, true);
+    let seen = (now[1].access.as_str(), now[1].until, now[1].rules.is_empty());
+    assert_eq!(seen, other);
+    stage.wait(Duration::from_secs(12));
+    let now = grants(&mut stage);
+    let seen = (now[0].access.as_str(), now[0].until, now[0].rules.len());
+    assert_eq!(seen, ("read-only", Some(20.0), 0), "what ended is not named");
+    stage.wait(Duration::from_secs(10));
+    let now = grants(&mut stage);
+    assert_eq!((now[0].access.as_str(), now[0].until), ("ended", Some(20.0)));
+    assert_eq!(now.len(), 2);
 }
 
 #[test]

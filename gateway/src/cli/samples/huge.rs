@@ -159,7 +159,14 @@ pub(crate) fn huge(name: &str) -> Snapshot {
             buffers: u16::MAX,
             at_target: many,
             waiting: many,
-            allow: vec![grant(name, "read-write", many); 64],
+            allow: vec![
+                Grant {
+                    until: Some(f64::MAX),
+                    rules: vec![name.to_owned(); 8],
+                    ..grant(name, "read-write", many)
+                };
+                64
+            ],
             traffic,
             sizes: vec![size],
             latency: split,

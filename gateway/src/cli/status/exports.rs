@@ -56,7 +56,7 @@ pub(super) fn draw(out: &mut String, view: &View<'_>) {
         table.note(view.paused(export.paused.as_ref()));
         table.note(Cell::styled(disk(export), view.paint.faint));
         table.note(Cell::styled(grants(&export.allow), view.paint.faint));
-        for line in limits(export) {
+        for line in rules(&export.allow).into_iter().chain(limits(export)) {
             table.note(Cell::styled(line, view.paint.faint));
         }
         times.push(Times {
@@ -100,26 +100,31 @@ fn limits(export: &Export) -> Vec<String> {
         .collect()
 }
 
-/// Who may use it: who does first.
+/// The peers that are named: who uses it first.
+fn named(allow: &[Grant]) -> impl Iterator<Item = &Grant> {
+    let mut by_use: Vec<&Grant> = allow.iter().collect();
+    by_use.sort_by_key(|grant| Reverse(grant.in_use));
+    by_use.into_iter().take(GRANTS)
+}
+
+/// What they may do where that takes more words than `rw`.
+fn rules(allow: &[Grant]) -> Vec<String> {
+    let of_peer = |grant: &Grant| rows::rules(&shorten(&plain(&grant.peer), PEER), grant);
+    named(allow).filter_map(of_peer).collect()
+}
+
+/// Who may use it.
 fn grants(allow: &[Grant]) -> String {
     if allow.is_empty() {
         return String::from("for nobody");
     }
-    let mut by_use: Vec<&Grant> = allow.iter().collect();
-    by_use.sort_by_key(|grant| Reverse(grant.in_use));
-    let mut list: Vec<String> = by_use
-        .iter()
-        .take(GRANTS)
+    let mut list: Vec<String> = named(allow)
         .map(|grant| {
             let used = match grant.in_use {
                 0 => String::new(),
                 n => format!(" ({} in use)", count(n)),
             };
-            format!(
-                "{} {}{used}",
-                shorten(&plain(&grant.peer), PEER),
-                rows::access(&grant.access)
-            )
+            rows::grant(&shorten(&plain(&grant.peer), PEER), grant) + &used
         })
         .collect();
     if let Some(more) = allow.len().checked_sub(GRANTS).filter(|more| *more > 0) {

@@ -291,6 +291,15 @@ function matches(...texts) {
   return !wanted || texts.some((text) => String(text ?? '').toLowerCase().includes(wanted));
 }
 
+/** When a grant ends, and its rules where they say more than its access; a rule says its own end. */
+function terms(grant) {
+  const rules = list(grant.rules);
+  if (rules.length) return `: ${rules.join('; ')}`;
+  if (!(grant.until > 0 && grant.until < 2.5e11)) return '';
+  const date = new Date(grant.until * 1000).toISOString().slice(0, 16).replace('T', ' ');
+  return `${grant.access === 'ended' ? '' : ' until'} ${date}Z`;
+}
+
 /** Whether there is a row of the history for it, and which. */
 const pastOf = (kind, name, segment = '') => index && list(index.series)
   .find((row) => row.kind === kind && row.name === name && row.segment === segment);
@@ -302,7 +311,7 @@ function drawUse(now) {
     column('export', (row) => [row.name, `${row.target} on ${row.segment}${row.size_bytes ? `, ${bytes(row.size_bytes)}` : ''}`]),
     column('state', (row) => state(row, row.disk), 'wide'),
     column('for', (row) => {
-      const grants = list(row.allow).map((grant) => `${grant.peer} ${access[grant.access] || grant.access}${grant.in_use ? `, ${grant.in_use} in use` : ''}`);
+      const grants = list(row.allow).map((grant) => `${grant.peer} ${access[grant.access] || grant.access}${grant.in_use ? `, ${grant.in_use} in use` : ''}${terms(grant)}`);
       const lines = grants.length > 4 ? [...grants.slice(0, 3), `${grants.length - 3} more`] : grants;
       return { same: lines.join('|'), node: () => lines.map((text) => el('div', { cls: 'text', text })) };
     }, 'some'),

@@ -3,7 +3,7 @@
 use aoe_common::snapshot::{Export, Import, Limit, Refusals, Side, Size, Split, Traffic};
 
 use super::{changes, head, rates, refusals, sizes, times, users};
-use crate::cli::rows::access;
+use crate::cli::rows::{self, access};
 use crate::cli::top::between::Between;
 use crate::cli::top::picture::Picture;
 use crate::cli::top::row::Row;
@@ -71,12 +71,8 @@ pub(super) fn export(text: &mut Text, picture: &Picture, export: &Export, row: &
     limited(text, of_all.chain(of_peers));
     text.gap();
     let grants = export.allow.iter().map(|grant| {
-        let name = plain(&grant.peer);
-        format!(
-            "{name} {} ({} in use)",
-            access(&grant.access),
-            count(grant.in_use)
-        )
+        let named = rows::grant(&plain(&grant.peer), grant);
+        format!("{named} ({} in use)", count(grant.in_use))
     });
     let grants: Vec<String> = grants.collect();
     let allowed = match grants.is_empty() {
@@ -84,6 +80,11 @@ pub(super) fn export(text: &mut Text, picture: &Picture, export: &Export, row: &
         false => format!("for {}", grants.join(", ")),
     };
     text.wrapped(Kind::Plain, 2, &allowed);
+    for grant in &export.allow {
+        if let Some(rules) = rows::rules(&plain(&grant.peer), grant) {
+            text.wrapped(Kind::Plain, 2, &rules);
+        }
+    }
     let uses =
         |user: &aoe_common::snapshot::Initiator| user.side == Side::There && user.export == export.name;
     users::draw(text, picture, uses, export.others);
