@@ -9,6 +9,7 @@ mod backing;
 mod blade;
 mod pace;
 pub mod server;
+mod smart;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use pace::Pace;
 pub use backing::Backing;
 pub use blade::{Blade, BladeSettings};
 pub use pace::{Questions, Service, Tail};
+pub use smart::smart_data;
 
 /// Whether a blade takes writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use aoe_common::config::{Access, Allow, ExtraCommand, LbaRange, PeerId, Permit, 
 use aoe_common::drop_reason::DropReason;
 use aoe_common::event::{Event, ImportFault, Withdrawn};
 use aoe_common::frame::{AoeCommand, Flags, MacAddr};
+use aoe_lab::target::smart_data;
 use e2e::sim::craft;
 use e2e::sim::plan::{REAL, SEEN, gateway_mac};
 use e2e::sim::site::Skew;
@@ -87,7 +88,49 @@ fn sectors_that_are_not_granted_are_refused_by_the_edge_and_by_the_exit() {
     assert_eq!(stage.world.dropped(edge, DropReason::RefusedReadOnly), 0);
 }
 
-/// The model of a target knows no command but those of a disk, and says so: what counts is that it was asked.
+fn smart(feature: u8, mid: u8) -> Vec<u8> {
+    let mut argument = craft::ata(0xb0, 1, 0, &[]);
+    argument[1] = feature;
+    argument[5..7].copy_from_slice(&[mid, 0xc2]);
+    argument
+}
+
+/// READ DATA brings one sector, whatever its sector count says.
+#[test]
+fn who_may_read_smart_data_gets_it_whole_and_others_get_an_error() {
+    let mut stage = Stage::new(15, |_, _, _| {});
+    let exit = stage.pair.exit;
+    let asks = [0, 1, 2].map(|sectors| {
+        let mut argument = smart(0xd0, 0x4f);
+        argument[2] = sectors;
+        argument
+    });
+    for granted in [false, true, false] {
+        let commands = granted.then_some(ExtraCommand::SmartReadData);
+        stage.world.reload(exit, |plan| {
+            plan.exports[0].allow[0].commands = commands.into_iter().collect();
+        });
+        stage.world.run_for(Duration::from_secs(1));
+        stage.world.take_heard(stage.station);
+        for argument in &asks {
+            let before = stage.requests_at_target();
+            let heard = stage.ask(SEEN, AoeCommand::Ata, argument);
+            let [answer] = &heard[..] else {
+                panic!("{argument:02x?}: {heard:?}")
+            };
+            let sent = stage.requests_at_target() - before;
+            if granted {
+                assert_eq!((answer.ata_outcome(), sent), (Some((0x40, 0)), 1));
+                assert_eq!(answer.ata().data(), smart_data(), "{argument:02x?}");
+            } else {
+                assert_eq!((answer.ata_outcome(), sent), (ABORTED, 0));
+                assert!(answer.ata().data().iter().all(|byte| *byte == 0));
+            }
+        }
+    }
+}
+
+/// The model of a target carries out one of them, and says of the others that it does not: what counts is that it was asked.
 #[test]
 fn named_commands_pass_and_their_neighbours_do_not() {
     let mut stage = Stage::new(12, |plan, pair, _| {
@@ -95,12 +138,6 @@ fn named_commands_pass_and_their_neighbours_do_not() {
         plan.sites[pair.exit.0].exports[0].allow[0].commands = granted.into_iter().collect();
     });
     let own = stage.world.mac(stage.station);
-    let smart = |feature, mid| {
-        let mut argument = craft::ata(0xb0, 1, 0, &[]);
-        argument[1] = feature;
-        argument[5..7].copy_from_slice(&[mid, 0xc2]);
-        argument
-    };
     for (argument, passes) in [
         (smart(0xd0, 0x4f), true),
         (craft::ata(0x2f, 1, 0, &[]), true),

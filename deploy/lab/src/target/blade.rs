@@ -7,6 +7,7 @@ use aoe_common::frame::{
 
 use crate::frames::{Frames, sectors_per_frame};
 
+use super::smart::{self, SMART};
 use super::{Backing, BladeAccess, TargetCounters};
 
 /// Status register: device ready.
@@ -249,6 +250,10 @@ impl Blade {
             AtaOpcode::Flush | AtaOpcode::FlushExt => self.backing.flush().map(|()| 0).map_err(|_| ABORTED),
             // Sector count 0xFF: active or idle.
             AtaOpcode::CheckPower => Ok(0xff),
+            AtaOpcode::Other(SMART) if smart::asks_for_data(&ata) => {
+                self.scratch.extend_from_slice(&smart::smart_data());
+                Ok(0)
+            }
             AtaOpcode::Other(_) => Err(ABORTED),
         };
         let asked = AtaHeader {
