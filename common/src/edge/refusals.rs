@@ -20,7 +20,7 @@ use crate::tunnel::message::Kind;
 
 /// Refusals are collected for this long before the exit is told.
 const COLLECT: Duration = Duration::from_secs(2);
-/// Initiators and what was refused to them, over all imports; more are only logged here.
+/// Initiators and what was refused to them, over all imports; what more are refused counts as another one's.
 const MAX_COLLECTED: usize = 256;
 
 /// By what refusals are one: so the exit knows of each initiator.
@@ -52,16 +52,26 @@ impl Refusals {
         self.collected.retain(|(_, of, ..), _| *of != id);
     }
 
-    fn collect(&mut self, key: Key, refused: Refused, now: Instant) {
-        if self.collected.len() >= MAX_COLLECTED && !self.collected.contains_key(&key) {
-            return;
+    /// Where a refusal is counted: if there is no more room, with one of the same kind at the same import.
+    fn place(&self, key: Key) -> Option<Key> {
+        if self.collected.len() < MAX_COLLECTED || self.collected.contains_key(&key) {
+            return Some(key);
         }
+        let (peer, import, _, what) = &key;
+        let mut known = self.collected.keys();
+        let same = known.find(|(of, at, _, why)| (of, at, why) == (peer, import, what));
+        same.cloned()
+    }
+
+    fn collect(&mut self, key: Key, refused: Refused, now: Instant) {
+        let Some(key) = self.place(key) else { return };
         if self.collected.is_empty() {
             self.tell_at = now + COLLECT;
         }
-        let times = self.collected.get(&key).map_or(0, |before| before.times);
-        let times = times.saturating_add(refused.times);
-        self.collected.insert(key, Refused { times, ..refused });
+        match self.collected.get_mut(&key) {
+            Some(before) => before.times = before.times.saturating_add(refused.times),
+            None => drop(self.collected.insert(key, refused)),
+        }
     }
 }
 
