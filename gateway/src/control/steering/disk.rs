@@ -64,7 +64,7 @@ impl Running {
         };
         said.retain(|line| !line.is_empty());
         let lasts = match kept {
-            true => "it is written down in the state directory, and stays so after a restart",
+            true => "it is written down in the state directory within a second, and stays so after a restart",
             false => {
                 "after a restart the first disk that answers is taken: there is no state directory, or it cannot be \
                  written (`state` of [gateway])"
