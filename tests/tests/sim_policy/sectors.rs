@@ -237,6 +237,12 @@ fn a_permission_ends_at_its_time_and_holds_again_if_the_clock_is_set_back() {
         assert_eq!(read[0].ata_outcome(), Some((0x40, 0)), "reading goes on");
     }
     assert!(seen.0 > 100 && seen.1 > 100, "{seen:?}");
+    // The exit would refuse as well: that the edge was told saves the way.
+    let by_edge = stage.world.dropped(edge, DropReason::RefusedReadOnly);
+    assert!(
+        by_edge + 1 >= seen.1,
+        "of {seen:?} the edge refused {by_edge} at once"
+    );
     let events = |stage: &Stage, like: fn(&Event) -> bool| stage.world.events_like(exit, like);
     assert_eq!(
         events(&stage, |event| matches!(
