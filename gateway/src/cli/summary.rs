@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use aoe_common::config::{Limit, PathMtu};
+use aoe_common::config::{ExtraCommand, Limit, PathMtu};
 use aoe_common::time::Instant;
 use aoe_common::worker::Worker;
 use serde::{Serialize, Serializer};
@@ -93,7 +93,13 @@ struct Allow<'a> {
     peer: &'a str,
     access: String,
     initiators: Option<Vec<String>>,
+    /// Absent: all.
+    sectors: Option<Vec<String>>,
+    commands: Vec<&'static str>,
     config_string: String,
+    reserve: String,
+    mac_mask: String,
+    until: Option<String>,
     #[serde(serialize_with = "in_words")]
     limit: Limit,
     #[serde(serialize_with = "in_words")]
@@ -160,7 +166,15 @@ impl<'a> Summary<'a> {
                                 .initiators
                                 .as_ref()
                                 .map(|m| m.iter().map(ToString::to_string).collect()),
+                            sectors: allow
+                                .lba
+                                .as_ref()
+                                .map(|runs| runs.iter().map(ToString::to_string).collect()),
+                            commands: allow.commands.iter().map(ExtraCommand::name).collect(),
                             config_string: allow.config_string.to_string(),
+                            reserve: allow.reserve.to_string(),
+                            mac_mask: allow.mac_mask.to_string(),
+                            until: allow.until.map(|until| until.to_string()),
                             limit: allow.limit,
                             initiator_limit: allow.initiator_limit,
                         })
@@ -315,14 +329,25 @@ impl Export<'_> {
                 None => String::from("any initiator"),
                 Some(list) => format!("initiators {}", list.join(" ")),
             };
-            let config = if allow.config_string == "set" {
-                ", may set the config string"
-            } else {
-                ""
+            let sectors = allow.sectors.as_ref();
+            let sectors = sectors.map_or_else(String::new, |runs| format!(", sectors {}", runs.join(" ")));
+            let commands = match allow.commands.as_slice() {
+                [] => String::new(),
+                some => format!(", and {}", some.join(" ")),
             };
+            let may = [
+                (allow.config_string == "set", ", may set the config string"),
+                (allow.reserve == "allowed", ", may reserve"),
+                (allow.mac_mask == "allowed", ", may edit the MAC mask list"),
+            ];
+            let may: String = may.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
+            let until = allow
+                .until
+                .as_ref()
+                .map_or_else(String::new, |until| format!(", until {until}"));
             let limit = limited("limit", &allow.limit) + &limited("each initiator", &allow.initiator_limit);
             format!(
-                "  {} for {}, {initiators}{config}{limit}",
+                "  {} for {}{sectors}{commands}, {initiators}{may}{until}{limit}",
                 allow.access, allow.peer
             )
         }));
