@@ -3,7 +3,7 @@
 
 mod check_site;
 
-use check_site::{B, G, Site};
+use check_site::{B, G, S, Site};
 use serde_json::Value;
 
 /// The export of the documentation: everybody behind site-b reads, one host writes a part, for a while.
@@ -236,4 +236,51 @@ fn check_warns_of_rules_that_never_decide() {
     }
     let site = site();
     assert_eq!(site.check_json().1["faults"].as_array().unwrap().len(), 0);
+}
+
+/// Of `docs/policy.md`: the first file, and each command with its output. The peer there is our site-b, and its years are
+/// such that the test does not age.
+#[test]
+fn the_page_about_rules_shows_what_the_program_says() {
+    let page = include_str!("../../docs/policy.md")
+        .replace("site-a", "site-b")
+        .replace("until 2027-", "until 2090-")
+        .replace("\"2027-", "\"2090-")
+        .replace("2026-11-01", "2020-11-01");
+    let blocks = |start: &str| -> Vec<String> {
+        let found = page.split(start).skip(1);
+        found
+            .map(|rest| rest.split("```").next().unwrap().to_owned())
+            .collect()
+    };
+    let site = Site::new();
+    site.write(B, &blocks("```toml\n")[0]);
+    let scratch = r#"name = "scratch"
+segment = "san"
+target = "e7.4"
+
+[[allow]]
+peer = "site-b"
+access = "read-write"
+until = "2020-11-01T00:00Z"
+"#;
+    site.write(S, scratch);
+    let consoles = blocks("```console\n");
+    assert_eq!(consoles.len(), 3);
+    for console in consoles {
+        let console = console.replace("\\\n", " ");
+        let (command, output) = console.split_once('\n').unwrap();
+        let arguments: Vec<&str> = command.split_whitespace().skip(2).collect();
+        let (code, text) = run(&site, &arguments);
+        assert_eq!(text, output);
+        assert_eq!(code, i32::from(text.starts_with("refused")));
+    }
+    // The list of `check` says as much of each rule.
+    let output = site.gateway(&["check", "--config", G]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line =
+        "read-write for site-b, sectors 0-1023, initiators 52:54:00:12:34:56, until 2090-01-31T00:00:00Z\n";
+    assert!(text.contains(line), "{text}");
+    let line = "read-only for site-b, and smart-read-data smart-return-status, any initiator\n";
+    assert!(text.contains(line), "{text}");
 }
