@@ -17,7 +17,10 @@ fn a_write_outside_its_sectors_fails_at_once_and_inside_works() {
             let allow = &mut world.site_b.exports[0].allow;
             let mut part = allow[0].clone();
             part.access = Access::ReadWrite;
-            part.more = vec!["lba = [\"8-15\", \"20-20\"]".to_owned()];
+            part.more = vec![
+                "lba = [\"8-15\", \"20-20\"]".to_owned(),
+                "until = \"2090-01-31T00:00Z\"".to_owned(),
+            ];
             allow.push(part);
         })?;
         let mut station = scene.station()?;
@@ -45,6 +48,16 @@ fn a_write_outside_its_sectors_fails_at_once_and_inside_works() {
             let written = matches!(sector, 8 | 9 | 14 | 15 | 20);
             ensure!(bytes.contains(&0xa5) == written, "sector {sector}");
         }
+        let seen = scene.world.site_b.status()?;
+        let grants = seen.exports.first().map(|export| export.allow.as_slice());
+        let [grant] = grants.unwrap_or_default() else {
+            anyhow::bail!("one grant: {grants:?}")
+        };
+        let rules = ["ro", "rw sectors 8-15 20-20, until 2090-01-31T00:00:00Z"];
+        ensure!(
+            grant.until == Some(3_789_504_000.0) && grant.rules == rules && grant.access == "read-write",
+            "{grant:?}"
+        );
         scene.end("refused_sectors", 4)
     });
 }
