@@ -113,7 +113,7 @@ reasons! {
     PeerRestarted => "peer_restarted",
     /// A request of a peer that an operator took down: it is not sent, or its answer goes nowhere.
     PeerTakenDown => "peer_taken_down",
-    /// A request of a peer that is none any more: it is not sent, or its answer goes nowhere.
+    /// A request of a peer that was removed: it is not sent, or its answer goes nowhere.
     PeerRemoved => "peer_removed",
     /// A request that waited while its export was paused, for so long that its initiator may ask another gateway by now:
     /// if not, it asks here again.

@@ -85,7 +85,7 @@ counts! {
     RecordsResent => "records_resent",
     /// Records the peer asked for and that are kept no more, or are more than may be sent again.
     ResendsRefused => "resends_refused",
-    /// Messages packed anew because their record is longer than the path carries now.
+    /// Messages packed again because their record is longer than the path carries now.
     MessagesRepacked => "messages_repacked",
     /// Probes of a path's MTU.
     PathProbes => "path_probes",
@@ -95,13 +95,13 @@ counts! {
     PathMtuRaised => "path_mtu_raised",
     /// Times long datagrams did not pass any more.
     PathMtuLowered => "path_mtu_lowered",
-    /// Last records sent again, or pings after them, because nothing was heard of them.
+    /// Last records sent again, or pings after them, because their receiver did not confirm them.
     TailProbes => "tail_probes",
     /// Reports of what arrived and what did not.
     ReportsSent => "reports_sent",
     /// Handshakes completed.
     Handshakes => "handshakes",
-    /// Events let go because nobody asked for them.
+    /// Events discarded because nobody asked for them.
     EventsLost => "events_lost",
 }
 

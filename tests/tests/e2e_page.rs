@@ -92,7 +92,7 @@ fn a_browser_shows_who_uses_what_and_what_is_wrong() {
             ensure!(fits == width, "{width} points: {fits}");
         }
         browser.look_like((390, 844), 2, "light")?;
-        eventually("it is drawn anew", PATIENCE, || {
+        eventually("it is drawn again", PATIENCE, || {
             Ok(browser.eval("document.querySelector('#bytes svg').viewBox.baseVal.width < 390")? == true)
         })?;
         browser.eval("scrollTo(0, 0)")?;

@@ -80,6 +80,7 @@ impl Scene<'_> {
             (format!("{directory}/site-a.toml"), file(Side::A)),
             (format!("{directory}/site-b.toml"), file(Side::B)),
             (audit.to_owned(), shown(&self.audit)),
+            ("/usr/bin/aoe-gateway".to_owned(), shown(&self.program)),
             (directory.to_owned(), dir(Side::B)),
             (directory.to_owned(), dir(Side::A)),
         ]

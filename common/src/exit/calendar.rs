@@ -1,7 +1,7 @@
 //! Permissions that end at a date.
 //!
 //! The clock of this gateway decides, as it is at each moment: one that is set forward ends them, one that is set back
-//! brings them back, and a gateway that is started anew comes to the same. A permission that ends is taken away as one is
+//! brings them back, and a gateway that is restarted comes to the same. A permission that ends is taken away as one is
 //! that was removed from the configuration: what waits for it is dropped, and the peer is told.
 
 use std::time::Duration;

@@ -158,7 +158,7 @@ impl Exit {
         }
     }
 
-    /// Limits are other ones: whoever waits is asked again.
+    /// Limits have changed: what waits is asked again.
     pub(super) fn limits_changed(&mut self, cx: &mut Context<'_>) {
         self.limits.reopen();
         self.mark_limited();

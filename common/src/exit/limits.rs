@@ -351,12 +351,12 @@ impl Limits {
         over
     }
 
-    /// These are none any more.
+    /// These have gone.
     pub(crate) fn leave(&mut self, leaves: impl Fn(FlowId) -> bool) {
         self.parked.retain(|(_, _, flow)| !leaves(*flow));
     }
 
-    /// Whoever waits for this moment is asked.
+    /// What waits for this moment is asked.
     pub(crate) fn open(&mut self, now: Instant) {
         self.due = None;
         for account in self.accounts.values_mut() {
@@ -364,7 +364,7 @@ impl Limits {
         }
     }
 
-    /// Whoever waits is asked, whatever for.
+    /// Everything that waits is asked.
     pub(crate) fn reopen(&mut self) {
         self.due = None;
         for account in self.accounts.values_mut() {

@@ -1,4 +1,4 @@
-//! What is told of the past.
+//! What is said about the past.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};

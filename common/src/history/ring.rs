@@ -65,7 +65,7 @@ impl Ring {
         })
     }
 
-    /// Lets go of what is older than page `first`. Says how many pages of memory that gave back.
+    /// Forgets what is older than page `first`. Says how many pages of memory that gave back.
     pub(super) fn forget_before(&mut self, first: u64) -> usize {
         let old = self.0.iter_mut().filter(|page| page.number < first);
         old.map(|page| usize::from(std::mem::take(page).samples.is_some()))

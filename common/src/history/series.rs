@@ -112,12 +112,12 @@ impl Series {
         self.last.is_some()
     }
 
-    /// Lets go of seconds before this page of them. Says how many pages of memory that gave back.
+    /// Forgets seconds before this page of them. Says how many pages of memory that gave back.
     pub(super) fn forget_seconds(&mut self, first: u64) -> usize {
         self.seconds.forget_before(first)
     }
 
-    /// Lets go of minutes before this page of them. Says how many pages of memory that gave back.
+    /// Forgets minutes before this page of them. Says how many pages of memory that gave back.
     pub(super) fn forget_minutes(&mut self, first: u64) -> usize {
         self.minutes.forget_before(first)
     }

@@ -14,7 +14,7 @@ use crate::frame::MacAddr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rights {
     rules: Vec<Rule>,
-    /// Whoever is named by a rule, ascending by address, and what it may do.
+    /// Those that a rule names, ascending by address, and what it may do.
     listed: Vec<(u64, usize)>,
     /// What initiators may do that no rule names; `None`: they do not learn that there is an export.
     others: Option<usize>,

@@ -77,7 +77,7 @@ impl AuditFile {
 }
 
 impl Open {
-    /// Opens or makes it. A link is not followed: whoever may write to the directory could have us write elsewhere.
+    /// Opens or makes it. A link is not followed: others who may write to the directory could have us write elsewhere.
     fn new(path: &Path) -> io::Result<Open> {
         let options = |new: bool| {
             let mut options = OpenOptions::new();

@@ -66,7 +66,7 @@ struct Inner {
     gateway: String,
     /// Where entries go; `None`: nowhere.
     sink: Mutex<Option<Sink>>,
-    /// The number of the last entry. Whoever takes a number queues or writes the entry before the next is taken.
+    /// The number of the last entry. Who takes a number queues or writes the entry before the next is taken.
     number: Arc<Mutex<u64>>,
     totals: Arc<Totals>,
 }

@@ -47,7 +47,7 @@ fn end(audit: &Audit) {
 }
 
 #[test]
-fn entries_are_numbered_and_stay_whoever_moves_the_file() {
+fn entries_are_numbered_and_stay_although_the_file_is_moved() {
     let root = tempfile::tempdir().unwrap();
     let (path, moved) = (root.path().join("audit.jsonl"), root.path().join("audit.1"));
     let audit = into(&path);

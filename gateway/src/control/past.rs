@@ -50,7 +50,7 @@ impl Past {
         inner.history.look(now, snapshot, period(snapshot));
     }
 
-    /// Has something told of the past. The second and third argument are this moment by both clocks.
+    /// Answers a question about the past. The second and third argument are this moment by both clocks.
     pub(crate) fn tell<T>(&self, what: impl FnOnce(&History, Instant, f64) -> T) -> T {
         what(&self.inner().history, self.clock.now(), unix_time().as_secs_f64())
     }

@@ -23,7 +23,7 @@ const LONGEST_HEAD: usize = 8 * 1024;
 /// Headers of a request. Browsers send about twenty.
 const MOST_HEADERS: usize = 64;
 
-/// Serves whoever is there until they go, or are too slow.
+/// Serves a guest until it goes, or is too slow.
 pub(super) async fn serve(stream: TcpStream, answerer: Arc<Answerer>, pulse: Arc<Pulse>) {
     let service = service_fn(|request| {
         let (answerer, pulse) = (answerer.clone(), pulse.clone());
@@ -46,7 +46,7 @@ pub(super) async fn serve(stream: TcpStream, answerer: Arc<Answerer>, pulse: Arc
     }
 }
 
-/// What went wrong, if it is their fault. Whoever just goes does no harm.
+/// What went wrong, if it is their fault. A guest that just goes does no harm.
 fn mishap(error: &hyper::Error, pulse: &Pulse) -> Option<Kind> {
     let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     if error.is_parse() {

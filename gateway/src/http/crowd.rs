@@ -34,7 +34,7 @@ pub(super) enum Room {
 }
 
 impl Crowd {
-    /// Finds room for one more. Whoever never asked goes first, then who asks for nothing now, then who takes long to read,
+    /// Finds room for one more. Guests that never asked go first, then those that ask for nothing now, then those that take long to read,
     /// in each case the one that does so for the longest.
     pub(super) fn make_room(&mut self) -> Room {
         self.0.retain(|guest| !guest.task.is_finished());

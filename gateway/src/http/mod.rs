@@ -1,7 +1,7 @@
 //! An HTTP listener for those who look: Prometheus, health checks, browsers. Nothing can be changed by it.
 //!
 //! - `front`: whether there is a listener, and where; it follows the configuration.
-//! - `crowd`, `connection`, `patience`: who is connected, and bounds for them. Whoever is too slow is dropped and counted
+//! - `crowd`, `connection`, `patience`: who is connected, and bounds for them. Who is too slow is dropped and counted
 //!   (`counts`), and holds nobody up.
 //! - `answer`: what every answer has in common: methods, hosts (`host`), headers.
 //! - `routes`: the table of paths. What they answer has a file each: `health`, `exposition`, `page`.

@@ -57,7 +57,7 @@ ids! {
     SEGMENT_DOWN => "segment-down",
     /// A device keeps another MTU than configured.
     SEGMENT_MTU => "segment-mtu",
-    /// Changes of devices are not heard of.
+    /// Changes of devices are missed.
     DEVICES_UNWATCHED => "devices-unwatched",
     /// Workers capture more than they need.
     CAPTURE_WIDE => "capture-wide",

@@ -1,4 +1,4 @@
-//! Limits: how exact they are, what others notice of them, and that whoever is limited waits and nothing else.
+//! Limits: how exact they are, what others notice of them, and that a limited user waits and nothing else.
 
 mod hub;
 

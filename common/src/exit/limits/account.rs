@@ -141,7 +141,7 @@ impl Account {
         self.is_closed &= now < self.opens;
     }
 
-    /// Whoever waits is asked again.
+    /// What waits is asked again.
     pub(crate) fn reopen(&mut self) {
         self.is_closed = false;
     }

@@ -121,7 +121,7 @@ fn what_one_limit_refuses_is_not_taken_from_another() {
         let refused = limits.admit(owner(DISK, 1), read(1), at(0), at(0));
         assert_eq!(refused, Err(Refused::Own(at(975_000))));
     }
-    // 25 of the 26 that the export and the peer let pass at once are left, whoever was refused elsewhere.
+    // 25 of the 26 that the export and the peer let pass at once are left, although another one refused some.
     let also = (0..100).filter(|_| limits.admit(owner(DISK, 2), read(1), at(0), at(0)).is_ok());
     assert_eq!(also.count(), 25);
 }

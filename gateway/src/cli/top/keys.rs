@@ -23,7 +23,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// Of what a terminal says; `None`: it means nothing, or was let go.
+    /// Of what a terminal says; `None`: it means nothing, or was ignored.
     pub(super) fn of(event: KeyEvent) -> Option<Key> {
         if event.kind == KeyEventKind::Release {
             return None;
