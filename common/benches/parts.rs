@@ -74,7 +74,8 @@ fn steps(c: &mut Criterion) {
         ("16 runs x 64 initiators", Policy::in_runs(64, 16), 13),
         ("112 runs x 64 initiators", Policy::in_runs(64, 112), 93),
     ] {
-        let frame = frames::request(AtaOpcode::WriteExt, 2, run * 128 + 5);
+        // Its sectors begin at twice its number.
+        let frame = frames::request(AtaOpcode::WriteExt, 2, run * 64 + 2);
         let request = parsed(&frame).unwrap();
         group.bench_function(BenchmarkId::new("decision", name), |bench| {
             let mac = MacAddr([2, 0, 0, 0, 0, 41]);
