@@ -150,6 +150,15 @@ impl Answer {
         }
     }
 
+    /// An operator's verb changed something, or found it so already.
+    pub(crate) fn of_done(verb: Done) -> Answer {
+        let outcome = match verb.found.changed {
+            true => Outcome::Changed,
+            false => Outcome::Same,
+        };
+        Answer::of_verb(outcome, verb)
+    }
+
     /// Nothing was changed, for this reason.
     pub(crate) fn refused(reason: impl ToString) -> Answer {
         Answer {

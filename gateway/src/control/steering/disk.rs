@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{LOOK_EVERY, nobody, steer};
 use crate::control::change::Running;
 use crate::control::orders::By;
-use crate::control::protocol::{Answer, Done, Outcome};
+use crate::control::protocol::{Answer, Done};
 use crate::control::things;
 use crate::disks::Note;
 use crate::logging::id;
@@ -70,19 +70,12 @@ impl Running {
                  written (`state` of [gateway])"
             }
         };
-        let outcome = match found.changed {
-            true => Outcome::Changed,
-            false => Outcome::Same,
-        };
-        Answer::of_verb(
-            outcome,
-            Done {
-                about,
-                said,
-                lasts: lasts.to_owned(),
-                survives_restart: kept,
-                found,
-            },
-        )
+        Answer::of_done(Done {
+            about,
+            said,
+            lasts: lasts.to_owned(),
+            survives_restart: kept,
+            found,
+        })
     }
 }

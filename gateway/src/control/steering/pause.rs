@@ -252,18 +252,11 @@ async fn end(workers: &[CommandSender], what: &Named, by: By) -> Answer {
 }
 
 fn verb(what: &Named, said: Vec<String>, found: Steered) -> Answer {
-    let outcome = match found.changed {
-        true => Outcome::Changed,
-        false => Outcome::Same,
-    };
-    Answer::of_verb(
-        outcome,
-        Done {
-            about: what.to_string(),
-            said,
-            lasts: ENDS_WITH_PROCESS.to_owned(),
-            survives_restart: false,
-            found,
-        },
-    )
+    Answer::of_done(Done {
+        about: what.to_string(),
+        said,
+        lasts: ENDS_WITH_PROCESS.to_owned(),
+        survives_restart: false,
+        found,
+    })
 }

@@ -5,7 +5,7 @@ use aoe_common::steer::{Order, Steered};
 use super::{nobody, steer};
 use crate::control::change::Running;
 use crate::control::orders::By;
-use crate::control::protocol::{Answer, Done, Outcome};
+use crate::control::protocol::{Answer, Done};
 use crate::control::things;
 
 const UNTIL_RESTART: &str = "a restart ends it: then the peer is called and answered again; to be rid of it for good, remove \
@@ -69,18 +69,11 @@ impl Running {
 }
 
 fn answer(about: String, said: Vec<String>, lasts: &str, found: Steered) -> Answer {
-    let outcome = match found.changed {
-        true => Outcome::Changed,
-        false => Outcome::Same,
-    };
-    Answer::of_verb(
-        outcome,
-        Done {
-            about,
-            said,
-            lasts: lasts.to_owned(),
-            survives_restart: false,
-            found,
-        },
-    )
+    Answer::of_done(Done {
+        about,
+        said,
+        lasts: lasts.to_owned(),
+        survives_restart: false,
+        found,
+    })
 }
