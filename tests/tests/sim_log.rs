@@ -260,7 +260,7 @@ fn refusals_say_who_what_and_how_often_on_both_sides() {
 }
 
 #[test]
-fn a_thousand_initiators_that_are_refused_are_one_line() {
+fn a_thousand_initiators_that_are_refused_are_two_lines_and_all_of_them_are_counted() {
     let (mut world, pair, station) = with_station(7, |plan, pair, _| {
         let known = plan.mac(pair.initiator);
         plan.sites[pair.exit.0].exports[0].allow[0].initiators = Some(vec![known]);
