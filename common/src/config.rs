@@ -7,12 +7,13 @@ mod diff;
 mod grant;
 mod limit;
 mod parts;
+mod trust;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use aoe_keys::{Psk, PublicKey, SecretKey};
+use aoe_keys::SecretKey;
 
 use crate::frame::{Address, MacAddr};
 use crate::table::{Table, ids};
@@ -23,6 +24,7 @@ pub use grant::{
     MOST_RULES, Permit, Until,
 };
 pub use limit::{FloorAboveCeiling, Limit, LimitChange, Limited, PeerLimit, Rates, RatesChange};
+pub use trust::{KeyTrust, Trust};
 
 ids! {
     /// A segment.
@@ -66,10 +68,8 @@ pub struct SegmentConfig {
 pub struct PeerConfig {
     /// The name other parts of the configuration use.
     pub name: String,
-    /// Its static key: its identity.
-    pub key: PublicKey,
-    /// A secret shared with this peer alone, mixed into every handshake.
-    pub psk: Option<Psk>,
+    /// How it proves who it is.
+    pub trust: Trust,
     /// Whether we can call it.
     pub endpoint: Endpoint,
     /// Whether it is spoken to at its endpoint only, wherever its records come from.

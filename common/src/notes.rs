@@ -87,8 +87,8 @@ pub enum What {
 pub struct Known {
     /// Its name.
     pub name: String,
-    /// Its key.
-    pub key: Fingerprint,
+    /// The fingerprint of its key.
+    pub key: String,
     /// Its address, if one is known.
     pub address: Option<SocketAddr>,
 }

@@ -9,7 +9,9 @@
 
 use std::time::Duration;
 
-use aoe_common::config::{Endpoint, GatewayConfig, PathMtu, PeerConfig, PeerId, Protection, TunnelConfig};
+use aoe_common::config::{
+    Endpoint, GatewayConfig, PathMtu, PeerConfig, PeerId, Protection, Trust, TunnelConfig,
+};
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
 use aoe_common::output::{Output, Path};
@@ -37,8 +39,7 @@ fn dialer(now: Instant) -> Engine {
 fn gateway(name: &str, secret: SecretKey, peer: &str, peer_secret: SecretKey, now: Instant) -> Engine {
     let peer = PeerConfig {
         name: peer.to_owned(),
-        key: peer_secret.public(),
-        psk: None,
+        trust: Trust::of_key(peer_secret.public()),
         endpoint: Endpoint::Known,
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],

@@ -7,7 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant as SystemInstant};
 
 use anyhow::{Result, ensure};
-use aoe_common::config::{Endpoint, GatewayConfig, PathMtu, PeerConfig, PeerId, Protection, TunnelConfig};
+use aoe_common::config::{
+    Endpoint, GatewayConfig, PathMtu, PeerConfig, PeerId, Protection, Trust, TunnelConfig,
+};
 use aoe_common::engine::Engine;
 use aoe_common::frame::{Address, AoeCommand};
 use aoe_common::output::{Output, Path};
@@ -197,8 +199,7 @@ impl Liar {
             segments: Vec::new().into(),
             peers: vec![PeerConfig {
                 name: "hub".to_owned(),
-                key,
-                psk: None,
+                trust: Trust::of_key(key),
                 endpoint: Endpoint::Known,
                 endpoint_pinned: false,
                 protection: vec![Protection::Encrypt],

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use aoe_common::config::{
     Access, Allow, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig, OnConflict, PathMtu,
-    PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, TunnelConfig,
+    PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, Trust, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_common::output::Path;
@@ -109,8 +109,7 @@ fn gateway(number: usize, peers: Vec<PeerConfig>) -> GatewayConfig {
 fn peer(number: usize, endpoint: Endpoint, plan: Plan) -> PeerConfig {
     PeerConfig {
         name: format!("site {number}"),
-        key: secret(number).public(),
-        psk: None,
+        trust: Trust::of_key(secret(number).public()),
         endpoint,
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],

@@ -1,7 +1,7 @@
 //! What has to change in a running gateway so that it is as another configuration says.
 //!
 //! Two steps. [`GatewayConfig::take_ids`] gives what stays the id that it has; then [`diff`] compares by id. What stays is a
-//! peer of the same name and key, an export of the same name, an import of the same export at the same address.
+//! peer of the same name with a key in common, an export of the same name, an import of the same export at the same address.
 
 use std::fmt;
 
@@ -62,7 +62,7 @@ impl GatewayConfig {
             one.name == other.name
         })?;
         let peers = Renumbered::new(self.peers, &running.peers, |one, other| {
-            one.name == other.name && one.key == other.key
+            one.name == other.name && one.trust.is_about_the_same(&other.trust)
         })?;
         let mut exports = self.exports;
         for export in exports.values_mut() {
@@ -188,9 +188,8 @@ fn come<I: Id, T>(
 
 impl PeerConfig {
     fn is_same(&self, other: &PeerConfig) -> bool {
-        let psk = |peer: &PeerConfig| peer.psk.as_ref().map(|psk| *psk.expose());
-        let rest = |peer: &PeerConfig| (peer.key, peer.endpoint, peer.endpoint_pinned, peer.path_mtu);
-        psk(self) == psk(other)
+        let rest = |peer: &PeerConfig| (peer.endpoint, peer.endpoint_pinned, peer.path_mtu);
+        self.trust.is_same(&other.trust)
             && rest(self) == rest(other)
             && self.name == other.name
             && self.protection == other.protection

@@ -1,6 +1,6 @@
 //! One gateway's configuration, divided among its workers.
 
-use aoe_keys::{Psk, SecretKey};
+use aoe_keys::SecretKey;
 
 use super::{GatewayConfig, PeerConfig, PeerId, PeerLimit, TunnelConfig};
 use crate::table::{Id, Table};
@@ -71,12 +71,11 @@ fn those<I: Id, T: Clone>(all: &Table<I, T>, ours: impl Fn(&T) -> bool) -> Table
 }
 
 impl PeerConfig {
-    /// The same once more: its secret is erased with each of them.
+    /// The same once more.
     pub fn copy(&self) -> PeerConfig {
         PeerConfig {
             name: self.name.clone(),
-            key: self.key,
-            psk: self.psk.as_ref().map(|psk| Psk::from_bytes(*psk.expose())),
+            trust: self.trust.copy(),
             endpoint: self.endpoint,
             endpoint_pinned: self.endpoint_pinned,
             protection: self.protection.clone(),

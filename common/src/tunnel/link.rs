@@ -75,7 +75,7 @@ impl Link {
             identity: Identity::new(place, config, our_key, boot),
             path: PathState::new(config, now),
             sessions: Sessions::default(),
-            handshakes: Handshakes::new(config.key, now)?,
+            handshakes: Handshakes::new(*config.trust.keys().first()?, now)?,
             outbox: Outbox::default(),
             repair: Repair::new(now),
             reassembly: Reassembly::default(),
@@ -95,7 +95,7 @@ impl Link {
     pub(crate) fn known(&self) -> Known {
         Known {
             name: self.name(),
-            key: self.identity.key.fingerprint(),
+            key: self.identity.trust.fingerprint(),
             address: self.path.address.map(|path| path.remote),
         }
     }

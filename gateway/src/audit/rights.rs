@@ -122,7 +122,7 @@ fn keys(old: &Loaded, new: &Loaded, entries: &mut Vec<Entry>) {
         .filter(|peer| find(new, &peer.name).is_none());
     for name in new.core.peers.values().chain(gone).map(|peer| &peer.name) {
         let (was, is) = (find(old, name), find(new, name));
-        let key = |peer: &PeerConfig| peer.key.fingerprint().to_string();
+        let key = |peer: &PeerConfig| peer.trust.fingerprint();
         let (before, after) = (was.map(key), is.map(key));
         if before != after {
             entries.push(Entry::PeerKey {
@@ -131,7 +131,7 @@ fn keys(old: &Loaded, new: &Loaded, entries: &mut Vec<Entry>) {
                 after,
             });
         }
-        let psk = |peer: &'_ PeerConfig| peer.psk.as_ref().map(|psk| *psk.expose());
+        let psk = |peer: &'_ PeerConfig| peer.trust.psk().map(|psk| *psk.expose());
         let change = match (was.and_then(psk), is.and_then(psk)) {
             (None, Some(_)) => "added",
             (Some(_), None) => "removed",

@@ -136,10 +136,10 @@ impl<'a> Summary<'a> {
                 .iter()
                 .map(|(id, peer)| Peer {
                     name: &peer.name,
-                    fingerprint: peer.key.fingerprint().to_string(),
+                    fingerprint: peer.trust.fingerprint(),
                     endpoint: loaded.endpoints.get(&peer.name).map(String::as_str),
                     endpoint_pinned: peer.endpoint_pinned,
-                    pre_shared_key: peer.psk.is_some(),
+                    pre_shared_key: peer.trust.psk().is_some(),
                     protection: peer.protection.iter().map(ToString::to_string).collect(),
                     path_mtu: peer.path_mtu,
                     limit: peer.limit.whole,

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aoe_common::config::{Access, Allow, GatewayConfig, PeerConfig, PeerId, SegmentConfig, SegmentId};
+use aoe_common::config::{
+    Access, Allow, GatewayConfig, KeyTrust, PeerConfig, PeerId, SegmentConfig, SegmentId, Trust,
+};
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
 use aoe_common::output::{Output, Path};
@@ -168,8 +170,10 @@ impl PeerPlan {
     pub(super) fn config(&self, name: String, secret: [u8; 32]) -> PeerConfig {
         PeerConfig {
             name,
-            key: SecretKey::from_bytes(secret).public(),
-            psk: self.psk.map(Psk::from_bytes),
+            trust: Trust::Key(KeyTrust {
+                keys: vec![SecretKey::from_bytes(secret).public()],
+                psk: self.psk.map(Psk::from_bytes),
+            }),
             endpoint: self.endpoint,
             endpoint_pinned: self.endpoint_pinned,
             protection: self.protection.clone(),

@@ -122,7 +122,7 @@ impl Handshakes {
             return None;
         }
         let answer_key = call.answer_key();
-        let mut message = call.refuse_stamp(identity.psk.as_ref(), self.newest_call).ok()?;
+        let mut message = call.refuse_stamp(identity.trust.psk(), self.newest_call).ok()?;
         self.stamp.append_to_answer(&mut message, &answer_key);
         Some(message)
     }

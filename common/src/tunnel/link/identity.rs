@@ -1,8 +1,8 @@
 //! Who a peer is, and on which terms we agree on keys with it.
 
-use aoe_keys::{Psk, PublicKey};
+use aoe_keys::PublicKey;
 
-use crate::config::{PeerConfig, PeerId, Protection};
+use crate::config::{PeerConfig, PeerId, Protection, Trust};
 use crate::tunnel::handshake::Terms;
 use crate::tunnel::seats::Seat;
 use crate::tunnel::sessions::Precedence;
@@ -16,9 +16,8 @@ pub(crate) struct Identity {
     /// What we are to it: drawn when we began to know it. A peer that is removed and added again meets us as a new process.
     boot: u64,
     pub(crate) name: String,
-    pub(crate) key: PublicKey,
+    pub(crate) trust: Trust,
     pub(crate) precedence: Precedence,
-    pub(crate) psk: Option<Psk>,
     /// Accepted modes, in order of preference.
     pub(crate) protection: Vec<Protection>,
 }
@@ -31,15 +30,15 @@ impl Identity {
         our_key: PublicKey,
         boot: u64,
     ) -> Identity {
-        let precedence = if our_key.as_bytes() < config.key.as_bytes() {
+        let newest = config.trust.keys().first();
+        let precedence = if newest.is_some_and(|theirs| our_key.as_bytes() < theirs.as_bytes()) {
             Precedence::Ours
         } else {
             Precedence::Theirs
         };
         let PeerConfig {
             name,
-            key,
-            psk,
+            trust,
             protection,
             ..
         } = config.copy();
@@ -48,11 +47,15 @@ impl Identity {
             seat,
             boot,
             name,
-            key,
+            trust,
             precedence,
-            psk,
             protection,
         }
+    }
+
+    /// The key that it is called by: its newest.
+    pub(crate) fn newest_key(&self) -> Option<PublicKey> {
+        self.trust.keys().first().copied()
     }
 
     /// What we bring to handshakes with it.
@@ -60,19 +63,19 @@ impl Identity {
         Terms {
             transport: Transport::Noise,
             boot: self.boot,
-            psk: self.psk.as_ref(),
+            psk: self.trust.psk(),
             protection: &self.protection,
         }
     }
 
     /// Handshakes are on these terms from now on. What of them is another one than before.
-    pub(crate) fn change(&mut self, psk: Option<Psk>, protection: Vec<Protection>) -> Changed {
-        let secret = |psk: &Option<Psk>| psk.as_ref().map(|psk| *psk.expose());
+    pub(crate) fn change(&mut self, trust: Trust, protection: Vec<Protection>) -> Changed {
+        let secret = |trust: &Trust| trust.psk().map(|psk| *psk.expose());
         let changed = Changed {
-            psk: secret(&self.psk) != secret(&psk),
+            psk: secret(&self.trust) != secret(&trust),
             protection: self.protection != protection,
         };
-        (self.psk, self.protection) = (psk, protection);
+        (self.trust, self.protection) = (trust, protection);
         changed
     }
 }

@@ -32,7 +32,10 @@ impl Links {
             return Err(DropReason::HandshakeUndecryptable);
         };
         let caller = call.caller();
-        let known = self.links.iter().find(|(_, link)| link.identity.key == caller);
+        let known = self
+            .links
+            .iter()
+            .find(|(_, link)| link.identity.trust.keys().contains(&caller));
         let Some(peer) = known.map(|(peer, _)| peer) else {
             stranger(path, Some(caller), cx);
             return Err(DropReason::HandshakeUnknownPeer);

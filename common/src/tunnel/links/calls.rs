@@ -41,7 +41,8 @@ impl Links {
             link.handshakes.dialing = None;
             return;
         }
-        let started = Dial::start(&self.us.local(), link.identity.key, link.identity.terms(), fresh);
+        let newest = link.identity.newest_key();
+        let started = newest.and_then(|key| Dial::start(&self.us.local(), key, link.identity.terms(), fresh));
         let again_at = cx.now + self.random.jitter(link.dial_wait(attempt));
         cx.timers.lower(Timer::Peers, again_at);
         let (dial, message) = started.unzip();

@@ -55,7 +55,7 @@ impl Links {
         link.identity.name = config.name;
         link.path.mtu.set(config.path_mtu, cx.now);
         link.path.pinned = config.endpoint_pinned;
-        let terms = link.identity.change(config.psk, config.protection);
+        let terms = link.identity.change(config.trust, config.protection);
         if terms.psk {
             let session = link.sessions.current.as_ref();
             cx.telemetry.event(Event::PskChanged {

@@ -19,7 +19,7 @@ impl Link {
         Peer {
             name: self.name(),
             standing: self.standing(moment),
-            fingerprint: self.identity.key.fingerprint().to_string(),
+            fingerprint: self.identity.trust.fingerprint(),
             session: self.session_row(moment),
             path: self.path_row(moment),
             ..Peer::default()
@@ -103,7 +103,7 @@ mod tests {
         assert!(silent.standing.since > 5.0 && silent.standing.since < 20.0);
         // A cause that is known is not hidden by silence, nor is the moment.
         let mut other = Side::new(2, vec![config(1)]);
-        other.change(|config| config.psk = Some(Psk::from_bytes([1; 32])), 1);
+        other.change(|config| config.trust.set_psk(Some(Psk::from_bytes([1; 32]))), 1);
         one.take_sent();
         one.pass_time(Duration::from_secs(6));
         assert_eq!(carry(&mut one, &mut other), [DropReason::HandshakeUndecryptable]);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_session_and_its_path_are_told_and_numbers_outlive_the_keys() {
-        let (mut one, mut other) = pair_with(|config| config.psk = Some(Psk::from_bytes([1; 32])));
+        let (mut one, mut other) = pair_with(|config| config.trust.set_psk(Some(Psk::from_bytes([1; 32]))));
         run(&mut one, &mut other, Duration::from_secs(5));
         let up = row(&one);
         assert_eq!((up.standing.state, up.standing.why.as_str()), (State::Up, ""));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aoe_keys::SecretKey;
 
 use super::Links;
-use crate::config::{Endpoint, PathMtu, PeerConfig, PeerId, Protection, TunnelConfig};
+use crate::config::{Endpoint, PathMtu, PeerConfig, PeerId, Protection, Trust, TunnelConfig};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::output::{Output, Path};
@@ -41,8 +41,7 @@ pub(super) fn key(secret: u8) -> SecretKey {
 pub(super) fn config(secret: u8) -> PeerConfig {
     PeerConfig {
         name: format!("site-{secret}"),
-        key: key(secret).public(),
-        psk: None,
+        trust: Trust::of_key(key(secret).public()),
         endpoint: Endpoint::Known,
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use aoe_common::config::{Endpoint, PathMtu, PeerConfig, PeerLimit, Protection};
+use aoe_common::config::{Endpoint, KeyTrust, PathMtu, PeerConfig, PeerLimit, Protection, Trust};
 use aoe_keys::{Psk, PublicKey};
 
 use super::names::Once;
@@ -49,8 +49,10 @@ pub(super) fn resolve(
 fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Option<PeerConfig> {
     Some(PeerConfig {
         name: peer.name.as_ref()?.value.clone(),
-        key: peer.key.as_ref()?.value,
-        psk,
+        trust: Trust::Key(KeyTrust {
+            keys: vec![peer.key.as_ref()?.value],
+            psk,
+        }),
         endpoint: if peer.endpoint.is_some() {
             Endpoint::Known
         } else {

@@ -38,8 +38,7 @@ pub(super) fn compare(old: &Loaded, new: &Loaded, usage: &Usage<'_>, lines: &mut
 fn compare_one(old: &PeerConfig, new: &PeerConfig, usage: &Usage<'_>, lines: &mut Lines) {
     let PeerConfig {
         name,
-        key,
-        psk,
+        trust,
         // It follows from the endpoint as it is written.
         endpoint: _,
         endpoint_pinned,
@@ -48,10 +47,10 @@ fn compare_one(old: &PeerConfig, new: &PeerConfig, usage: &Usage<'_>, lines: &mu
         limit,
     } = new;
     let subject = format!("peer {name}");
-    if old.key != *key {
+    if old.trust.keys() != trust.keys() {
         lines.add(Kind::Changes, format!("{subject}: another key: its session ends"));
     }
-    let what = match (&old.psk, psk) {
+    let what = match (old.trust.psk(), trust.psk()) {
         (None, None) => None,
         (Some(old), Some(new)) => (old.expose() != new.expose()).then_some("changes"),
         (None, Some(_)) => Some("appears"),

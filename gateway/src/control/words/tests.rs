@@ -5,7 +5,7 @@ use std::time::Duration;
 use aoe_common::config::{
     Access, Allow, ConfigString, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig,
     OnConflict, OnTargetTimeout, PathMtu, PeerConfig, PeerId, Protection, SegmentConfig, SegmentId,
-    TargetOrder, TunnelConfig,
+    TargetOrder, Trust, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_common::snapshot::{Export, Grant, Initiator, Side, Snapshot, Standing, State};
@@ -21,8 +21,7 @@ fn key(byte: u8) -> aoe_keys::PublicKey {
 fn peer(name: &str, byte: u8) -> PeerConfig {
     PeerConfig {
         name: name.to_owned(),
-        key: key(byte),
-        psk: None,
+        trust: Trust::of_key(key(byte)),
         endpoint: Endpoint::Unknown,
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
@@ -306,8 +305,8 @@ fn peers_come_go_and_change_and_no_secret_is_shown() {
     );
     let texts = said(|new| {
         let peer = first_peer(new);
-        peer.key = key(77);
-        peer.psk = Some(Psk::from_bytes([7; 32]));
+        peer.trust = Trust::of_key(key(77));
+        peer.trust.set_psk(Some(Psk::from_bytes([7; 32])));
         peer.endpoint_pinned = true;
         peer.protection = vec![Protection::Authenticate, Protection::Encrypt];
         peer.path_mtu = PathMtu::Fixed(1400);
@@ -323,7 +322,13 @@ fn peers_come_go_and_change_and_no_secret_is_shown() {
         "peer site-b: endpoint b.example:1: it is called there",
     ];
     assert_eq!(texts, expected);
-    let psk = |byte| move |loaded: &mut Loaded| first_peer(loaded).psk = Some(Psk::from_bytes([byte; 32]));
+    let psk = |byte| {
+        move |loaded: &mut Loaded| {
+            first_peer(loaded)
+                .trust
+                .set_psk(Some(Psk::from_bytes([byte; 32])))
+        }
+    };
     assert!(between(psk(1), psk(1)).is_empty());
     let changes =
         "psk of site-a changes: from the next handshake on, so change it on both sides within three minutes";

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aoe_common::config::{
     Access, Allow, Cipher, ConfigString, Endpoint, ExportConfig, GatewayConfig, ImportConfig, PathMtu,
-    PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, TunnelConfig,
+    PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, Trust, TunnelConfig,
 };
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
@@ -297,8 +297,7 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
     };
     let peer = |side: u8, endpoint| PeerConfig {
         name: format!("peer {side}"),
-        key: public_key(side),
-        psk: None,
+        trust: Trust::of_key(public_key(side)),
         endpoint,
         endpoint_pinned: false,
         protection: if side == 1 {

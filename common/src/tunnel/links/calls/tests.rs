@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use aoe_keys::SecretKey;
 
 use super::*;
-use crate::config::{PathMtu, PeerConfig, Protection, TunnelConfig};
+use crate::config::{PathMtu, PeerConfig, Protection, Trust, TunnelConfig};
 use crate::output::Output;
 use crate::random::Secrets;
 use crate::telemetry::Telemetry;
@@ -13,8 +13,7 @@ use crate::tunnel::session::tests::pair;
 fn peer(secret: u8) -> PeerConfig {
     PeerConfig {
         name: "peer".to_owned(),
-        key: SecretKey::from_bytes([secret; 32]).public(),
-        psk: None,
+        trust: Trust::of_key(SecretKey::from_bytes([secret; 32]).public()),
         endpoint: Endpoint::Unknown,
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],

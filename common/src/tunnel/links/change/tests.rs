@@ -147,7 +147,7 @@ fn a_peer_that_is_added_again_meets_us_as_a_new_process() {
 fn another_psk_counts_from_the_next_handshake_on_and_the_session_stays_until_both_have_it() {
     let (mut one, mut other) = pair();
     let before = (one.session(FIRST), other.session(FIRST));
-    let psk = |config: &mut PeerConfig| config.psk = Some(Psk::from_bytes([7; 32]));
+    let psk = |config: &mut PeerConfig| config.trust.set_psk(Some(Psk::from_bytes([7; 32])));
     one.change(psk, 2);
     let log = one.log();
     assert!(
@@ -172,7 +172,7 @@ fn another_psk_counts_from_the_next_handshake_on_and_the_session_stays_until_bot
 #[test]
 fn a_psk_that_the_other_side_does_not_get_is_logged_once_the_session_has_ended() {
     let (mut one, mut other) = pair();
-    one.change(|config| config.psk = Some(Psk::from_bytes([7; 32])), 2);
+    one.change(|config| config.trust.set_psk(Some(Psk::from_bytes([7; 32]))), 2);
     run(&mut one, &mut other, Duration::from_secs(190));
     assert!(!one.is_up(FIRST) && !other.is_up(FIRST));
     let told = |side: &mut Side, what: &str| side.log().iter().any(|line| line.contains(what));
