@@ -318,7 +318,7 @@ fn foolish_settings_are_warned_of_and_do_not_fail() {
 }
 
 #[test]
-fn a_gateway_without_anybody_or_anything_is_refused() {
+fn a_gateway_without_a_segment_is_refused() {
     let site = Site::new();
     let text = site.read(G);
     let (head, _) = text.split_once("[[segment]]").unwrap();
@@ -333,8 +333,125 @@ fn a_gateway_without_anybody_or_anything_is_refused() {
     assert_eq!(code, 78);
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(
-        found.iter().any(|f| f.contains("no [[peer]]")) && found.iter().any(|f| f.contains("no [[segment]]"))
+        found.iter().any(|f| f.contains("no peer yet")) && found.iter().any(|f| f.contains("no [[segment]]"))
     );
+}
+
+#[test]
+fn a_gateway_that_has_no_peer_yet_can_run_and_is_told_how_to_get_one() {
+    let site = Site::new();
+    let text = site.read(G);
+    let (head, _) = text.split_once("[[peer]]").unwrap();
+    site.write(G, &head.replace("exports = \"exports.d\"\n", ""));
+    let (code, json) = site.check_json();
+    let faults = json["faults"].as_array().unwrap();
+    assert_eq!((code, faults.len()), (0, 1), "{json:#}");
+    assert_eq!(faults[0]["severity"], "warning");
+    assert!(
+        faults[0]["instead"].as_str().unwrap().contains("aoe-keys invite"),
+        "{json:#}"
+    );
+}
+
+/// The last peer of the usual site, moved into a file of its own with what is imported from it.
+fn with_peer_file() -> Site {
+    let site = Site::new();
+    let text = site.read(G).replace(
+        "exports = \"exports.d\"\n",
+        "exports = \"exports.d\"\npeers = \"peers.d\"\n",
+    );
+    let (head, rest) = text.split_once("[[peer]]\nname = \"site-c\"\n").unwrap();
+    let (key, rest) = rest.split_once("[[import]]").unwrap();
+    let (stays, moves) = rest.split_once("[[import]]\npeer = \"site-c\"\n").unwrap();
+    site.write(G, &format!("{head}[[import]]{stays}"));
+    fs::create_dir(site.path("peers.d")).unwrap();
+    fs::rename(site.path("site-b.psk"), site.path("peers.d/site-c.psk")).unwrap();
+    site.edit(G, "psk = \"site-b.psk\"\n", "");
+    site.write(
+        C,
+        &format!("[peer]\n{key}psk = \"site-c.psk\"\n\n[[import]]\n{moves}"),
+    );
+    site
+}
+
+const C: &str = "peers.d/site-c.toml";
+
+#[test]
+fn a_peer_may_have_a_file_of_its_own_with_its_imports() {
+    let site = with_peer_file();
+    let (code, json) = site.check_json();
+    assert_eq!(
+        (code, &json["faults"]),
+        (0, &Value::Array(Vec::new())),
+        "{json:#}"
+    );
+    let text = String::from_utf8(site.gateway(&["check", "--config", G]).stdout).unwrap();
+    for expected in [
+        "calls us, encrypt, pre-shared key, path MTU auto",
+        "vault of site-c as e107.3 on lab, window 64",
+        "read-only for site-c, any initiator",
+    ] {
+        assert!(text.contains(expected), "no {expected:?} in\n{text}");
+    }
+}
+
+#[test]
+fn faults_of_peer_files_are_told_as_those_of_any_file() {
+    let site = with_peer_file();
+    let good = site.read(C);
+    for (from, to, field, found) in [
+        (
+            "[peer]\n",
+            "[peer]\nname = \"site-d\"\n",
+            "peer.name",
+            "\"site-d\", and its file \"site-c.toml\"",
+        ),
+        (
+            "[peer]\n",
+            "[peer]\nname = \"site-b\"\n",
+            "peer.name",
+            "already the name of a peer",
+        ),
+        ("key =", "kay =", "peer.kay", "has no key"),
+        ("[peer]", "[[peer]]", "peer", "[peer]"),
+        ("site-c.psk", "none.psk", "peer.psk", "cannot open"),
+        (
+            "[[import]]\n",
+            "[[import]]\npeer = \"site-b\"\n",
+            "import[0].peer",
+            "has no key",
+        ),
+        (
+            "\"lab\"",
+            "\"san\"",
+            "import[0].as",
+            "another import is e107.3 on the same segment (gateway.toml line ",
+        ),
+        ("\"vault\"", "\"va ult\"", "import[0].export", "contains"),
+        ("[peer]", "[peer", "", "not TOML"),
+    ] {
+        site.write(C, &good.replacen(from, to, 1));
+        let (code, json) = site.check_json();
+        assert_eq!(code, 78, "{to}: {json:#}");
+        let faults = json["faults"].as_array().unwrap();
+        let is_it = |fault: &&Value| {
+            fault["file"].as_str().unwrap().ends_with(C)
+                && fault["field"] == field
+                && fault["line"].is_u64()
+                && (fault["found"].as_str().unwrap().contains(found) || found == "[peer]")
+        };
+        assert!(faults.iter().any(|fault| is_it(&fault)), "{to}: {json:#}");
+    }
+    site.write(C, &good);
+    fs::rename(site.path(C), site.path("peers.d/site c.toml")).unwrap();
+    let (_, json) = site.check_json();
+    assert!(
+        json.to_string().contains("a file is called after its peer"),
+        "{json:#}"
+    );
+    fs::rename(site.path("peers.d"), site.path("peers.e")).unwrap();
+    let (_, json) = site.check_json();
+    assert!(json.to_string().contains("make it: mkdir "), "{json:#}");
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn warnings(loaded: &Loaded) -> Vec<String> {
             Some(format!("segment {segment} would wait for {nic} now: {obstacle}"))
         })
         .collect();
-    if loaded.endpoints.is_empty() {
+    if loaded.endpoints.is_empty() && !loaded.core.peers.is_empty() {
         warnings.push(String::from(
             "no peer has an `endpoint`, so this gateway calls nobody: each peer needs an `endpoint` for this one",
         ));

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Largest configuration file read, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
-/// Most export files read from one directory.
-pub(super) const MOST_EXPORTS: usize = 4096;
+/// Most files read from one directory.
+pub(super) const MOST_FILES: usize = 4096;
 
 /// Why a file gives no text.
 #[derive(Debug)]
@@ -41,9 +41,9 @@ pub(super) fn read_text(path: &Path) -> Result<String, ReadFault> {
     })
 }
 
-/// The export files of a directory, by name: what ends in `.toml` and does not begin with a dot, so that
-/// neither an editor's backup (`backup.toml~`) nor its lock (`.#backup.toml`) is an export.
-pub(super) fn export_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+/// The files of a directory, by name: what ends in `.toml` and does not begin with a dot, so that neither an editor's
+/// backup (`backup.toml~`) nor its lock (`.#backup.toml`) is an export or a peer.
+pub(super) fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
@@ -75,9 +75,9 @@ mod tests {
         ] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        let names: Vec<_> = export_files(dir.path()).unwrap();
+        let names: Vec<_> = toml_files(dir.path()).unwrap();
         assert_eq!(names, [dir.path().join("a.toml"), dir.path().join("b.toml")]);
-        assert!(export_files(&dir.path().join("none")).is_err());
+        assert!(toml_files(&dir.path().join("none")).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A value that is absent here was either not written or has been reported.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aoe_common::config::{Limit, OnConflict, PathMtu, Protection, TunnelConfig};
@@ -16,7 +16,8 @@ use super::fault::{Faults, Kind};
 use super::limit;
 use super::metrics::{self, Metrics};
 use super::net;
-use super::section::Section;
+use super::peer_file::PeerFile;
+use super::section::{MOST_SECTIONS, Section};
 use super::settings::{self, Settings};
 use super::shape::{AUDIT, GATEWAY, GATEWAY_FILE, IMPORT, METRICS, PEER, SEGMENT};
 use super::source::{Located, Place};
@@ -42,11 +43,32 @@ pub(super) struct GatewayEntry {
     pub(super) listen: Vec<Located<SocketAddr>>,
     pub(super) key: Option<Located<String>>,
     pub(super) exports: Option<Located<String>>,
+    pub(super) peers: Option<Located<String>>,
     pub(super) tunnel: TunnelConfig,
     pub(super) settings: Settings,
 }
 
 impl GatewayFile {
+    /// Takes in the peers that have files of their own, and what is imported from them.
+    pub(super) fn take_in(&mut self, files: impl IntoIterator<Item = PeerFile>, faults: &mut Faults) {
+        for file in files {
+            self.peers.push(file.peer);
+            self.imports.extend(file.imports);
+        }
+        if let Some(first_too_many) = self.peers.get(MOST_SECTIONS) {
+            let found = format!("there are {} peers", self.peers.len());
+            let instead = format!("write at most {MOST_SECTIONS} in all files");
+            faults.fault(Kind::BadValue, &first_too_many.place, found, instead);
+            self.peers.truncate(MOST_SECTIONS);
+        }
+        if let Some(first_too_many) = self.imports.get(MOST_SECTIONS) {
+            let found = format!("there are {} imports", self.imports.len());
+            let instead = format!("write at most {MOST_SECTIONS} in all files");
+            faults.fault(Kind::BadValue, &first_too_many.place, found, instead);
+            self.imports.truncate(MOST_SECTIONS);
+        }
+    }
+
     /// How many workers are asked for.
     pub(super) fn workers(&self) -> u8 {
         self.gateway
@@ -67,9 +89,13 @@ pub(super) struct SegmentEntry {
     pub(super) names_a_device: bool,
 }
 
-/// `[[peer]]`.
+/// `[[peer]]`, or `[peer]` of a peer file.
 #[derive(Debug)]
 pub(super) struct PeerEntry {
+    /// The heading.
+    pub(super) place: Place,
+    /// That of the file, to which paths in it are relative.
+    pub(super) directory: PathBuf,
     pub(super) name: Option<Located<String>>,
     pub(super) key: Option<Located<PublicKey>>,
     pub(super) endpoint: Option<Located<String>>,
@@ -102,6 +128,7 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Gate
         field: String::new(),
     };
     let directory = settings::directory(path);
+    let parent = path.parent().unwrap_or(Path::new(""));
     let table = parse_toml(text, &place, faults)?;
     let file = Section::open(&table, &GATEWAY_FILE, place.clone(), faults);
     Some(GatewayFile {
@@ -119,12 +146,18 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Gate
         peers: file
             .sections("peer", &PEER, faults)
             .iter()
-            .map(|section| read_peer(section, faults))
+            .map(|section| {
+                let name = section.required("name", faults, value::name);
+                read_peer(section, name, parent, faults)
+            })
             .collect(),
         imports: file
             .sections("import", &IMPORT, faults)
             .iter()
-            .map(|section| read_import(section, faults))
+            .map(|section| {
+                let peer = section.required("peer", faults, value::name);
+                read_import(section, peer, faults)
+            })
             .collect(),
         audit: file
             .optional_section("audit", &AUDIT, faults)
@@ -133,14 +166,14 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Gate
     })
 }
 
-/// Where the exports are according to a text that is not TOML as a whole, so that their files can be checked
-/// all the same.
-pub(super) fn exports_of_broken(text: &str) -> Option<String> {
+/// Where the exports or peers are, by the key of `[gateway]`, according to a text that is not TOML as a whole, so that
+/// their files can be checked all the same.
+pub(super) fn directory_of_broken(text: &str, key: &str) -> Option<String> {
     let (table, _) = DeTable::parse_recoverable(text);
     let DeValue::Table(gateway) = table.get_ref().get("gateway")?.get_ref() else {
         return None;
     };
-    let DeValue::String(path) = gateway.get("exports")?.get_ref() else {
+    let DeValue::String(path) = gateway.get(key)?.get_ref() else {
         return None;
     };
     value::path(path).ok()
@@ -179,6 +212,7 @@ fn read_gateway(section: &Section<'_, '_>, directory: &Path, faults: &mut Faults
             .unwrap_or_default(),
         key: section.required("key", faults, value::path),
         exports: section.optional("exports", faults, value::path),
+        peers: section.optional("peers", faults, value::path),
         tunnel: read_tunnel(section, faults),
     }
 }
@@ -216,9 +250,17 @@ fn read_segment(section: &Section<'_, '_>, faults: &mut Faults) -> SegmentEntry 
     }
 }
 
-fn read_peer(section: &Section<'_, '_>, faults: &mut Faults) -> PeerEntry {
+/// Reads what is said of a peer; `directory` is that of the file, as it was named.
+pub(super) fn read_peer(
+    section: &Section<'_, '_>,
+    name: Option<Located<String>>,
+    directory: &Path,
+    faults: &mut Faults,
+) -> PeerEntry {
     PeerEntry {
-        name: section.required("name", faults, value::name),
+        place: section.place().clone(),
+        directory: directory.to_owned(),
+        name,
         key: section.required("key", faults, public_key),
         endpoint: section.optional("endpoint", faults, net::endpoint),
         endpoint_pinned: section.flag("endpoint_pinned", faults),
@@ -232,10 +274,15 @@ fn read_peer(section: &Section<'_, '_>, faults: &mut Faults) -> PeerEntry {
     }
 }
 
-fn read_import(section: &Section<'_, '_>, faults: &mut Faults) -> ImportEntry {
+/// Reads what is said of an import from a peer.
+pub(super) fn read_import(
+    section: &Section<'_, '_>,
+    peer: Option<Located<String>>,
+    faults: &mut Faults,
+) -> ImportEntry {
     ImportEntry {
         place: section.place().clone(),
-        peer: section.required("peer", faults, value::name),
+        peer,
         export: section.required("export", faults, value::name),
         segment: section.required("segment", faults, value::name),
         address: section.required("as", faults, net::address),

@@ -1,13 +1,14 @@
-//! The configuration: `gateway.toml`, the export files and the key files it leads to.
+//! The configuration: `gateway.toml`, the peer files, export files and key files it leads to.
 //!
 //! Every fault of all files is found in one go. The way of a value: `files` reads bounded text, `section`
-//! takes each key out of a table by its `shape` and a parser of `value`, `net` or `grants`, `gateway_file` and `export_file`
-//! hold what was written with the place where it was written, `secrets` reads the keys, and `resolve`
+//! takes each key out of a table by its `shape` and a parser of `value`, `net` or `grants`, `gateway_file`, `peer_file` and
+//! `export_file` hold what was written with the place where it was written, `secrets` reads the keys, and `resolve`
 //! compares everything with everything and makes the checked configuration the engine takes.
 //!
 //! Paths in a file are relative to that file.
 
 mod audit;
+mod directories;
 mod export_file;
 mod fault;
 mod files;
@@ -16,6 +17,7 @@ pub(crate) mod grants;
 mod limit;
 mod metrics;
 mod net;
+mod peer_file;
 mod places;
 mod redact;
 mod resolve;
@@ -29,16 +31,13 @@ mod value;
 mod written;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aoe_common::config::GatewayConfig;
 
-use self::export_file::ExportFile;
+use self::directories::WhichFile;
 pub use self::fault::{Fault, Faults, Kind, Severity};
-use self::files::{LARGEST, MOST_EXPORTS, ReadFault};
-use self::gateway_file::GatewayFile;
 pub(crate) use self::limit::{MOST_BANDWIDTH, MOST_IOPS, bandwidth};
 pub use self::metrics::Metrics;
 pub(crate) use self::net::scoped;
@@ -46,7 +45,6 @@ pub(crate) use self::places::RulePlaces;
 use self::resolve::Secrets;
 pub use self::settings::{Group, Settings};
 pub use self::source::Excerpt;
-use self::source::Place;
 pub(crate) use self::suggest::nearest;
 pub(crate) use self::value::duration_text;
 pub(crate) use self::written::{WhatFile, Written, files_of, written};
@@ -139,12 +137,16 @@ pub fn sockets(path: &Path) -> Result<Sockets, Faults> {
     Err(examine(path).faults)
 }
 
-/// Looks at a text both as a gateway file and as an export file, without reading any other file. Never panics,
+/// Looks at a text as a gateway file, as a peer file and as an export file, without reading any other file. Never panics,
 /// whatever the text: this is the body of a fuzz target.
 pub fn check_text(text: &str) -> Faults {
     let mut faults = Faults::default();
-    let gateway = gateway_file::parse(Path::new("gateway.toml"), text, &mut faults);
-    gateway_file::exports_of_broken(text);
+    let mut gateway = gateway_file::parse(Path::new("gateway.toml"), text, &mut faults);
+    gateway_file::directory_of_broken(text, "exports");
+    let peer = peer_file::parse(Path::new("peers.d/peer.toml"), text, &mut faults);
+    if let Some(gateway) = &mut gateway {
+        gateway.take_in(peer, &mut faults);
+    }
     settings::sockets(text, Path::new(""));
     let export = export_file::parse(Path::new("exports.d/export.toml"), text, &mut faults);
     resolve::resolve(
@@ -161,13 +163,17 @@ fn read(path: &Path, faults: &mut Faults) -> (Option<Loaded>, RulePlaces) {
     let text = match files::read_text(path) {
         Ok(text) => text,
         Err(fault) => {
-            report_unreadable(path, fault, WhichFile::Gateway, faults);
+            directories::report_unreadable(path, fault, WhichFile::Gateway, faults);
             return (None, RulePlaces::default());
         }
     };
     let directory = path.parent().unwrap_or(Path::new(""));
-    let gateway = gateway_file::parse(path, &text, faults);
-    let exports = read_exports(gateway.as_ref(), &text, directory, faults);
+    let mut gateway = gateway_file::parse(path, &text, faults);
+    let exports = directories::exports(gateway.as_ref(), &text, directory, faults);
+    let peers = directories::peers(gateway.as_ref(), &text, directory, faults);
+    if let Some(gateway) = &mut gateway {
+        gateway.take_in(peers, faults);
+    }
     let secrets = gateway
         .as_ref()
         .map(|gateway| secrets::read(gateway, directory, faults))
@@ -180,126 +186,4 @@ fn read(path: &Path, faults: &mut Faults) -> (Option<Loaded>, RulePlaces) {
         resolve::resolve(gateway.as_ref(), &exports, secrets, faults),
         places,
     )
-}
-
-fn read_exports(
-    gateway: Option<&GatewayFile>,
-    text: &str,
-    directory: &Path,
-    faults: &mut Faults,
-) -> Vec<ExportFile> {
-    let written = gateway
-        .and_then(|file| file.gateway.as_ref())
-        .and_then(|entry| entry.exports.as_ref());
-    let path = match (written, gateway) {
-        (Some(path), _) => path.value.clone(),
-        (None, Some(_)) => return Vec::new(),
-        // The gateway file is broken; what it says about exports may be readable all the same.
-        (None, None) => match gateway_file::exports_of_broken(text) {
-            Some(path) => path,
-            None => return Vec::new(),
-        },
-    };
-    let path = directory.join(path);
-    let mut paths = match files::export_files(&path) {
-        Ok(paths) => paths,
-        Err(error) => {
-            if let Some(written) = written {
-                let found = format!("the directory {} cannot be read: {error}", path.display());
-                let instead = match error.kind() {
-                    io::ErrorKind::NotFound => format!("make it: mkdir {}", path.display()),
-                    _ => String::from("name a directory of export files, or leave `exports` out"),
-                };
-                faults.fault(Kind::Unreadable, &written.place, found, instead);
-            }
-            return Vec::new();
-        }
-    };
-    if paths.len() > MOST_EXPORTS {
-        let found = format!("{} export files", paths.len());
-        faults.file_fault(
-            Kind::BadValue,
-            &path,
-            found,
-            format!("keep at most {MOST_EXPORTS}"),
-        );
-        paths.truncate(MOST_EXPORTS);
-    }
-    paths
-        .iter()
-        .filter_map(|path| read_export(path, faults))
-        .collect()
-}
-
-fn read_export(path: &Path, faults: &mut Faults) -> Option<ExportFile> {
-    match files::read_text(path) {
-        Ok(text) => export_file::parse(path, &text, faults),
-        Err(fault) => {
-            report_unreadable(path, fault, WhichFile::Export, faults);
-            None
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum WhichFile {
-    Gateway,
-    Export,
-}
-
-fn report_unreadable(path: &Path, fault: ReadFault, which: WhichFile, faults: &mut Faults) {
-    let mut report =
-        |kind, found: String, instead: &str| faults.file_fault(kind, path, found, instead.to_owned());
-    match (fault, which) {
-        (ReadFault::Io(error), WhichFile::Gateway) if error.kind() == io::ErrorKind::NotFound => {
-            report(
-                Kind::NoConfig,
-                String::from("there is no such file"),
-                "name the gateway file with --config",
-            );
-        }
-        (ReadFault::Io(error), WhichFile::Gateway) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let found = String::from("this user may not read it");
-            report(
-                Kind::ConfigForbidden,
-                found,
-                "run as its owner, or give this user read permission",
-            );
-        }
-        (ReadFault::Io(error), _) => {
-            report(
-                Kind::Unreadable,
-                format!("it cannot be read: {error}"),
-                "make it readable, or remove it",
-            );
-        }
-        (ReadFault::NotAFile, _) => {
-            report(
-                Kind::Unreadable,
-                String::from("this is no regular file"),
-                "name a regular file",
-            );
-        }
-        (ReadFault::TooBig, _) => {
-            report(
-                Kind::Unreadable,
-                format!("it has more than {LARGEST} bytes"),
-                "keep it smaller",
-            );
-        }
-        (ReadFault::NotText { text, valid }, _) => {
-            let source = faults.add_source(path, &text);
-            let place = Place {
-                source,
-                span: valid..valid + 1,
-                field: String::new(),
-            };
-            faults.fault(
-                Kind::Syntax,
-                &place,
-                "this is not UTF-8 text",
-                "save the file as UTF-8",
-            );
-        }
-    }
 }

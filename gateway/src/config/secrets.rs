@@ -30,7 +30,7 @@ pub(super) fn read(file: &GatewayFile, directory: &Path, faults: &mut Faults) ->
                 peer.psk.as_ref().and_then(|path| {
                     read_one(
                         path,
-                        directory,
+                        &peer.directory,
                         KeyKind::Psk,
                         |path| store::read_psk(path),
                         faults,

@@ -13,7 +13,7 @@ use super::suggest::nearest;
 use super::value::{Refusal, quote};
 
 /// Most tables under one repeated heading: far more than anybody has, and few enough to be numbered by a `u16`.
-const MOST_SECTIONS: usize = 4096;
+pub(super) const MOST_SECTIONS: usize = 4096;
 
 /// A table of a file, held against its shape.
 #[derive(Debug)]

@@ -66,6 +66,7 @@ pub(super) const GATEWAY: Shape = Shape {
         key("listen", "listen = [\"0.0.0.0:34978\"]"),
         key("key", "key = \"site-a.key\""),
         key("exports", "exports = \"exports.d\""),
+        key("peers", "peers = \"peers.d\""),
         key("state", "state = \"/var/lib/aoe-gateway\""),
         key("rekey_after", "rekey_after = \"120s\""),
         key("keepalive", "keepalive = \"5s\""),
@@ -151,6 +152,46 @@ pub(super) const IMPORT: Shape = Shape {
         "address",
         "the address initiators see is called `as`: as = \"e107.3\"",
     )],
+};
+
+/// The top of a file of the directory of peers.
+pub(super) const PEER_FILE: Shape = Shape {
+    heading: "the peer file",
+    keys: &[key("peer", "[peer]"), key("import", "[[import]]")],
+    elsewhere: &[
+        ("key", "it belongs into [peer]"),
+        ("endpoint", "it belongs into [peer]"),
+        (
+            "allow",
+            "it belongs into the file of an export, in the directory that `exports` of [gateway] names",
+        ),
+        ("gateway", "it belongs into the gateway file"),
+    ],
+};
+
+/// `[peer]` of a peer file.
+pub(super) const PEER_OF_FILE: Shape = Shape {
+    heading: "[peer]",
+    ..PEER
+};
+
+/// `[[import]]` of a peer file.
+pub(super) const IMPORT_OF_FILE: Shape = Shape {
+    keys: &[
+        key("export", "export = \"backup\""),
+        key("segment", "segment = \"san\""),
+        key("as", "as = \"e107.3\""),
+        key("window", "window = 64"),
+        key("on_conflict", "on_conflict = \"stop\""),
+    ],
+    elsewhere: &[
+        (
+            "address",
+            "the address initiators see is called `as`: as = \"e107.3\"",
+        ),
+        ("peer", "it is the peer of this file"),
+    ],
+    heading: "[[import]] of a peer file",
 };
 
 /// The top of a file of the exports directory.
@@ -288,6 +329,12 @@ mod tests {
             }
         }
         keys
+    }
+
+    #[test]
+    fn an_import_of_a_peer_file_has_the_keys_of_any_other_but_its_peer() {
+        let names = |shape: &Shape| -> Vec<_> { shape.keys.iter().map(|key| key.name).collect() };
+        assert_eq!(names(&IMPORT)[1..], names(&IMPORT_OF_FILE));
     }
 
     #[test]

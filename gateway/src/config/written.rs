@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::files;
+use super::peer_file;
 use super::settings;
 use super::source::Source;
 
@@ -39,11 +40,15 @@ pub(crate) enum WhatFile {
     Directory,
 }
 
-/// The values of a gateway file, and then those of each of its export files. A file that cannot be read, or is no TOML in
+/// The values of a gateway file, and then those of each of its peer files and export files. A file that cannot be read, or is no TOML in
 /// part, gives what it can.
 pub(crate) fn written(config: &Path) -> Vec<Written> {
     let mut all = values(config);
-    for file in export_files(config, &all) {
+    let (peers, exports) = (files_in("peers", config, &all), files_in("exports", config, &all));
+    for file in peers {
+        all.extend(values_of_peer(&file));
+    }
+    for file in exports {
         all.extend(values(&file));
     }
     all
@@ -70,16 +75,18 @@ pub(crate) fn files_of(config: &Path) -> Vec<(PathBuf, WhatFile)> {
             WhatFile::Public,
         ),
     ];
+    let peers = files_in("peers", config, &gateway);
     let secrets = named("gateway", "key").into_iter().chain(named("peer", "psk"));
+    let secrets = secrets.chain(peers.iter().flat_map(|file| psks_of(file)));
     all.extend(secrets.map(|path| (path, WhatFile::Secret)));
+    let directories = ["peers", "exports"].map(|key| named("gateway", key));
+    let directories = directories.into_iter().flatten();
+    all.extend(directories.map(|path| (path, WhatFile::Directory)));
+    let exports = files_in("exports", config, &gateway);
     all.extend(
-        named("gateway", "exports")
+        peers
             .into_iter()
-            .map(|path| (path, WhatFile::Directory)),
-    );
-    all.extend(
-        export_files(config, &gateway)
-            .into_iter()
+            .chain(exports)
             .map(|path| (path, WhatFile::Public)),
     );
     let state = named("gateway", "state").into_iter().filter(|path| path.exists());
@@ -87,15 +94,53 @@ pub(crate) fn files_of(config: &Path) -> Vec<(PathBuf, WhatFile)> {
     all
 }
 
-fn export_files(config: &Path, gateway: &[Written]) -> Vec<PathBuf> {
-    let is_it = |written: &&Written| (written.table.as_str(), written.key.as_str()) == ("gateway", "exports");
-    let Some(written) = gateway.iter().find(is_it) else {
+/// The files of the directory that a key of `[gateway]` names.
+fn files_in(key: &str, config: &Path, gateway: &[Written]) -> Vec<PathBuf> {
+    let written = gateway
+        .iter()
+        .find(|written| written.table == "gateway" && written.key == key);
+    let Some(written) = written else {
         return Vec::new();
     };
     let directory = settings::directory(config).join(&written.value);
-    let mut found = files::export_files(&directory).unwrap_or_default();
-    found.truncate(files::MOST_EXPORTS);
+    let mut found = files::toml_files(&directory).unwrap_or_default();
+    found.truncate(files::MOST_FILES);
     found
+}
+
+/// The secrets that a peer file names.
+fn psks_of(file: &Path) -> Vec<PathBuf> {
+    let directory = settings::directory(file);
+    let psks = values(file);
+    let psks = psks
+        .iter()
+        .filter(|written| (written.table.as_str(), written.key.as_str()) == ("peer", "psk"));
+    psks.map(|written| directory.join(&written.value)).collect()
+}
+
+/// The values of a peer file, and what its name implies: that of the peer, and whose its imports are.
+fn values_of_peer(file: &Path) -> Vec<Written> {
+    let all = values(file);
+    let mut whole = Vec::new();
+    let mut last = None;
+    for written in all {
+        let table = (written.table.clone(), written.index);
+        let implied = match written.table.as_str() {
+            "peer" => Some("name"),
+            "import" => Some("peer"),
+            _ => None,
+        };
+        if let Some(key) = implied.filter(|_| last.as_ref() != Some(&table)) {
+            whole.push(Written {
+                key: key.to_owned(),
+                value: peer_file::stem(file),
+                ..written.clone()
+            });
+        }
+        last = Some(table);
+        whole.push(written);
+    }
+    whole
 }
 
 /// The values of one file.
@@ -202,6 +247,34 @@ mod tests {
         assert_eq!(what("e"), Some(WhatFile::Directory));
         assert_eq!(what("e/b.toml"), Some(WhatFile::Public));
         assert_eq!(what("gateway.toml"), Some(WhatFile::Public));
+    }
+
+    #[test]
+    fn a_peer_file_says_whose_its_values_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("gateway.toml");
+        std::fs::write(&config, "[gateway]\npeers = 'p'\n[[peer]]\nname = 'a'\n").unwrap();
+        std::fs::create_dir(dir.path().join("p")).unwrap();
+        let text = "[peer]\npsk = 'b.psk'\n[[import]]\nas = 'e1.1'\n[[import]]\nas = 'e1.2'\nwindow = 2\n";
+        std::fs::write(dir.path().join("p/b.toml"), text).unwrap();
+        let found = written(&config);
+        let of = |table: &str, key: &str| -> Vec<_> {
+            let them = found
+                .iter()
+                .filter(|written| (written.table.as_str(), written.key.as_str()) == (table, key));
+            them.map(|written| (written.index, written.value.as_str()))
+                .collect()
+        };
+        assert_eq!(of("peer", "name"), [(0, "a"), (0, "b")]);
+        assert_eq!(of("import", "peer"), [(0, "b"), (1, "b")]);
+        let files = files_of(&config);
+        let what = |name: &str| {
+            let it = files.iter().find(|(path, _)| path.ends_with(name));
+            it.map(|(_, what)| *what)
+        };
+        assert_eq!(what("p"), Some(WhatFile::Directory));
+        assert_eq!(what("p/b.toml"), Some(WhatFile::Public));
+        assert_eq!(what("p/b.psk"), Some(WhatFile::Secret));
     }
 
     #[test]

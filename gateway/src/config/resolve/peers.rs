@@ -22,11 +22,10 @@ pub(super) fn resolve(
     faults: &mut Faults,
 ) -> (Option<Vec<PeerConfig>>, BTreeMap<String, String>) {
     if file.peers.is_empty() {
-        faults.fault(
-            Kind::MissingKey,
+        faults.warn(
             &file.place,
-            "there is no [[peer]], so there is nobody to carry frames to or from",
-            "add [[peer]] with the name and the public key of the other gateway",
+            "there is no peer yet, so there is nobody to carry frames to or from",
+            "pair it: `aoe-keys invite` where the disk is, `aoe-keys accept` at the other site; or add [[peer]] by hand",
         );
     }
     let mut keys = Once::default();

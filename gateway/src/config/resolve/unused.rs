@@ -20,6 +20,10 @@ pub(super) fn warn(file: &GatewayFile, exports: &[ExportFile], faults: &mut Faul
             );
         }
     }
+    // One without a peer is not finished, and said to be so.
+    if file.peers.is_empty() {
+        return;
+    }
     if file.imports.is_empty() && exports.is_empty() {
         faults.warn(
             &file.place,

@@ -2,7 +2,7 @@
 
 use aoe_gateway::config::check_text;
 
-/// Reads the input as a gateway file and as an export file.
+/// Reads the input as a gateway file, as a peer file and as an export file.
 ///
 /// # Panics
 /// If a fault points outside the text or says nothing, or if two readings of one text differ.
