@@ -6,8 +6,10 @@
 //! | [`SecretKey`], [`Psk`] | what must stay private: zeroed when dropped, never shown by `Debug` |
 //! | [`KeyKind`], [`KeyTextError`] | the text form, and what can be wrong with it |
 //! | [`Fingerprint`] | the short form people read to each other |
+//! | [`SpkiHash`] | what names the key of a certificate |
 //! | [`AnyKey`] | a key whose kind only its text tells |
 //! | `store` (feature `files`) | key files: modes, owners, atomic replacement |
+//! | `x509` (feature `files`) | certificates, their keys, revocation lists: what they say |
 //!
 //! # Key text
 //! ```text
@@ -31,12 +33,15 @@ mod psk;
 mod public;
 mod secret;
 mod secret_bytes;
+mod spki;
 mod text_error;
 
 #[cfg(feature = "files")]
 mod generate;
 #[cfg(feature = "files")]
 pub mod store;
+#[cfg(feature = "files")]
+pub mod x509;
 
 pub use any::AnyKey;
 pub use encoding::{KEY_LEN, KeyKind};
@@ -46,4 +51,5 @@ pub use generate::GenerateError;
 pub use psk::Psk;
 pub use public::PublicKey;
 pub use secret::SecretKey;
+pub use spki::{SpkiHash, SpkiTextError};
 pub use text_error::KeyTextError;

@@ -27,8 +27,17 @@ where
 }
 
 /// Reads everything there is into a buffer that never grows, so that no copy of a secret stays behind.
-pub(super) fn read_all(mut from: impl Read, path: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let mut bytes = Zeroizing::new(vec![0; MAX_FILE_LEN + 1]);
+pub(super) fn read_all(from: impl Read, path: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    read_up_to(MAX_FILE_LEN, from, path)
+}
+
+/// The same for files that may be longer.
+pub(super) fn read_up_to(
+    longest: usize,
+    mut from: impl Read,
+    path: &Path,
+) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let mut bytes = Zeroizing::new(vec![0; longest + 1]);
     let mut len = 0;
     while let Some(rest) = bytes.get_mut(len..).filter(|rest| !rest.is_empty()) {
         match from.read(rest) {
@@ -43,9 +52,10 @@ pub(super) fn read_all(mut from: impl Read, path: &Path) -> Result<Zeroizing<Vec
             }
         }
     }
-    if len > MAX_FILE_LEN {
+    if len > longest {
         return Err(StoreError::TooLong {
             path: path.to_owned(),
+            longest,
         });
     }
     bytes.truncate(len);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{MAX_FILE_LEN, Visibility, shell};
 use crate::KeyTextError;
+use crate::x509::X509Fault;
 
 /// Why a key file was not read or written. Messages name the file, what was found and what to do, and never
 /// show any part of a key.
@@ -92,11 +93,13 @@ pub enum StoreError {
         /// Where it leads.
         leads_to: PathBuf,
     },
-    /// Far longer than any key file.
-    #[error("{} is longer than {MAX_FILE_LEN} bytes, so it is no key file", .path.display())]
+    /// Far longer than any file of its kind.
+    #[error("{} is longer than {longest} bytes, so it is {}", .path.display(), no_such_file(.longest))]
     TooLong {
         /// The file.
         path: PathBuf,
+        /// How long it may be, in bytes.
+        longest: usize,
     },
     /// Others may write to the directory, and so put their own file in the place of the key.
     #[error(
@@ -120,6 +123,14 @@ pub enum StoreError {
         mode: u32,
         /// What the key in it asks for.
         visibility: Visibility,
+    },
+    /// A file of certificates, of revocation lists or of the key of a certificate, with something else in it.
+    #[error("{}: {source}", .path.display())]
+    X509 {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: X509Fault,
     },
     /// Writing failed; whatever was there before is still there.
     #[error("cannot write {}: {source}", .path.display())]
@@ -145,9 +156,10 @@ impl StoreError {
             | Self::Read { path, .. }
             | Self::SeveralKeys { path, .. }
             | Self::SymbolicLink { path, .. }
-            | Self::TooLong { path }
+            | Self::TooLong { path, .. }
             | Self::WideDirectory { path, .. }
             | Self::WideMode { path, .. }
+            | Self::X509 { path, .. }
             | Self::Write { path, .. } => path,
         }
     }
@@ -174,6 +186,14 @@ impl StoreError {
 
 fn mend(error: &StoreError) -> String {
     error.mending_command().unwrap_or_default()
+}
+
+fn no_such_file(longest: &usize) -> &'static str {
+    if *longest == MAX_FILE_LEN {
+        "no key file"
+    } else {
+        "not read"
+    }
 }
 
 fn others_can(visibility: &Visibility) -> &'static str {

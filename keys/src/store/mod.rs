@@ -1,6 +1,7 @@
-//! Key files: one key each, written by visibility, replaced atomically, refused when others could read them.
+//! Key files: one key each, written by visibility, replaced atomically, refused when others could read them. Files of
+//! certificates and of their keys are read here too, in PEM, with the same demands.
 //!
-//! A key file is text: blank lines, comments that begin with `#`, and exactly one key text on a line of its own.
+//! A file of this crate's keys is text: blank lines, comments that begin with `#`, and exactly one key text on a line of its own.
 //!
 //! Nothing here repairs a file that is too open. It is refused, and the error carries the command that mends
 //! it, because a secret others could read may have to be replaced, and only a person can decide that.
@@ -11,6 +12,7 @@ mod guard;
 mod inspect;
 mod shell;
 mod write;
+mod x509;
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -24,6 +26,7 @@ use zeroize::Zeroizing;
 pub use contents::MAX_FILE_LEN;
 pub use error::StoreError;
 pub use inspect::{Inspection, inspect};
+pub use x509::{read_certificate_key, read_certificates, read_crls};
 
 use crate::{AnyKey, KeyTextError, Psk, PublicKey, SecretKey};
 

@@ -1,0 +1,59 @@
+//! Files of certificates, revocation lists and the keys of certificates.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::{StoreError, Visibility, contents, first, guard, open};
+use crate::x509::{self, Certificate, Crl, MAX_CERTIFICATES_LEN, MAX_CRL_LEN, PrivateKey, X509Fault};
+
+/// Reads the certificates of a PEM file, as they stand there. They are no secret, but who can change the file decides
+/// whom we trust, so it must be ours or root's and closed to other writers.
+///
+/// # Errors
+/// [`StoreError`]: the file cannot be read, others could change it or swap it, or it holds no certificate.
+pub fn read_certificates(path: impl AsRef<Path>) -> Result<Vec<Certificate>, StoreError> {
+    read(
+        path.as_ref(),
+        Visibility::Public,
+        MAX_CERTIFICATES_LEN,
+        x509::certificates,
+    )
+}
+
+/// Reads the revocation lists of a PEM file, with the demands of [`read_certificates`].
+///
+/// # Errors
+/// [`StoreError`]: the file cannot be read, others could change it or swap it, or it holds no revocation list.
+pub fn read_crls(path: impl AsRef<Path>) -> Result<Vec<Crl>, StoreError> {
+    read(path.as_ref(), Visibility::Public, MAX_CRL_LEN, x509::crls)
+}
+
+/// Reads the private key of a certificate from a PEM file that only we and root can read.
+///
+/// # Errors
+/// [`StoreError`]: the file cannot be read, others could read it or swap it, or it holds no key that can be used.
+pub fn read_certificate_key(path: impl AsRef<Path>) -> Result<PrivateKey, StoreError> {
+    // A key may stand in one file with its certificates.
+    read(
+        path.as_ref(),
+        Visibility::Secret,
+        MAX_CERTIFICATES_LEN,
+        x509::private_key,
+    )
+}
+
+fn read<T>(
+    path: &Path,
+    visibility: Visibility,
+    longest: usize,
+    parse: impl Fn(&[u8]) -> Result<T, X509Fault>,
+) -> Result<T, StoreError> {
+    let (file, found) = open(path)?;
+    first(guard::faults(path, &found, visibility))?;
+    let bytes: Zeroizing<Vec<u8>> = contents::read_up_to(longest, file, path)?;
+    parse(&bytes).map_err(|source| StoreError::X509 {
+        path: path.to_owned(),
+        source,
+    })
+}
