@@ -7,10 +7,12 @@ mod diff;
 mod grant;
 mod limit;
 mod parts;
+mod tls;
 mod trust;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aoe_keys::SecretKey;
@@ -24,7 +26,8 @@ pub use grant::{
     MOST_RULES, Permit, Until,
 };
 pub use limit::{FloorAboveCeiling, Limit, LimitChange, Limited, PeerLimit, Rates, RatesChange};
-pub use trust::{KeyTrust, Trust};
+pub use tls::{TlsConfig, TlsKey};
+pub use trust::{CertificateName, CertificateTrust, KeyTrust, Trust};
 
 ids! {
     /// A segment.
@@ -44,6 +47,8 @@ pub struct GatewayConfig {
     pub name: String,
     /// Our static key.
     pub secret: SecretKey,
+    /// What we prove ourselves by to peers that are known by certificates; `None`: there is none, and no such peer.
+    pub tls: Option<Arc<TlsConfig>>,
     /// Local Ethernets we attach to.
     pub segments: Table<SegmentId, SegmentConfig>,
     /// Gateways we talk to.

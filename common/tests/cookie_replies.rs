@@ -49,6 +49,7 @@ fn gateway(name: &str, secret: SecretKey, peer: &str, peer_secret: SecretKey, no
     let config = GatewayConfig {
         name: name.to_owned(),
         secret,
+        tls: None,
         segments: Vec::new().into(),
         peers: vec![peer].into(),
         exports: Vec::new().into(),

@@ -196,6 +196,7 @@ impl Liar {
         let config = GatewayConfig {
             name: "liar".to_owned(),
             secret,
+            tls: None,
             segments: Vec::new().into(),
             peers: vec![PeerConfig {
                 name: "hub".to_owned(),

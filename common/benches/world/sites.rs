@@ -95,6 +95,7 @@ fn gateway(number: usize, peers: Vec<PeerConfig>) -> GatewayConfig {
     GatewayConfig {
         name: format!("site {number}"),
         secret: secret(number),
+        tls: None,
         segments: vec![SegmentConfig {
             name: "san".to_owned(),
         }]

@@ -4,9 +4,11 @@
 //! peer of the same name with a key in common, an export of the same name, an import of the same export at the same address.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{
-    ExportConfig, ExportId, GatewayConfig, ImportConfig, ImportId, PeerConfig, PeerId, TunnelConfig,
+    ExportConfig, ExportId, GatewayConfig, ImportConfig, ImportId, PeerConfig, PeerId, TlsConfig,
+    TunnelConfig,
 };
 use crate::table::{Id, Table};
 
@@ -15,6 +17,8 @@ use crate::table::{Id, Table};
 pub enum Change {
     /// Settings of every tunnel.
     Tunnel(TunnelConfig),
+    /// Certificates, authorities or revocation lists.
+    Tls(Option<Arc<TlsConfig>>),
     /// A peer.
     Peer(PeerId, Step<PeerConfig>),
     /// An export.
@@ -157,6 +161,9 @@ pub fn diff(old: &GatewayConfig, new: &GatewayConfig) -> Result<Vec<Change>, Nee
     changes.extend(gone(&old.peers, &new.peers).map(|id| Change::Peer(id, Step::Remove)));
     if old.tunnel != new.tunnel {
         changes.push(Change::Tunnel(new.tunnel.clone()));
+    }
+    if old.tls != new.tls {
+        changes.push(Change::Tls(new.tls.clone()));
     }
     let peers = come(&old.peers, &new.peers, PeerConfig::copy, |one, other| {
         one.is_same(other)

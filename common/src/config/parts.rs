@@ -56,6 +56,7 @@ impl GatewayConfig {
         GatewayConfig {
             name: self.name.clone(),
             secret: SecretKey::from_bytes(*self.secret.expose()),
+            tls: self.tls.clone(),
             segments: self.segments.clone(),
             peers: self.peers.map(|_, peer| peer.copy()),
             exports: self.exports.clone(),
@@ -98,6 +99,7 @@ mod tests {
         let config = GatewayConfig {
             name: "site".to_owned(),
             secret: SecretKey::from_bytes([1; 32]),
+            tls: None,
             segments: Table::default(),
             peers: Table::default(),
             exports: (0..100)

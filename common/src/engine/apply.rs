@@ -11,6 +11,8 @@ impl Core {
     pub(super) fn apply(&mut self, change: Change, cx: &mut Context<'_>) {
         match change {
             Change::Tunnel(tunnel) => self.apply_tunnel(&tunnel, cx),
+            // No session depends on them yet.
+            Change::Tls(_) => {}
             Change::Peer(id, step) => self.apply_peer(id, step, cx),
             Change::Export(id, step) => self.apply_export(id, step, cx),
             Change::Import(id, step) => self.apply_import(id, step, cx),

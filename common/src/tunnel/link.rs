@@ -75,7 +75,7 @@ impl Link {
             identity: Identity::new(place, config, our_key, boot),
             path: PathState::new(config, now),
             sessions: Sessions::default(),
-            handshakes: Handshakes::new(*config.trust.keys().first()?, now)?,
+            handshakes: Handshakes::new(config.trust.keys().first().copied(), now)?,
             outbox: Outbox::default(),
             repair: Repair::new(now),
             reassembly: Reassembly::default(),

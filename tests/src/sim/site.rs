@@ -128,6 +128,7 @@ impl Site {
         GatewayConfig {
             name: self.plan.name.clone(),
             secret: SecretKey::from_bytes(self.plan.secret),
+            tls: None,
             segments: (0..self.segments.len())
                 .map(|index| SegmentConfig {
                     name: format!("lan{index}"),

@@ -24,8 +24,8 @@ const MAX_FAILURES: u32 = 4;
 
 /// Handshakes with one peer.
 pub(crate) struct Handshakes {
-    /// Adds macs to what we send.
-    pub(crate) stamp: Stamp,
+    /// Adds macs to what we send; `None`: it is known by no key.
+    pub(crate) stamp: Option<Stamp>,
     pub(crate) dialing: Option<Dialing>,
     /// The greatest stamp of its calls that led to a session; what is not greater is old.
     newest_call: u64,
@@ -63,9 +63,13 @@ impl Dialing {
 }
 
 impl Handshakes {
-    pub(super) fn new(their_key: PublicKey, now: Instant) -> Option<Handshakes> {
+    pub(super) fn new(their_key: Option<PublicKey>, now: Instant) -> Option<Handshakes> {
+        let stamp = match their_key {
+            Some(key) => Some(Stamp::new(key)?),
+            None => None,
+        };
         Some(Handshakes {
-            stamp: Stamp::new(their_key)?,
+            stamp,
             dialing: None,
             newest_call: 0,
             unconfirmed: (0, now),
@@ -123,7 +127,7 @@ impl Handshakes {
         }
         let answer_key = call.answer_key();
         let mut message = call.refuse_stamp(identity.trust.psk(), self.newest_call).ok()?;
-        self.stamp.append_to_answer(&mut message, &answer_key);
+        self.stamp.as_ref()?.append_to_answer(&mut message, &answer_key);
         Some(message)
     }
 

@@ -53,7 +53,9 @@ impl Links {
         let (mut message, outcome) = call
             .answer(&self.us.local(), link.identity.terms(), local_index)
             .map_err(|_| DropReason::HandshakeUndecryptable)?;
-        link.handshakes.stamp.append_to_answer(&mut message, &answer_key);
+        if let Some(stamp) = &link.handshakes.stamp {
+            stamp.append_to_answer(&mut message, &answer_key);
+        }
         cx.out.trains.push_datagram(path, &message);
         match outcome {
             Ok(agreed) => {

@@ -46,8 +46,8 @@ impl Links {
         let again_at = cx.now + self.random.jitter(link.dial_wait(attempt));
         cx.timers.lower(Timer::Peers, again_at);
         let (dial, message) = started.unzip();
-        if let Some(mut message) = message {
-            link.handshakes.stamp.append(&mut message, cx.now);
+        if let (Some(mut message), Some(stamp)) = (message, &mut link.handshakes.stamp) {
+            stamp.append(&mut message, cx.now);
             for path in calling {
                 cx.out.trains.push_datagram(path, &message);
             }
@@ -127,8 +127,10 @@ impl Links {
         }
         let dialing = link.handshakes.dialing.as_ref();
         let attempt = dialing.map_or(0, |dialing| dialing.attempt);
-        let first = !link.handshakes.stamp.has_cookie(cx.now);
-        if !link.handshakes.stamp.accept_cookie(datagram, cx.now) {
+        let stamp = link.handshakes.stamp.as_mut();
+        let stamp = stamp.ok_or(DropReason::HandshakeUnsolicited)?;
+        let first = !stamp.has_cookie(cx.now);
+        if !stamp.accept_cookie(datagram, cx.now) {
             return Err(DropReason::HandshakeUnsolicited);
         }
         // Only the first one makes us call at once: anybody who sees our calls and knows the peer's public key can

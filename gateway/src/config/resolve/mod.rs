@@ -80,6 +80,7 @@ pub(super) fn resolve(
         core: GatewayConfig {
             name: entry.name.as_ref()?.value.clone(),
             secret: secrets.own?,
+            tls: None,
             segments: file
                 .segments
                 .iter()

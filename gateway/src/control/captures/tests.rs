@@ -27,6 +27,7 @@ fn config(exports: &[&str]) -> GatewayConfig {
     GatewayConfig {
         name: "site".to_owned(),
         secret: SecretKey::from_bytes([1; 32]),
+        tls: None,
         segments: vec![SegmentConfig {
             name: "san".to_owned(),
         }]

@@ -70,6 +70,7 @@ fn loaded(change: impl FnOnce(&mut Loaded)) -> Loaded {
         core: GatewayConfig {
             name: "here".to_owned(),
             secret: SecretKey::from_bytes([9; 32]),
+            tls: None,
             segments: segments.into_iter().collect(),
             peers: [peer("site-a", 1), peer("site-b", 2)].into_iter().collect(),
             exports: [export(

@@ -322,6 +322,7 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
     GatewayConfig {
         name: format!("gateway {side}"),
         secret: secret_key(side),
+        tls: None,
         segments: vec![segment("targets"), segment("initiators")].into(),
         peers: peers.into(),
         exports: exports.into(),
