@@ -14,6 +14,7 @@
 //! - [`hardening`]: keeps keys inside the process.
 //! - [`audit`]: who did what, taken down for good; `journal`: the journal of systemd.
 //! - [`disks`]: which disk each export has, in files.
+//! - `watching`: files that count as soon as they change.
 //! - [`clock`]: the only place that asks what time it is.
 
 pub mod audit;
@@ -38,3 +39,4 @@ mod listening;
 mod metrics;
 mod pcapng;
 mod watchdog;
+mod watching;

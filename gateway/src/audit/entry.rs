@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Caller;
 use super::merge::Span;
-use crate::control::{Answer, Line, orders};
+use crate::control::{Answer, Cause, Line, orders};
 
 /// Changes and faults in one entry; the worst come first.
 const MOST_LISTED: usize = 200;
@@ -194,13 +194,16 @@ pub(crate) enum Entry {
 
 impl Entry {
     /// A reload that was answered like this.
-    pub(crate) fn reload(by: orders::By, answer: &Answer) -> Entry {
+    pub(crate) fn reload(cause: &Cause, answer: &Answer) -> Entry {
         let outcome = serde_json::to_value(answer.outcome).unwrap_or_default();
         let faults = answer.faults.iter().take(MOST_LISTED);
         Entry::Reload {
-            by: match by {
-                orders::By::Hangup => By::Signal { signal: "SIGHUP" },
-                orders::By::Program { uid, pid } => By::Program { uid, pid },
+            by: match cause {
+                Cause::Asked(orders::By::Hangup) => By::Signal { signal: "SIGHUP" },
+                Cause::Asked(orders::By::Program { uid, pid }) => By::Program { uid: *uid, pid: *pid },
+                Cause::Changed(files) => By::Files {
+                    files: files.iter().map(|file| file.display().to_string()).collect(),
+                },
             },
             outcome: outcome.as_str().unwrap_or_default().to_owned(),
             reason: answer.reason.clone(),
@@ -226,6 +229,11 @@ pub(crate) enum By {
         uid: u32,
         /// Its process; 0 if it is not known.
         pid: i32,
+    },
+    /// Nobody asked: files changed that count at once.
+    Files {
+        /// Which.
+        files: Vec<String>,
     },
 }
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::export_file::{self, ExportFile};
 use super::fault::{Faults, Kind};
-use super::files::{self, LARGEST, MOST_FILES, ReadFault};
+use super::files::{LARGEST, MOST_FILES, ReadFault};
 use super::gateway_file::{self, GatewayFile};
+use super::kept::Reader;
 use super::peer_file::{self, PeerFile};
 use super::source::{Located, Place};
 
@@ -33,7 +34,7 @@ pub(super) fn exports(
     gateway: Option<&GatewayFile>,
     text: &str,
     directory: &Path,
-    faults: &mut Faults,
+    (reader, faults): (&mut Reader<'_>, &mut Faults),
 ) -> Vec<ExportFile> {
     let written = gateway
         .and_then(|file| file.gateway.as_ref())
@@ -43,9 +44,9 @@ pub(super) fn exports(
         written,
         gateway.is_none().then_some(text),
         directory,
-        faults,
+        (reader, faults),
     );
-    read(&files, faults, export_file::parse)
+    read(&files, reader, faults, export_file::parse)
 }
 
 /// The peer files; as [`exports`].
@@ -53,7 +54,7 @@ pub(super) fn peers(
     gateway: Option<&GatewayFile>,
     text: &str,
     directory: &Path,
-    faults: &mut Faults,
+    (reader, faults): (&mut Reader<'_>, &mut Faults),
 ) -> Vec<PeerFile> {
     let written = gateway
         .and_then(|file| file.gateway.as_ref())
@@ -63,9 +64,9 @@ pub(super) fn peers(
         written,
         gateway.is_none().then_some(text),
         directory,
-        faults,
+        (reader, faults),
     );
-    read(&files, faults, peer_file::parse)
+    read(&files, reader, faults, peer_file::parse)
 }
 
 /// The files of a directory. `broken` is the text of a gateway file that is not TOML: what it says of the directory may be
@@ -75,7 +76,7 @@ fn list(
     written: Option<&Located<String>>,
     broken: Option<&str>,
     base: &Path,
-    faults: &mut Faults,
+    (reader, faults): (&mut Reader<'_>, &mut Faults),
 ) -> Vec<PathBuf> {
     let named = match (written, broken) {
         (Some(path), _) => Some(path.value.clone()),
@@ -86,7 +87,7 @@ fn list(
         return Vec::new();
     };
     let path = base.join(named);
-    let mut paths = match files::toml_files(&path) {
+    let mut paths = match reader.directory(&path) {
         Ok(paths) => paths,
         Err(error) => {
             if let Some(written) = written {
@@ -114,12 +115,13 @@ fn list(
 /// Reads files; those that cannot be read are reported.
 fn read<F>(
     paths: &[PathBuf],
+    reader: &mut Reader<'_>,
     faults: &mut Faults,
     parse: fn(&Path, &str, &mut Faults) -> Option<F>,
 ) -> Vec<F> {
     let mut all = Vec::new();
     for path in paths {
-        match files::read_text(path) {
+        match reader.text(path) {
             Ok(text) => all.extend(parse(path, &text, faults)),
             Err(fault) => report_unreadable(path, fault, WhichFile::Other, faults),
         }

@@ -14,6 +14,7 @@ mod fault;
 mod files;
 mod gateway_file;
 pub(crate) mod grants;
+mod kept;
 mod limit;
 mod metrics;
 mod net;
@@ -38,6 +39,8 @@ use aoe_common::config::GatewayConfig;
 
 use self::directories::WhichFile;
 pub use self::fault::{Fault, Faults, Kind, Severity};
+use self::kept::{Origin, Reader};
+pub(crate) use self::kept::{Texts, Version, Watched, version};
 pub(crate) use self::limit::{MOST_BANDWIDTH, MOST_IOPS, bandwidth};
 pub use self::metrics::Metrics;
 pub(crate) use self::net::scoped;
@@ -64,6 +67,8 @@ pub struct Loaded {
     pub metrics: Option<Metrics>,
     /// What the core needs not know.
     pub settings: Settings,
+    /// What it was read from.
+    pub(crate) origin: Origin,
 }
 
 /// What a segment attaches to.
@@ -105,8 +110,17 @@ pub fn examine(path: &Path) -> Examined {
 
 /// The same, and where the rules of exports are written.
 pub(crate) fn examine_with_places(path: &Path) -> (Examined, RulePlaces) {
+    examine_by(Reader::default(), path)
+}
+
+/// Reads secrets and the like again, with the texts as they were then, whatever is in their files now.
+pub(crate) fn examine_again(path: &Path, texts: &Texts) -> Examined {
+    examine_by(Reader::again(texts), path).0
+}
+
+fn examine_by(reader: Reader<'_>, path: &Path) -> (Examined, RulePlaces) {
     let mut faults = Faults::default();
-    let (loaded, places) = read(path, &mut faults);
+    let (loaded, places) = read(path, reader, &mut faults);
     faults.sort();
     let examined = Examined {
         loaded: loaded.filter(|_| !faults.is_fatal()),
@@ -159,8 +173,8 @@ pub fn check_text(text: &str) -> Faults {
     faults
 }
 
-fn read(path: &Path, faults: &mut Faults) -> (Option<Loaded>, RulePlaces) {
-    let text = match files::read_text(path) {
+fn read(path: &Path, mut reader: Reader<'_>, faults: &mut Faults) -> (Option<Loaded>, RulePlaces) {
+    let text = match reader.text(path) {
         Ok(text) => text,
         Err(fault) => {
             directories::report_unreadable(path, fault, WhichFile::Gateway, faults);
@@ -169,21 +183,20 @@ fn read(path: &Path, faults: &mut Faults) -> (Option<Loaded>, RulePlaces) {
     };
     let directory = path.parent().unwrap_or(Path::new(""));
     let mut gateway = gateway_file::parse(path, &text, faults);
-    let exports = directories::exports(gateway.as_ref(), &text, directory, faults);
-    let peers = directories::peers(gateway.as_ref(), &text, directory, faults);
+    let exports = directories::exports(gateway.as_ref(), &text, directory, (&mut reader, faults));
+    let peers = directories::peers(gateway.as_ref(), &text, directory, (&mut reader, faults));
     if let Some(gateway) = &mut gateway {
         gateway.take_in(peers, faults);
     }
     let secrets = gateway
         .as_ref()
-        .map(|gateway| secrets::read(gateway, directory, faults))
+        .map(|gateway| secrets::read(gateway, directory, &mut reader, faults))
         .unwrap_or_default();
     if let Some(audit) = gateway.as_ref().and_then(|file| file.audit.as_ref()) {
         audit::look(audit, faults);
     }
     let places = RulePlaces::of(&exports, faults);
-    (
-        resolve::resolve(gateway.as_ref(), &exports, secrets, faults),
-        places,
-    )
+    let loaded = resolve::resolve(gateway.as_ref(), &exports, secrets, faults);
+    let origin = reader.into_origin();
+    (loaded.map(|loaded| Loaded { origin, ..loaded }), places)
 }

@@ -7,11 +7,17 @@ use aoe_keys::{KeyKind, store};
 
 use super::fault::{Faults, Kind};
 use super::gateway_file::GatewayFile;
+use super::kept::Reader;
 use super::resolve::Secrets;
 use super::source::Located;
 
 /// Reads every secret and reports each that cannot be used, at the line that names its file.
-pub(super) fn read(file: &GatewayFile, directory: &Path, faults: &mut Faults) -> Secrets {
+pub(super) fn read(
+    file: &GatewayFile,
+    directory: &Path,
+    reader: &mut Reader<'_>,
+    faults: &mut Faults,
+) -> Secrets {
     let key = file.gateway.as_ref().and_then(|gateway| gateway.key.as_ref());
     Secrets {
         own: key.and_then(|path| {
@@ -20,7 +26,7 @@ pub(super) fn read(file: &GatewayFile, directory: &Path, faults: &mut Faults) ->
                 directory,
                 KeyKind::Secret,
                 |path| store::read_secret(path),
-                faults,
+                (reader, faults),
             )
         }),
         psks: file
@@ -33,7 +39,7 @@ pub(super) fn read(file: &GatewayFile, directory: &Path, faults: &mut Faults) ->
                         &peer.directory,
                         KeyKind::Psk,
                         |path| store::read_psk(path),
-                        faults,
+                        (reader, faults),
                     )
                 })
             })
@@ -46,9 +52,10 @@ fn read_one<K>(
     directory: &Path,
     kind: KeyKind,
     read: impl FnOnce(&Path) -> Result<K, store::StoreError>,
-    faults: &mut Faults,
+    (reader, faults): (&mut Reader<'_>, &mut Faults),
 ) -> Option<K> {
     let file = directory.join(&path.value);
+    reader.watch(&file);
     match read(&file) {
         Ok(key) => Some(key),
         Err(error) => {

@@ -44,6 +44,7 @@ pub(super) fn compare(running: &Loaded, candidate: Loaded) -> Result<Loaded, Obs
         devices,
         metrics,
         settings,
+        origin,
     } = candidate;
     let candidate = Loaded {
         core: core.take_ids(&running.core).map_err(Obstacle::UsedUp)?,
@@ -52,6 +53,7 @@ pub(super) fn compare(running: &Loaded, candidate: Loaded) -> Result<Loaded, Obs
         devices,
         metrics,
         settings,
+        origin,
     };
     let mut fields: Vec<String> = match diff(&running.core, &candidate.core) {
         Ok(_) => Vec::new(),

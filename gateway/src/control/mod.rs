@@ -34,7 +34,7 @@ pub(crate) use self::change::Followers;
 pub(crate) use self::orders::MOST_ASKS;
 pub(crate) use self::past::record;
 pub(crate) use self::protocol::Answer;
-pub(crate) use self::reload::Reloader;
+pub(crate) use self::reload::{Cause, Lines, Reloader};
 pub(crate) use self::snapshots::{About, Snapshots};
 use self::socket::{Listener, Refusal};
 pub(crate) use self::words::{Kind, Line, rights_in_words};

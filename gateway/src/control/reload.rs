@@ -1,14 +1,14 @@
 //! Requests, one after the other.
 
 use std::convert::Infallible;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -21,7 +21,7 @@ use super::steering::Drain;
 use super::words::{Line, words};
 use crate::audit::{Audit, Entry, differences};
 use crate::clock::unix_time;
-use crate::config::{Examined, Faults, Loaded, examine};
+use crate::config::{Examined, Faults, Loaded, Watched, examine, examine_again};
 use crate::logging::id;
 
 /// Changes that are logged one by one, the worst first: the log has room for some thousand lines at a time.
@@ -29,10 +29,45 @@ const MOST_LOGGED: usize = 1000;
 /// How long reading all files may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Why the configuration is read again.
+#[derive(Clone, Debug)]
+pub(crate) enum Cause {
+    /// Somebody wants it.
+    Asked(By),
+    /// These files have changed, which count at once.
+    Changed(Vec<PathBuf>),
+}
+
+impl Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Asked(by) => by.fmt(f),
+            Cause::Changed(files) => {
+                let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+                write!(f, "a change of {}", names.join(", "))
+            }
+        }
+    }
+}
+
+/// What other rooms say to the [`Reloader`], and what it says to them.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    /// Requests.
+    pub(crate) asks: mpsc::Receiver<Ask>,
+    /// A signal asks for a reload.
+    pub(crate) hangups: Arc<Notify>,
+    /// Files have changed that count at once.
+    pub(crate) changes: mpsc::Receiver<Vec<PathBuf>>,
+    /// Which files these are, and the versions in use.
+    pub(crate) watched: watch::Sender<Vec<Watched>>,
+}
+
 /// Carries requests out.
 #[derive(Debug)]
 pub(crate) struct Reloader {
     running: Running,
+    watched: Option<watch::Sender<Vec<Watched>>>,
     /// The file that the gateway was started with, as it was named then.
     config: PathBuf,
     snapshots: Arc<Snapshots>,
@@ -58,19 +93,30 @@ impl Reloader {
     ) -> Self {
         Reloader {
             running: Running::new(loaded, followers),
+            watched: None,
             config,
             snapshots,
             audit,
         }
     }
 
-    /// Carries out requests, and the reloads that signals ask for, for as long as it is polled.
-    pub(crate) async fn run(mut self, mut asks: mpsc::Receiver<Ask>, hangups: Arc<Notify>) -> Infallible {
+    /// Carries out requests, and the reloads that signals and files ask for, for as long as it is polled.
+    pub(crate) async fn run(mut self, lines: Lines) -> Infallible {
+        let Lines {
+            mut asks,
+            hangups,
+            mut changes,
+            watched,
+        } = lines;
+        self.watched = Some(watched);
         loop {
             tokio::select! {
                 () = hangups.notified() => {
                     // Nobody waits for the answer: it is in the log.
-                    let _ = self.reload(self.config.clone(), By::Hangup).await;
+                    let _ = self.reload(self.config.clone(), Cause::Asked(By::Hangup)).await;
+                }
+                Some(files) = changes.recv() => {
+                    let _ = self.reload(self.config.clone(), Cause::Changed(files)).await;
                 }
                 Some(ask) = asks.recv() => self.obey(ask).await,
                 () = self.running.drained() => self.running.narrow().await,
@@ -88,7 +134,7 @@ impl Reloader {
             return;
         }
         let answer = match ask.request {
-            Request::Reload { config } => self.reload(config, ask.by).await,
+            Request::Reload { config } => self.reload(config, Cause::Asked(ask.by)).await,
             Request::Diff { config } => self.diff(config).await,
             Request::Pause { what, seconds } => self.running.pause(&what, seconds, ask.by).await,
             Request::Resume { what } => self.running.resume(&what, ask.by).await,
@@ -120,7 +166,7 @@ impl Reloader {
 
     /// Says what a reload would change.
     async fn diff(&self, config: PathBuf) -> Answer {
-        match self.candidate(config).await {
+        match self.candidate(move || examine(&config)).await {
             Ok((_, found)) => {
                 let outcome = match found.lines.as_slice() {
                     [] => Outcome::Same,
@@ -133,11 +179,11 @@ impl Reloader {
     }
 
     /// Reloads, and has it taken down whatever comes of it.
-    async fn reload(&mut self, config: PathBuf, by: By) -> Answer {
-        let (answer, differences) = self.reload_and_log(config, by).await;
+    async fn reload(&mut self, config: PathBuf, cause: Cause) -> Answer {
+        let (answer, differences) = self.reload_and_log(config, &cause).await;
         // The file is opened again too.
         self.audit.follow(self.running.loaded().settings.audit.as_ref());
-        self.audit.record(Entry::reload(by, &answer));
+        self.audit.record(Entry::reload(&cause, &answer));
         for difference in differences {
             self.audit.record(difference);
         }
@@ -145,19 +191,19 @@ impl Reloader {
     }
 
     /// Reloads; what it answers, and which rights and keys are others now.
-    async fn reload_and_log(&mut self, config: PathBuf, by: By) -> (Answer, Vec<Entry>) {
-        match self.try_reload(config).await {
+    async fn reload_and_log(&mut self, config: PathBuf, cause: &Cause) -> (Answer, Vec<Entry>) {
+        match self.try_reload(config, cause).await {
             Ok(mut found) => {
                 for warning in found.warnings.iter() {
                     tracing::warn!(id = id::CONFIG_WARNING, "{warning}");
                 }
                 let outcome = match found.lines.as_slice() {
                     [] => {
-                        tracing::info!(id = id::RELOAD, "reload by {by}: nothing has changed");
+                        tracing::info!(id = id::RELOAD, "reload by {cause}: nothing has changed");
                         Outcome::Same
                     }
                     lines => {
-                        tracing::info!(id = id::RELOAD, "reload by {by}: {}", count(lines.len()));
+                        tracing::info!(id = id::RELOAD, "reload by {cause}: {}", count(lines.len()));
                         for line in lines.iter().take(MOST_LOGGED) {
                             tracing::info!(id = id::RELOAD, "reload: {}", line.text);
                         }
@@ -179,7 +225,7 @@ impl Reloader {
                 tracing::warn!(
                     id = id::RELOAD_REFUSED,
                     reason = obstacle.reason(),
-                    "reload by {by}: nothing was changed: {}",
+                    "reload by {cause}: nothing was changed: {}",
                     obstacle.reason()
                 );
                 (obstacle.answer(), Vec::new())
@@ -187,7 +233,7 @@ impl Reloader {
         }
     }
 
-    async fn try_reload(&mut self, config: PathBuf) -> Result<Findings, Obstacle> {
+    async fn try_reload(&mut self, config: PathBuf, cause: &Cause) -> Result<Findings, Obstacle> {
         if !is_same_file(&config, &self.config) {
             let running = self.config.clone();
             return Err(Obstacle::OtherFile {
@@ -196,9 +242,20 @@ impl Reloader {
             });
         }
         // By the path of the start: what faults and paths are relative to stays the same.
-        let (loaded, found) = self.candidate(self.config.clone()).await?;
+        let config = self.config.clone();
+        let (loaded, found) = match cause {
+            Cause::Asked(_) => self.candidate(move || examine(&config)).await?,
+            Cause::Changed(_) => {
+                let texts = self.running.loaded().origin.texts.clone();
+                self.candidate(move || examine_again(&config, &texts)).await?
+            }
+        };
+        let watched = loaded.origin.watched.clone();
         let listen = loaded.listen.iter().map(ToString::to_string).collect();
         self.running.become_as(loaded).await?;
+        if let Some(files) = &self.watched {
+            files.send_replace(watched);
+        }
         let changed = u64::from(!found.lines.is_empty());
         let about = |about: &mut About| {
             about.gateway.configured = unix_time().as_secs_f64();
@@ -209,10 +266,13 @@ impl Reloader {
         Ok(found)
     }
 
-    /// What is in this file, if the gateway can become that. Nothing is changed.
-    async fn candidate(&self, config: PathBuf) -> Result<(Loaded, Findings), Obstacle> {
+    /// What is read, if the gateway can become that. Nothing is changed.
+    async fn candidate(
+        &self,
+        read: impl FnOnce() -> Examined + Send + 'static,
+    ) -> Result<(Loaded, Findings), Obstacle> {
         // Files may be on a slow disk, or on one that does not answer.
-        let reading = timeout(PATIENCE, spawn_blocking(move || examine(&config)));
+        let reading = timeout(PATIENCE, spawn_blocking(read));
         let unread = |error: &dyn Display| Obstacle::System {
             reason: format!("cannot read the configuration: {error}"),
         };

@@ -28,7 +28,7 @@ use aoe_common::disk::Disk;
 use aoe_common::engine::Engine;
 use aoe_common::snapshot::Gateway;
 use aoe_common::worker::Worker;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::data_plane::{seed, spawn};
@@ -37,7 +37,7 @@ use self::signals::Signals;
 use crate::audit::{Audit, Auditor, Noted};
 use crate::clock::{Clock, unix_time};
 use crate::config::Loaded;
-use crate::control::{self, About, Captures, Followers, Reloader, Snapshots};
+use crate::control::{self, About, Captures, Followers, Lines, Reloader, Snapshots};
 use crate::disks::{Disks, Found, Keeper, remember};
 use crate::driver::{Command, CommandSender, Driver, Lost, Reports};
 use crate::http::{Front, LastText, Site};
@@ -46,6 +46,7 @@ use crate::logging::Filter;
 use crate::resolver::{self, Known, Resolver};
 use crate::segment::{Sharing, Watch, WatchedSegment};
 use crate::sys::buffers::Buffers;
+use crate::watching::Watcher;
 use crate::wire::UdpWire;
 use crate::{watchdog, workers};
 
@@ -214,6 +215,7 @@ impl Start {
             captures: captures.clone(),
         };
         let (ask, asks) = mpsc::channel(control::MOST_ASKS);
+        let watched = watch::Sender::new(self.loaded.origin.watched.clone());
         let reloader = Reloader::new(
             config.to_owned(),
             self.loaded,
@@ -222,7 +224,14 @@ impl Start {
             audit.clone(),
         );
         let hangups = Arc::new(Notify::new());
-        tasks.spawn(reloader.run(asks, hangups.clone()));
+        let (changed, changes) = mpsc::channel(1);
+        tasks.spawn(Watcher::new(watched.subscribe(), changed).run());
+        tasks.spawn(reloader.run(Lines {
+            asks,
+            hangups: hangups.clone(),
+            changes,
+            watched,
+        }));
         tasks.spawn(control::record(snapshots.clone()));
         if outcome.is_ok() {
             if let Some(listener) = control::open_observe(&settings.observe) {

@@ -29,6 +29,8 @@ ids! {
     RELOAD => "reload",
     /// A reload was not made.
     RELOAD_REFUSED => "reload-refused",
+    /// Changes of files that count at once are found late.
+    FILES_UNWATCHED => "files-unwatched",
     /// Who asked has gone.
     ORDER_ABANDONED => "order-abandoned",
     /// An operator changed something that is in no file.

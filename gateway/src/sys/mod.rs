@@ -2,6 +2,7 @@
 //!
 //! - [`packet`]: AF_PACKET sockets; [`batch`] is the memory they fill
 //! - [`link`]: what the kernel knows about a network device; [`link_changes`]: a sign that it changed
+//! - [`directory_changes`]: a sign that something happened in a directory
 //! - [`poll`]: waiting for several descriptors
 //! - [`buffers`]: socket buffers as large as the kernel lets us have
 //! - [`clock_sync`]: whether the wall clock is kept right
@@ -17,6 +18,7 @@
 pub mod batch;
 pub mod buffers;
 pub mod clock_sync;
+pub mod directory_changes;
 mod filter;
 pub mod link;
 pub mod link_changes;

@@ -102,6 +102,8 @@ pub(super) fn resolve(
             audit: file.audit.as_ref().and_then(AuditEntry::to),
             ..entry.settings.clone()
         },
+        // Who reads the files knows.
+        origin: Default::default(),
     })
 }
 

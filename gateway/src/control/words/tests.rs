@@ -100,6 +100,7 @@ fn loaded(change: impl FnOnce(&mut Loaded)) -> Loaded {
             audit: None,
             key: "k".into(),
         },
+        origin: Default::default(),
     };
     change(&mut loaded);
     loaded
