@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind};
 use aoe_keys::store::StoreError;
 use aoe_keys::{GenerateError, KeyTextError};
 
+use crate::authority::CaError;
+
 /// Exit codes, by the meaning `sysexits.h` gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -33,6 +35,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Argument(#[from] KeyTextError),
     #[error(transparent)]
+    Authority(#[from] CaError),
+    #[error(transparent)]
     Generate(#[from] GenerateError),
     #[error("{}{}", .0, hint(.0))]
     Input(StoreError),
@@ -53,6 +57,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Argument(_) => Exit::Data,
+            Self::Authority(error) => error.exit(),
             Self::Generate(_) => Exit::System,
             Self::Input(error) => Exit::of_reading(error),
             Self::Output(error) => Exit::of_writing(error),
@@ -76,7 +81,7 @@ impl Exit {
     }
 
     /// The code for a key file that was not written.
-    fn of_writing(error: &StoreError) -> Self {
+    pub(crate) fn of_writing(error: &StoreError) -> Self {
         match error {
             StoreError::WideDirectory { .. } => Self::Permission,
             StoreError::Write { source, .. } if !is_about_the_name(source) => Self::Io,

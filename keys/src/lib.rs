@@ -8,6 +8,7 @@
 //! | [`Fingerprint`] | the short form people read to each other |
 //! | [`SpkiHash`] | what names the key of a certificate |
 //! | [`AnyKey`] | a key whose kind only its text tells |
+//! | [`expiry`] | how near the end of something is |
 //! | `store` (feature `files`) | key files: modes, owners, atomic replacement |
 //! | `x509` (feature `files`) | certificates, their keys, revocation lists: what they say |
 //!
@@ -28,6 +29,7 @@
 
 mod any;
 mod encoding;
+pub mod expiry;
 mod fingerprint;
 mod psk;
 mod public;

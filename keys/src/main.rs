@@ -3,6 +3,7 @@
 //! Secrets come and go by file or by pipe, never on the command line, where every user of the machine sees them.
 #![forbid(unsafe_code)]
 
+mod authority;
 mod cmd;
 mod failure;
 mod streams;
@@ -47,6 +48,7 @@ enum Verb {
     Psk(cmd::psk::Args),
     Fingerprint(cmd::fingerprint::Args),
     Check(cmd::check::Args),
+    Ca(cmd::ca::Args),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Psk(args) => cmd::psk::run(args, format),
         Verb::Fingerprint(args) => cmd::fingerprint::run(args, format),
         Verb::Check(args) => cmd::check::run(args, format),
+        Verb::Ca(args) => cmd::ca::run(args, format),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The verbs, one file each, and the arguments several of them share.
 
+pub(crate) mod ca;
 pub(crate) mod check;
 pub(crate) mod fingerprint;
 pub(crate) mod generate;

@@ -36,13 +36,29 @@ pub(super) fn regular(path: &Path, found: &Metadata) -> Result<(), StoreError> {
     })
 }
 
+/// Why a file is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// What is in it will be used: it must belong to root or to us.
+    Use,
+    /// What is in it is only checked. Root, who checks for a service with a user of its own, is content with a file of
+    /// that user, see [`is_of_service`].
+    Look,
+}
+
 /// Everything that is wrong with the owner and the modes of a file and of the directories that lead to it.
-pub(super) fn faults(path: &Path, found: &Metadata, visibility: Visibility) -> Vec<StoreError> {
+pub(super) fn faults(
+    path: &Path,
+    found: &Metadata,
+    visibility: Visibility,
+    purpose: Purpose,
+) -> Vec<StoreError> {
     let allowed = allowed_bits(visibility, is_systemd_credential(path));
     let us = nix::unistd::geteuid().as_raw();
     [
         mode_fault(path, found.mode(), allowed, visibility),
-        owner_fault(path, found.uid(), us),
+        owner_fault(path, found.uid(), us)
+            .filter(|_| purpose == Purpose::Use || us != 0 || !is_of_service(path, found.uid())),
     ]
     .into_iter()
     .flatten()
@@ -105,6 +121,22 @@ fn owner_fault(path: &Path, owner: u32, us: u32) -> Option<StoreError> {
         owner,
         us,
     })
+}
+
+/// Whether a file lies where root puts the files of a service that has this user: in a directory of root with the user's
+/// group, as the systemd layout has it, or in one that is the user's own.
+///
+/// Only who looks may be content with that. Whoever uses a key must be its owner, or root's files could be swapped by
+/// another user.
+fn is_of_service(path: &Path, owner: u32) -> bool {
+    let Ok(directory) = fs::metadata(parent(path)) else {
+        return false;
+    };
+    let group_of_owner = || {
+        let user = nix::unistd::User::from_uid(owner.into()).ok().flatten();
+        user.map(|user| user.gid.as_raw())
+    };
+    directory.uid() == owner || (directory.uid() == 0 && group_of_owner() == Some(directory.gid()))
 }
 
 const fn is_open_directory(mode: u32) -> bool {

@@ -25,7 +25,8 @@ use zeroize::Zeroizing;
 
 pub use contents::MAX_FILE_LEN;
 pub use error::StoreError;
-pub use inspect::{Inspection, inspect};
+pub use guard::Purpose;
+pub use inspect::{Content, Inspection, inspect};
 pub use x509::{read_certificate_key, read_certificates, read_crls};
 
 use crate::{AnyKey, KeyTextError, Psk, PublicKey, SecretKey};
@@ -63,7 +64,7 @@ pub enum Existing {
 /// # Errors
 /// [`StoreError`]: the file cannot be read, others could read it or swap it, or it holds no secret key.
 pub fn read_secret(path: impl AsRef<Path>) -> Result<SecretKey, StoreError> {
-    read(path.as_ref(), Visibility::Secret)
+    read(path.as_ref(), Visibility::Secret, Purpose::Use)
 }
 
 /// Reads a pre-shared key from a file that only we and root can read.
@@ -71,7 +72,23 @@ pub fn read_secret(path: impl AsRef<Path>) -> Result<SecretKey, StoreError> {
 /// # Errors
 /// [`StoreError`]: the file cannot be read, others could read it or swap it, or it holds no pre-shared key.
 pub fn read_psk(path: impl AsRef<Path>) -> Result<Psk, StoreError> {
-    read(path.as_ref(), Visibility::Secret)
+    read(path.as_ref(), Visibility::Secret, Purpose::Use)
+}
+
+/// Reads a secret key as [`read_secret`] does, only to see whether it is one.
+///
+/// # Errors
+/// As [`read_secret`], but see [`Purpose::Look`].
+pub fn look_at_secret(path: impl AsRef<Path>) -> Result<SecretKey, StoreError> {
+    read(path.as_ref(), Visibility::Secret, Purpose::Look)
+}
+
+/// Reads a pre-shared key as [`read_psk`] does, only to see whether it is one.
+///
+/// # Errors
+/// As [`read_psk`], but see [`Purpose::Look`].
+pub fn look_at_psk(path: impl AsRef<Path>) -> Result<Psk, StoreError> {
+    read(path.as_ref(), Visibility::Secret, Purpose::Look)
 }
 
 /// Reads a public key. Any mode will do: it is no secret, and [`inspect()`] tells when others could change it.
@@ -79,7 +96,7 @@ pub fn read_psk(path: impl AsRef<Path>) -> Result<Psk, StoreError> {
 /// # Errors
 /// [`StoreError`]: the file cannot be read, or it holds no public key.
 pub fn read_public(path: impl AsRef<Path>) -> Result<PublicKey, StoreError> {
-    read(path.as_ref(), Visibility::Public)
+    read(path.as_ref(), Visibility::Public, Purpose::Use)
 }
 
 /// Reads whatever key a file holds, with the demands on the file that this kind of key makes.
@@ -92,7 +109,9 @@ pub fn read_any(path: impl AsRef<Path>) -> Result<AnyKey, StoreError> {
     let key: AnyKey = contents::read_key(file, path)?;
     match guard::visibility_of(key.kind()) {
         Visibility::Public => Ok(key),
-        Visibility::Secret => first(guard::faults(path, &found, Visibility::Secret)).map(|()| key),
+        Visibility::Secret => {
+            first(guard::faults(path, &found, Visibility::Secret, Purpose::Use)).map(|()| key)
+        }
     }
 }
 
@@ -116,7 +135,7 @@ pub fn check_mode(path: impl AsRef<Path>) -> Result<(), StoreError> {
     let path = path.as_ref();
     let found = std::fs::metadata(path).map_err(|source| StoreError::open(path, source))?;
     guard::regular(path, &found)?;
-    first(guard::faults(path, &found, Visibility::Secret))
+    first(guard::faults(path, &found, Visibility::Secret, Purpose::Use))
 }
 
 /// Writes a secret key, mode 0600.
@@ -149,6 +168,19 @@ pub fn write_public(path: impl AsRef<Path>, key: &PublicKey, existing: Existing)
     write::replace(path.as_ref(), &format!("{key}\n"), Visibility::Public, existing)
 }
 
+/// Writes any text in one step, with the mode of its visibility.
+///
+/// # Errors
+/// As [`write_secret`].
+pub fn write_text(
+    path: impl AsRef<Path>,
+    text: &str,
+    visibility: Visibility,
+    existing: Existing,
+) -> Result<(), StoreError> {
+    write::replace(path.as_ref(), text, visibility, existing)
+}
+
 /// What a secret key's file holds: a comment and the key text.
 pub fn secret_file_text(key: &SecretKey) -> Zeroizing<String> {
     contents::compose(
@@ -165,10 +197,19 @@ pub fn psk_file_text(key: &Psk) -> Zeroizing<String> {
     )
 }
 
-fn read<K: FromStr<Err = KeyTextError>>(path: &Path, visibility: Visibility) -> Result<K, StoreError> {
+/// A path as one word of a command line that a person can paste into a shell.
+pub fn shell_word(path: impl AsRef<Path>) -> String {
+    shell::quoted(path.as_ref())
+}
+
+fn read<K: FromStr<Err = KeyTextError>>(
+    path: &Path,
+    visibility: Visibility,
+    purpose: Purpose,
+) -> Result<K, StoreError> {
     let (file, found) = open(path)?;
     if visibility == Visibility::Secret {
-        first(guard::faults(path, &found, visibility))?;
+        first(guard::faults(path, &found, visibility, purpose))?;
     }
     contents::read_key(file, path)
 }

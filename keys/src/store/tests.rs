@@ -227,7 +227,8 @@ fn an_inspection_reports_all_faults_at_once_and_changes_nothing() {
         matches!(content, StoreError::KeyText { line: 1, .. }),
         "{content}"
     );
-    assert_eq!((found.kind, found.mode), (Some(KeyKind::Secret), Some(0o644)));
+    assert!(matches!(found.content, Content::Key(Some(KeyKind::Secret), None)));
+    assert_eq!(found.mode, Some(0o644));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     assert_eq!(place.mode("a.key"), 0o644);
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{StoreError, Visibility, contents, first, guard, open};
+use super::guard::{self, Purpose};
+use super::{StoreError, Visibility, contents, first, open};
 use crate::x509::{self, Certificate, Crl, MAX_CERTIFICATES_LEN, MAX_CRL_LEN, PrivateKey, X509Fault};
 
 /// Reads the certificates of a PEM file, as they stand there. They are no secret, but who can change the file decides
@@ -50,7 +51,7 @@ fn read<T>(
     parse: impl Fn(&[u8]) -> Result<T, X509Fault>,
 ) -> Result<T, StoreError> {
     let (file, found) = open(path)?;
-    first(guard::faults(path, &found, visibility))?;
+    first(guard::faults(path, &found, visibility, Purpose::Use))?;
     let bytes: Zeroizing<Vec<u8>> = contents::read_up_to(longest, file, path)?;
     parse(&bytes).map_err(|source| StoreError::X509 {
         path: path.to_owned(),

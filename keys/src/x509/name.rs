@@ -25,7 +25,8 @@ pub enum San {
 }
 
 impl San {
-    pub(super) fn of(name: &GeneralName<'_>) -> Self {
+    /// A name as the parser gives it.
+    pub fn of(name: &GeneralName<'_>) -> Self {
         match name {
             GeneralName::DNSName(name) => Self::Dns(printable(name)),
             GeneralName::URI(name) => Self::Uri(printable(name)),

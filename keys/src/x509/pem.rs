@@ -87,7 +87,10 @@ impl Label {
 
 impl Section<'_> {
     /// What it holds, decoded. A secret is the caller's to erase.
-    pub(super) fn der(&self) -> Result<Vec<u8>, X509Fault> {
+    ///
+    /// # Errors
+    /// [`X509Fault::NotBase64`].
+    pub fn der(&self) -> Result<Vec<u8>, X509Fault> {
         match <(SectionKind, Vec<u8>)>::from_pem_slice(self.text) {
             Ok((_, der)) => Ok(der),
             Err(error) => Err(X509Fault::NotBase64 {

@@ -40,6 +40,18 @@ impl Bench {
         finish(self.tool().args(args))
     }
 
+    /// OpenSSL, run here; it must succeed.
+    pub(crate) fn openssl(&self, args: &[&str]) -> String {
+        let run = self.try_openssl(args);
+        assert_eq!(run.code, Some(0), "openssl {args:?}: {run:?}");
+        run.stdout
+    }
+
+    /// OpenSSL, run here.
+    pub(crate) fn try_openssl(&self, args: &[&str]) -> Run {
+        finish(self.in_here("openssl").args(args))
+    }
+
     /// A run that must succeed; gives its standard output.
     pub(crate) fn succeed(&self, args: &[&str]) -> String {
         let run = self.run(args);

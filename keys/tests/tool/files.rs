@@ -163,7 +163,8 @@ fn check_reports_every_file_and_writes_nothing() {
         "good.key: good, kind secret, fingerprint ",
         "wide.key: not good, kind secret, fingerprint ",
         "run `chmod 600 wide.key`",
-        "broken.psk: not good, kind psk, mode 0600\n  broken.psk, line 1: the key has 3 characters",
+        "broken.psk: not good, kind psk, owner ",
+        ", mode 0600\n  broken.psk, line 1: the key has 3 characters",
         "none.key: not good\n  cannot open none.key",
     ] {
         assert!(

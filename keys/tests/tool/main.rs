@@ -6,8 +6,10 @@
 )]
 
 mod bench;
+mod ca;
 mod exit_codes;
 mod files;
 mod json;
+mod kinds;
 mod pipes;
 mod secrecy;
