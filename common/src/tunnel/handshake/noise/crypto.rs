@@ -1,5 +1,9 @@
 //! The Noise protocol as `snow` does it, with ephemeral keys of ours, and secrets that are erased.
 
+#[cfg(test)]
+mod official;
+
+use aoe_keys::SecretKey;
 use snow::params::{CipherChoice, DHChoice, HashChoice};
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::{Builder, HandshakeState};
@@ -15,10 +19,15 @@ const PATTERN: &str = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
 
 /// A handshake of ours, either side of it, with this ephemeral key.
 pub(super) fn builder<'a>(local: &Local<'a>, ephemeral: Secret) -> Option<Builder<'a>> {
+    with_prologue(local.secret, PROLOGUE, ephemeral)
+}
+
+/// The same with another prologue.
+fn with_prologue<'a>(secret: &'a SecretKey, prologue: &'a [u8], ephemeral: Secret) -> Option<Builder<'a>> {
     Builder::with_resolver(PATTERN.parse().ok()?, Box::new(Resolver { ephemeral }))
-        .local_private_key(local.secret.expose())
+        .local_private_key(secret.expose())
         .ok()?
-        .prologue(PROLOGUE)
+        .prologue(prologue)
         .ok()
 }
 
