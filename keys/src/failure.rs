@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
+use aoe_keys::pairing::{Kind, Refusal};
 use aoe_keys::store::StoreError;
 use aoe_keys::{GenerateError, KeyTextError};
 
@@ -25,8 +26,12 @@ pub(crate) enum Exit {
     CannotCreate = 73,
     /// Reading or writing broke off (`EX_IOERR`).
     Io = 74,
+    /// Somebody else is at work there (`EX_TEMPFAIL`).
+    Busy = 75,
     /// Others could get at a secret (`EX_NOPERM`).
     Permission = 77,
+    /// The configuration of the gateway does not allow it (`EX_CONFIG`).
+    Config = 78,
 }
 
 /// Everything that ends a verb early.
@@ -42,6 +47,8 @@ pub(crate) enum Failure {
     Input(StoreError),
     #[error("{0}")]
     Output(StoreError),
+    #[error(transparent)]
+    Pairing(#[from] Refusal),
     #[error(
         "a secret was given on the command line, where every user of this machine can see it and the shell's \
          history keeps it; hold it for lost and make a new one (files and `-` are the ways to pass secrets)"
@@ -61,6 +68,7 @@ impl Failure {
             Self::Generate(_) => Exit::System,
             Self::Input(error) => Exit::of_reading(error),
             Self::Output(error) => Exit::of_writing(error),
+            Self::Pairing(refusal) => Exit::of_pairing(refusal.kind),
             Self::SecretArgument => Exit::Usage,
             Self::StandardInput(_) | Self::StandardOutput(_) => Exit::Io,
         }
@@ -77,6 +85,21 @@ impl Exit {
             StoreError::NotAFile { .. } | StoreError::Open { .. } => Self::NoInput,
             StoreError::Read { .. } => Self::Io,
             _ => Self::Data,
+        }
+    }
+
+    /// The code for a step of pairing that was not taken.
+    fn of_pairing(kind: Kind) -> Self {
+        match kind {
+            Kind::Usage => Self::Usage,
+            Kind::Letter => Self::Data,
+            Kind::NoInput => Self::NoInput,
+            Kind::Exists => Self::CannotCreate,
+            Kind::Io => Self::Io,
+            Kind::Permission => Self::Permission,
+            Kind::System => Self::System,
+            Kind::Busy => Self::Busy,
+            Kind::Config => Self::Config,
         }
     }
 

@@ -11,6 +11,7 @@
 //! | [`expiry`] | how near the end of something is |
 //! | `store` (feature `files`) | key files: modes, owners, atomic replacement |
 //! | `x509` (feature `files`) | certificates, their keys, revocation lists: what they say |
+//! | `pairing` (feature `pairing`) | two gateways become peers by one sealed file each way |
 //!
 //! # Key text
 //! ```text
@@ -24,7 +25,7 @@
 //!
 //! # Features
 //! Without features the crate is types and text only, with no files and no randomness. `files` adds key
-//! generation and `store`; `cli` adds what the `aoe-keys` binary needs.
+//! generation and `store`; `pairing` adds `pairing`; `cli` adds what the `aoe-keys` binary needs.
 #![forbid(unsafe_code)]
 
 mod any;
@@ -40,6 +41,8 @@ mod text_error;
 
 #[cfg(feature = "files")]
 mod generate;
+#[cfg(feature = "pairing")]
+pub mod pairing;
 #[cfg(feature = "files")]
 pub mod store;
 #[cfg(feature = "files")]

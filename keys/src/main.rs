@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 use failure::{Exit, Failure};
 use streams::Format;
 
-/// Makes, shows and checks the keys of aoe-gateway
+/// Makes, shows and checks the keys of aoe-gateway, and pairs gateways
 #[derive(Parser)]
 #[command(
     name = "aoe-keys",
@@ -25,14 +25,14 @@ use streams::Format;
     arg_required_else_help = false
 )]
 #[command(after_help = "\
-A new pair of gateways:
-  aoe-keys generate --out site-a.key    on site A; prints the public key for site B
-  aoe-keys generate --out site-b.key    on site B; prints the public key for site A
-  aoe-keys psk --out pair.psk           optional, on one of them; copy it to the other over ssh
-  aoe-keys check site-a.key pair.psk
+A new pair of gateways, B having the disk:
+  A, B: aoe-keys init --dir DIR --name site-a --nic eth1 --listen 0.0.0.0:34978
+  B:    aoe-keys invite site-a --dir DIR --offer backup=e7.3:read-write --endpoint b.example:34978 --out to-a.invite
+  A:    aoe-keys accept to-a.invite --dir DIR --out to-b.reply
+  B:    aoe-keys accept to-b.reply --dir DIR
 
-Exit codes (sysexits.h): 0 good, 64 usage, 65 not a good key, 66 cannot read, 71 no randomness,
-73 cannot create, 74 input or output failed, 77 open to others")]
+Exit codes (sysexits.h): 0 good, 64 usage, 65 not a good key, invitation or reply, 66 cannot read, 71 no randomness,
+73 cannot create, 74 input or output failed, 75 another aoe-keys is at work, 77 open to others, 78 faults in the configuration")]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -49,6 +49,9 @@ enum Verb {
     Fingerprint(cmd::fingerprint::Args),
     Check(cmd::check::Args),
     Ca(cmd::ca::Args),
+    Init(cmd::init::Args),
+    Invite(cmd::invite::Args),
+    Accept(cmd::accept::Args),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +75,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Fingerprint(args) => cmd::fingerprint::run(args, format),
         Verb::Check(args) => cmd::check::run(args, format),
         Verb::Ca(args) => cmd::ca::run(args, format),
+        Verb::Init(args) => cmd::init::run(args, format),
+        Verb::Invite(args) => cmd::invite::run(args, format),
+        Verb::Accept(args) => cmd::accept::run(args, format),
     }
 }
 

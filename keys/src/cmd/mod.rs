@@ -1,9 +1,14 @@
 //! The verbs, one file each, and the arguments several of them share.
 
+pub(crate) mod accept;
+mod after;
+mod ask;
 pub(crate) mod ca;
 pub(crate) mod check;
 pub(crate) mod fingerprint;
 pub(crate) mod generate;
+pub(crate) mod init;
+pub(crate) mod invite;
 pub(crate) mod psk;
 pub(crate) mod public;
 

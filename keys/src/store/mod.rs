@@ -138,6 +138,15 @@ pub fn check_mode(path: impl AsRef<Path>) -> Result<(), StoreError> {
     first(guard::faults(path, &found, Visibility::Secret, Purpose::Use))
 }
 
+/// Checks that a directory is fit for secrets: nobody else may put files of his own there.
+///
+/// # Errors
+/// [`StoreError::WideDirectory`].
+pub fn check_directory(path: impl AsRef<Path>) -> Result<(), StoreError> {
+    let path = path.as_ref();
+    guard::directory_fault(path, path).map_or(Ok(()), Err)
+}
+
 /// Writes a secret key, mode 0600.
 ///
 /// # Errors
