@@ -78,6 +78,7 @@ impl Packing {
     /// Packs for datagrams of this length.
     pub fn new(datagram_len: usize) -> Self {
         let agreed = Agreed {
+            keys: None,
             transport: crate::tunnel::transport::Transport::Noise,
             has_psk: false,
             role: Role::Dialer,

@@ -6,7 +6,9 @@
 mod diff;
 mod grant;
 mod limit;
+mod own;
 mod parts;
+mod revoked;
 mod tls;
 mod trust;
 
@@ -14,8 +16,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-
-use aoe_keys::SecretKey;
 
 use crate::frame::{Address, MacAddr};
 use crate::table::{Table, ids};
@@ -26,8 +26,10 @@ pub use grant::{
     MOST_RULES, Permit, Until,
 };
 pub use limit::{FloorAboveCeiling, Limit, LimitChange, Limited, PeerLimit, Rates, RatesChange};
+pub use own::{MOST_KEYS, NextKey, OldKey, OwnKeys, Switch};
+pub use revoked::{Revoked, SPKI_HASH_LEN};
 pub use tls::{TlsConfig, TlsKey};
-pub use trust::{CertificateName, CertificateTrust, KeyTrust, Trust};
+pub use trust::{CertificateName, CertificateTrust, KeyTrust, Told, Trust};
 
 ids! {
     /// A segment.
@@ -45,8 +47,10 @@ ids! {
 pub struct GatewayConfig {
     /// Our own name, for logs.
     pub name: String,
-    /// Our static key.
-    pub secret: SecretKey,
+    /// Our static keys.
+    pub keys: OwnKeys,
+    /// Keys that are not trusted any more.
+    pub revoked: Revoked,
     /// What we prove ourselves by to peers that are known by certificates; `None`: there is none, and no such peer.
     pub tls: Option<Arc<TlsConfig>>,
     /// Local Ethernets we attach to.

@@ -193,6 +193,12 @@ reasons! {
     MessageMalformed => "message_malformed",
     /// A peer sends updates faster than we apply them; it has to send this one again.
     UpdateTooSoon => "update_too_soon",
+    /// What a peer says of its keys is not believed; the log says why.
+    KeysRefused => "keys_refused",
+    /// A peer says too often what its keys are.
+    KeysTooSoon => "keys_too_soon",
+    /// A request of a peer that waited when a key of its session was not accepted any more.
+    KeyNotAccepted => "key_not_accepted",
     /// A peer asks to be told everything again, too soon after it asked before.
     InquiryTooSoon => "inquiry_too_soon",
     /// A reply to a request that nobody made, or that was answered before.

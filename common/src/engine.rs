@@ -80,7 +80,7 @@ impl Engine {
             config.peers.iter().map(|(id, peer)| (id, peer.limit)).collect();
         let (max_age, worker) = (config.tunnel.max_age, config.tunnel.worker);
         let links = Links::new(
-            config.secret,
+            (config.keys, config.revoked),
             config.peers,
             config.tunnel,
             secrets,
@@ -188,11 +188,21 @@ impl Engine {
         core.settle(cx);
     }
 
+    /// What a peer said of its keys by [`KeyEvent::Learnt`](crate::event::KeyEvent::Learnt) with this serial is kept: it is
+    /// there after a crash or a loss of power. From now on it counts, and the peer hears that it does.
+    pub fn keys_kept(&mut self, peer: PeerId, serial: u32, now: Instant, out: &mut Output) {
+        let (core, mut cx) = self.split(now, out);
+        let cx = &mut cx;
+        core.links.keys_kept(peer, serial, cx);
+        core.settle(cx);
+    }
+
     /// What the wall clock says now (time since 1970), for the stamps of calls and for permissions that end. It may be set
     /// at any time: hand it in
     /// before [`handle_timeout`](Self::handle_timeout) and [`set_endpoint`](Self::set_endpoint), which may call.
     pub fn set_wall_clock(&mut self, unix_time: Duration, now: Instant) {
-        self.core.links.set_wall_clock(unix_time, now);
+        let keys_due_at = self.core.links.set_wall_clock(unix_time, now);
+        self.timers.set(Timer::Keys, keys_due_at);
         let look_at = self.core.exit.set_wall_clock(unix_time, now);
         self.timers.set(Timer::Grants, look_at);
     }
@@ -321,7 +331,8 @@ impl Engine {
     pub fn handle_authentic_payload(&mut self, peer: PeerId, payload: &[u8], now: Instant, out: &mut Output) {
         let (core, mut cx) = self.split(now, out);
         let cx = &mut cx;
-        core.handle_chunks(peer, payload, cx);
+        let session = core.links.session_in_use(peer);
+        core.handle_chunks(peer, session, payload, cx);
         core.settle(cx);
     }
 

@@ -4,6 +4,7 @@
 mod documented;
 mod facts;
 mod import_fault;
+mod keys;
 mod parts;
 mod words;
 
@@ -14,6 +15,7 @@ use aoe_keys::Fingerprint;
 
 pub use self::facts::{Facts, Mark};
 pub use self::import_fault::ImportFault;
+pub use self::keys::{KeyEvent, KeysFault};
 pub use self::parts::{ForeignEffect, FrameLimit, Missed, Place};
 use crate::config::{Cipher, OnConflict, PeerId, Protection, Until};
 use crate::disk::Disk;
@@ -149,6 +151,8 @@ pub enum Event {
         /// How long the session in use can last; `None`: there is none.
         ends_in: Option<Duration>,
     },
+    /// What becomes of keys.
+    Keys(KeyEvent),
     /// A peer is none any more.
     PeerRemoved {
         /// The peer.
@@ -423,6 +427,7 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Event::Still { event, .. } => event.level(),
+            Event::Keys(event) => event.level(),
             Event::ImportDown { why, .. } if why.is_logged_elsewhere() => Level::Info,
             Event::NoAgreement { .. }
             | Event::ExportPaused { .. }

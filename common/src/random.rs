@@ -75,7 +75,12 @@ impl Random {
 
     /// `base` plus up to a third of it, so that two sides that failed together do not try again together.
     pub(crate) fn jitter(&mut self, base: Duration) -> Duration {
-        base + (base / 3).mul_f64(f64::from(self.u32()) / f64::from(u32::MAX))
+        base + self.part_of(base / 3)
+    }
+
+    /// Something from nothing up to all of it.
+    pub(crate) fn part_of(&mut self, whole: Duration) -> Duration {
+        whole.mul_f64(f64::from(self.u32()) / f64::from(u32::MAX))
     }
 }
 

@@ -6,6 +6,7 @@
 //! reader raises [`VERSION`].
 
 mod disks;
+mod keys;
 mod latency;
 mod merge;
 mod peers;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::disks::{Export, Grant, Import, Initiator, Side};
+pub use self::keys::{Key, KeyStage, Keys};
 pub use self::latency::{BUCKET_BOUNDS_US, Buckets, Latency};
 pub use self::peers::{Path, Peer, Session};
 pub use self::usage::{Limit, Refusals, Size, Split, Traffic};
@@ -33,6 +35,8 @@ pub struct Snapshot {
     pub gateway: Gateway,
     /// What an operator should look at, the newest first.
     pub alarms: Vec<Alarm>,
+    /// Our own static keys.
+    pub keys: Keys,
     /// Local Ethernets.
     pub segments: Vec<Segment>,
     /// UDP sockets of the gateway, of each worker.

@@ -20,18 +20,21 @@ pub(crate) enum Timer {
     Imports,
     /// Permissions that end.
     Grants,
+    /// Our own keys that are used or dropped at a date.
+    Keys,
     /// Lines of the log that repeat.
     Log,
 }
 
 impl Timer {
-    const ALL: [Timer; 7] = [
+    const ALL: [Timer; 8] = [
         Timer::Peers,
         Timer::Targets,
         Timer::Limits,
         Timer::News,
         Timer::Imports,
         Timer::Grants,
+        Timer::Keys,
         Timer::Log,
     ];
 
@@ -43,6 +46,7 @@ impl Timer {
             Timer::News => "news",
             Timer::Imports => "imports",
             Timer::Grants => "permissions",
+            Timer::Keys => "keys",
             Timer::Log => "log",
         }
     }

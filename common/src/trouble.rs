@@ -43,6 +43,10 @@ pub(crate) enum About {
     OurClock(PeerId),
     /// Datagrams of a pinned peer that are not from its endpoint.
     Elsewhere(PeerId),
+    /// What a peer says of its keys, and is not believed.
+    KeysOf(PeerId),
+    /// What we say of our keys, and a peer does not believe.
+    OurKeys(PeerId),
     /// Whether the path to a peer carries packets of the least size.
     Path(PeerId),
     /// Whether the target of an export answers.

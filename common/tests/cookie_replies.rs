@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use aoe_common::config::{
-    Endpoint, GatewayConfig, PathMtu, PeerConfig, PeerId, Protection, Trust, TunnelConfig,
+    Endpoint, GatewayConfig, OwnKeys, PathMtu, PeerConfig, PeerId, Protection, Revoked, Trust, TunnelConfig,
 };
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
@@ -48,7 +48,8 @@ fn gateway(name: &str, secret: SecretKey, peer: &str, peer_secret: SecretKey, no
     };
     let config = GatewayConfig {
         name: name.to_owned(),
-        secret,
+        keys: OwnKeys::of(secret),
+        revoked: Revoked::default(),
         tls: None,
         segments: Vec::new().into(),
         peers: vec![peer].into(),

@@ -137,7 +137,6 @@ fn what_needs_a_restart_is_named_and_refused_as_a_whole() {
         .unwrap();
         for (from, to, field) in [
             ("name = \"site-a\"", "name = \"site-z\"", "`name` of [gateway]"),
-            ("\"own.key\"", "\"new.key\"", "`key` of [gateway]"),
             (
                 "\"own.key\"\n",
                 "\"own.key\"\nstate = \"s\"\n",

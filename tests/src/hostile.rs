@@ -8,7 +8,7 @@ use std::time::{Duration, Instant as SystemInstant};
 
 use anyhow::{Result, ensure};
 use aoe_common::config::{
-    Endpoint, GatewayConfig, PathMtu, PeerConfig, PeerId, Protection, Trust, TunnelConfig,
+    Endpoint, GatewayConfig, OwnKeys, PathMtu, PeerConfig, PeerId, Protection, Revoked, Trust, TunnelConfig,
 };
 use aoe_common::engine::Engine;
 use aoe_common::frame::{Address, AoeCommand};
@@ -195,7 +195,8 @@ impl Liar {
         let clock = Clock::start();
         let config = GatewayConfig {
             name: "liar".to_owned(),
-            secret,
+            keys: OwnKeys::of(secret),
+            revoked: Revoked::default(),
             tls: None,
             segments: Vec::new().into(),
             peers: vec![PeerConfig {

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use aoe_common::config::{
-    Access, Allow, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig, OnConflict, PathMtu,
-    PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, Trust, TunnelConfig,
+    Access, Allow, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig, OnConflict, OwnKeys,
+    PathMtu, PeerConfig, PeerId, Protection, Revoked, SegmentConfig, SegmentId, Trust, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_common::output::Path;
@@ -94,7 +94,8 @@ pub(super) fn exit(plan: Plan) -> GatewayConfig {
 fn gateway(number: usize, peers: Vec<PeerConfig>) -> GatewayConfig {
     GatewayConfig {
         name: format!("site {number}"),
-        secret: secret(number),
+        keys: OwnKeys::of(secret(number)),
+        revoked: Revoked::default(),
         tls: None,
         segments: vec![SegmentConfig {
             name: "san".to_owned(),

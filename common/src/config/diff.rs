@@ -1,20 +1,24 @@
 //! What has to change in a running gateway so that it is as another configuration says.
 //!
 //! Two steps. [`GatewayConfig::take_ids`] gives what stays the id that it has; then [`diff`] compares by id. What stays is a
-//! peer of the same name with a key in common, an export of the same name, an import of the same export at the same address.
+//! peer of the same name that is [about the same](super::Trust::is_about_the_same), an export of the same name, an import of the same export at the same address.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    ExportConfig, ExportId, GatewayConfig, ImportConfig, ImportId, PeerConfig, PeerId, TlsConfig,
-    TunnelConfig,
+    ExportConfig, ExportId, GatewayConfig, ImportConfig, ImportId, OwnKeys, PeerConfig, PeerId, Revoked,
+    TlsConfig, TunnelConfig,
 };
 use crate::table::{Id, Table};
 
 /// One change of a running gateway.
 #[derive(Debug)]
 pub enum Change {
+    /// What is not trusted any more.
+    Revoked(Revoked),
+    /// Our own keys. Sessions of those that go, end.
+    Keys(OwnKeys),
     /// Settings of every tunnel.
     Tunnel(TunnelConfig),
     /// Certificates, authorities or revocation lists.
@@ -134,15 +138,14 @@ impl<I: Id, T> Renumbered<I, T> {
     }
 }
 
-/// What makes a gateway that runs by `old` one that runs by `new`, in the order in which it has to be done: what goes, goes
-/// first; then peers, exports, imports. `new` must have taken its ids from `old`.
+/// What makes a gateway that runs by `old` one that runs by `new`, in the order in which it has to be done: what is trusted
+/// no more goes first; then our keys; then what else goes; then peers, exports, imports. `new` must have taken its ids from `old`.
 ///
 /// # Errors
 /// [`NeedsRestart`], naming all that cannot change.
 pub fn diff(old: &GatewayConfig, new: &GatewayConfig) -> Result<Vec<Change>, NeedsRestart> {
     let fixed = [
         ("`name` of [gateway]", old.name == new.name),
-        ("`key` of [gateway]", old.secret.public() == new.secret.public()),
         ("`workers` of [gateway]", old.tunnel.worker == new.tunnel.worker),
         ("[[segment]]", old.segments.iter().eq(new.segments.iter())),
     ];
@@ -155,6 +158,12 @@ pub fn diff(old: &GatewayConfig, new: &GatewayConfig) -> Result<Vec<Change>, Nee
         return Err(NeedsRestart { fields });
     }
     let mut changes = Vec::new();
+    if old.revoked != new.revoked {
+        changes.push(Change::Revoked(new.revoked.clone()));
+    }
+    if !old.keys.is_same(&new.keys) {
+        changes.push(Change::Keys(new.keys.copy()));
+    }
     let removed = |id| Change::Import(id, Step::Remove);
     changes.extend(gone(&old.imports, &new.imports).map(removed));
     changes.extend(gone(&old.exports, &new.exports).map(|id| Change::Export(id, Step::Remove)));

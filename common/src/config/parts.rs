@@ -1,7 +1,5 @@
 //! One gateway's configuration, divided among its workers.
 
-use aoe_keys::SecretKey;
-
 use super::{GatewayConfig, PeerConfig, PeerId, PeerLimit, TunnelConfig};
 use crate::table::{Id, Table};
 use crate::worker::Worker;
@@ -55,7 +53,8 @@ impl GatewayConfig {
     pub fn copy(&self) -> GatewayConfig {
         GatewayConfig {
             name: self.name.clone(),
-            secret: SecretKey::from_bytes(*self.secret.expose()),
+            keys: self.keys.copy(),
+            revoked: self.revoked.clone(),
             tls: self.tls.clone(),
             segments: self.segments.clone(),
             peers: self.peers.map(|_, peer| peer.copy()),
@@ -88,8 +87,12 @@ impl PeerConfig {
 
 #[cfg(test)]
 mod tests {
+    use aoe_keys::SecretKey;
+
     use super::*;
-    use crate::config::{ExportConfig, ExportSafety, ImportConfig, OnConflict, PeerId, SegmentId};
+    use crate::config::{
+        ExportConfig, ExportSafety, ImportConfig, OnConflict, OwnKeys, PeerId, Revoked, SegmentId,
+    };
     use crate::frame::Address;
 
     #[test]
@@ -98,7 +101,8 @@ mod tests {
         let address = |slot| Address { shelf: slot, slot: 0 };
         let config = GatewayConfig {
             name: "site".to_owned(),
-            secret: SecretKey::from_bytes([1; 32]),
+            keys: OwnKeys::of(SecretKey::from_bytes([1; 32])),
+            revoked: Revoked::default(),
             tls: None,
             segments: Table::default(),
             peers: Table::default(),

@@ -1,6 +1,7 @@
 //! How a peer proves who it is, and with what we agree on keys with it.
 
 use std::fmt;
+use std::time::Duration;
 
 use aoe_keys::{Fingerprint, Psk, PublicKey};
 
@@ -16,8 +17,15 @@ pub enum Trust {
 /// A peer that is known by its static key.
 #[derive(Debug)]
 pub struct KeyTrust {
-    /// Its static keys, the newest first; never empty.
+    /// Its static keys that count, the newest first; never empty, at most [`MOST_KEYS`](super::MOST_KEYS).
     pub keys: Vec<PublicKey>,
+    /// Which of these it uses: the others are tried when it does not answer by this one. 0 if that is not known.
+    pub in_use: usize,
+    /// Its keys as the configuration names them, where it said that it has others since: they say that it is the same
+    /// peer, and are not accepted unless they are in `keys` too. Empty: `keys` are those of the configuration.
+    pub configured: Vec<PublicKey>,
+    /// What it is known to have kept of our own keys, from an earlier process.
+    pub told: Option<Told>,
     /// A secret shared with this peer alone, mixed into every handshake.
     pub psk: Option<Psk>,
 }
@@ -60,13 +68,19 @@ impl fmt::Display for CertificateName {
     }
 }
 
+/// A peer has kept one of our keys, and those that are older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The newest of them.
+    pub key: PublicKey,
+    /// Since when, in Unix time.
+    pub since: Duration,
+}
+
 impl Trust {
     /// A peer with this static key, and nothing else that is not so by default.
     pub fn of_key(key: PublicKey) -> Trust {
-        Trust::Key(KeyTrust {
-            keys: vec![key],
-            psk: None,
-        })
+        Trust::Key(KeyTrust::of(key))
     }
 
     /// A peer whose certificate has this name.
@@ -90,6 +104,14 @@ impl Trust {
         }
     }
 
+    /// What is known of a peer that is known by a static key.
+    pub fn as_key(&self) -> Option<&KeyTrust> {
+        match self {
+            Trust::Key(trust) => Some(trust),
+            Trust::Certificate(_) => None,
+        }
+    }
+
     /// The static keys of a peer that is known by one, the newest first.
     pub fn keys(&self) -> &[PublicKey] {
         match self {
@@ -106,31 +128,45 @@ impl Trust {
         }
     }
 
-    /// What it is known by, for people: the short form of its newest key, or the name in its certificate.
+    /// A peer that is known by a static key has these from now on, the newest first, and uses that one.
+    pub fn set_keys(&mut self, keys: Vec<PublicKey>, in_use: usize) {
+        match self {
+            Trust::Key(trust) => (trust.keys, trust.in_use) = (keys, in_use),
+            Trust::Certificate(_) => {}
+        }
+    }
+
+    /// What it is known by, for people: the short form of the key that it uses, or the name in its certificate.
     pub fn fingerprint(&self) -> String {
         match self {
             Trust::Key(trust) => {
-                let newest = trust.keys.first().map(PublicKey::fingerprint);
-                newest.as_ref().map(Fingerprint::to_string).unwrap_or_default()
+                let used = trust.in_call_order().next();
+                let used = used.as_ref().map(PublicKey::fingerprint);
+                used.as_ref().map(Fingerprint::to_string).unwrap_or_default()
             }
             Trust::Certificate(trust) => trust.name.to_string(),
         }
     }
 
-    /// Whether both are about the same peer: they have a key, or the name in the certificate, in common. A peer that is
-    /// known in another way is another peer.
+    /// Whether both are about the same peer: they have a key in common, which may be one that the configuration names and
+    /// the peer has no more, or the name in the certificate. A peer that is known in another way is another peer.
     pub fn is_about_the_same(&self, other: &Trust) -> bool {
         match (self, other) {
-            (Trust::Key(one), Trust::Key(other)) => one.keys.iter().any(|key| other.keys.contains(key)),
+            (Trust::Key(one), Trust::Key(other)) => {
+                let others = other.named();
+                one.named().iter().any(|key| others.contains(key))
+            }
             (Trust::Certificate(one), Trust::Certificate(other)) => one == other,
             (Trust::Key(_), Trust::Certificate(_)) | (Trust::Certificate(_), Trust::Key(_)) => false,
         }
     }
 
-    /// Whether nothing differs.
+    /// Whether nothing differs that counts.
     pub fn is_same(&self, other: &Trust) -> bool {
         let secret = |trust: &Trust| trust.psk().map(|psk| *psk.expose());
+        let in_use = |trust: &Trust| trust.as_key().map(|trust| trust.in_use);
         self.keys() == other.keys()
+            && in_use(self) == in_use(other)
             && self.certificate_name() == other.certificate_name()
             && secret(self) == secret(other)
     }
@@ -138,11 +174,83 @@ impl Trust {
     /// The same once more: its secret is erased with each of them.
     pub fn copy(&self) -> Trust {
         match self {
-            Trust::Key(KeyTrust { keys, psk }) => Trust::Key(KeyTrust {
-                keys: keys.clone(),
-                psk: psk.as_ref().map(|psk| Psk::from_bytes(*psk.expose())),
-            }),
+            Trust::Key(trust) => Trust::Key(trust.copy()),
             Trust::Certificate(trust) => Trust::Certificate(trust.clone()),
         }
+    }
+}
+
+impl KeyTrust {
+    /// A peer with this static key.
+    pub fn of(key: PublicKey) -> KeyTrust {
+        KeyTrust {
+            keys: vec![key],
+            in_use: 0,
+            configured: Vec::new(),
+            told: None,
+            psk: None,
+        }
+    }
+
+    /// Its keys in the order in which it is called by them: first the one it uses, then the newest.
+    pub fn in_call_order(&self) -> impl Iterator<Item = PublicKey> {
+        let used = self.keys.get(self.in_use).copied();
+        let others = self.keys.iter().copied();
+        used.into_iter()
+            .chain(others.filter(move |key| Some(*key) != used))
+    }
+
+    /// All keys that say who it is.
+    fn named(&self) -> Vec<PublicKey> {
+        self.keys.iter().chain(&self.configured).copied().collect()
+    }
+
+    fn copy(&self) -> KeyTrust {
+        KeyTrust {
+            keys: self.keys.clone(),
+            in_use: self.in_use,
+            configured: self.configured.clone(),
+            told: self.told,
+            psk: self.psk.as_ref().map(|psk| Psk::from_bytes(*psk.expose())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> PublicKey {
+        PublicKey::from_bytes([byte; 32])
+    }
+
+    fn by_key(keys: &[u8], configured: &[u8]) -> KeyTrust {
+        KeyTrust {
+            keys: keys.iter().map(|byte| key(*byte)).collect(),
+            configured: configured.iter().map(|byte| key(*byte)).collect(),
+            ..KeyTrust::of(key(0))
+        }
+    }
+
+    fn trust(keys: &[u8], configured: &[u8]) -> Trust {
+        Trust::Key(by_key(keys, configured))
+    }
+
+    #[test]
+    fn a_peer_is_the_same_by_any_key_that_it_has_or_had_in_the_configuration() {
+        assert!(trust(&[1], &[]).is_about_the_same(&trust(&[2, 1], &[])));
+        assert!(!trust(&[1], &[]).is_about_the_same(&trust(&[2], &[])));
+        assert!(trust(&[2], &[1]).is_about_the_same(&trust(&[1], &[])));
+        assert!(!trust(&[2], &[1]).is_about_the_same(&trust(&[3], &[])));
+        assert!(!trust(&[2], &[1]).is_same(&trust(&[2, 1], &[])));
+    }
+
+    #[test]
+    fn it_is_called_by_the_key_it_uses_and_then_by_the_newest() {
+        let mut trust = by_key(&[3, 2, 1], &[]);
+        trust.in_use = 1;
+        let order: Vec<_> = trust.in_call_order().collect();
+        assert_eq!(order, [key(2), key(3), key(1)]);
+        assert_eq!(Trust::Key(trust).fingerprint(), key(2).fingerprint().to_string());
     }
 }

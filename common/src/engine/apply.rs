@@ -10,6 +10,8 @@ impl Core {
     /// One change, whole. What depends on something that goes was changed before, what needs something new is changed later.
     pub(super) fn apply(&mut self, change: Change, cx: &mut Context<'_>) {
         match change {
+            Change::Revoked(revoked) => self.links.set_revoked(revoked, cx),
+            Change::Keys(keys) => self.links.set_keys(keys, cx),
             Change::Tunnel(tunnel) => self.apply_tunnel(&tunnel, cx),
             // No session depends on them yet.
             Change::Tls(_) => {}

@@ -2,6 +2,7 @@
 
 use crate::config::SegmentId;
 use crate::context::Context;
+use crate::drop_reason::DropReason;
 use crate::edge::Edge;
 use crate::exit::Exit;
 use crate::output::Path;
@@ -36,7 +37,7 @@ impl Core {
             })) => {
                 // A change of session goes first: what follows in this record belongs to the new one.
                 self.settle(cx);
-                if self.handle_chunks(peer, payload, cx) == News::Wanted {
+                if self.handle_chunks(peer, session, payload, cx) == News::Wanted {
                     self.links.note_news(peer, session, payload.len(), cx);
                 }
             }
@@ -57,6 +58,7 @@ impl Core {
                     self.exit.forget(peer, cx);
                     self.exit.inform(peer);
                 }
+                Change::Cut => self.exit.drop_requests_of(peer, DropReason::KeyNotAccepted, cx),
                 Change::Lost => {}
             }
             if change != Change::UpdateAcked {

@@ -23,6 +23,8 @@ fn severity(about: About) -> State {
         | About::Elsewhere(_)
         | About::Conflict(_)
         | About::Imposter(_)
+        | About::KeysOf(_)
+        | About::OurKeys(_)
         | About::Missed(_)
         | About::Writes(_)
         | About::RefusedHere(..)
@@ -58,6 +60,7 @@ impl Engine {
         Snapshot {
             version: VERSION,
             alarms: self.alarms(&moment),
+            keys: core.links.key_rows(),
             segments: self.segment_rows(&moment),
             peers,
             imports,
@@ -95,6 +98,8 @@ impl Engine {
             | About::OurClock(id)
             | About::Elsewhere(id)
             | About::Path(id)
+            | About::KeysOf(id)
+            | About::OurKeys(id)
             | About::Missed(id)
             | About::RefusedThere(id, _)
             | About::Sending(Some(id)) => peer(id),

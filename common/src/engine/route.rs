@@ -59,7 +59,13 @@ impl Core {
     }
 
     /// One frame's way from the wire: chunks, messages, then the exit (requests) or the edge (replies).
-    pub(super) fn handle_chunks(&mut self, peer: PeerId, payload: &[u8], cx: &mut Context<'_>) -> News {
+    pub(super) fn handle_chunks(
+        &mut self,
+        peer: PeerId,
+        session: u32,
+        payload: &[u8],
+        cx: &mut Context<'_>,
+    ) -> News {
         let mut news = News::Unwanted;
         for chunk in chunks(payload) {
             let Ok(Chunk {
@@ -75,18 +81,25 @@ impl Core {
                 news = News::Wanted;
             }
             let Some(position) = position else {
-                self.handle_message(peer, kind, bytes, cx);
+                self.handle_message((peer, session), kind, bytes, cx);
                 continue;
             };
             if let Some(whole) = self.links.reassemble(peer, position, bytes, cx) {
-                self.handle_message(peer, kind, whole.bytes(), cx);
+                self.handle_message((peer, session), kind, whole.bytes(), cx);
                 self.links.recycle(peer, whole);
             }
         }
         news
     }
 
-    fn handle_message(&mut self, peer: PeerId, kind: Kind, message: &[u8], cx: &mut Context<'_>) {
+    /// A message of a peer, which came by this session of ours.
+    fn handle_message(
+        &mut self,
+        (peer, session): (PeerId, u32),
+        kind: Kind,
+        message: &[u8],
+        cx: &mut Context<'_>,
+    ) {
         let result = match kind {
             Kind::Request if self.is_ending => Err(DropReason::GatewayEnding),
             Kind::Request => {
@@ -109,6 +122,8 @@ impl Core {
                 None => Err(DropReason::MessageMalformed),
             },
             Kind::Inquire => self.handle_inquiry(peer, message, cx),
+            Kind::Keys => self.links.handle_keys(peer, session, message, cx),
+            Kind::KeysAck => self.links.handle_keys_ack(peer, message, cx),
             Kind::Ping
             | Kind::Pong
             | Kind::Close

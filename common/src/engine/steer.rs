@@ -4,6 +4,7 @@ use super::Engine;
 use super::core::Core;
 use crate::config::PeerId;
 use crate::context::Context;
+use crate::drop_reason::DropReason;
 use crate::output::Output;
 use crate::steer::{Order, Steered, Thing};
 use crate::time::Instant;
@@ -52,7 +53,7 @@ impl Core {
     fn take_down(&mut self, peer: PeerId, by: &str, cx: &mut Context<'_>) -> Option<Steered> {
         let dropped = self.exit.requests_of(peer);
         let (changed, closed) = self.links.take_down(peer, by, cx)?;
-        self.exit.drop_requests_of(peer, cx);
+        self.exit.drop_requests_of(peer, DropReason::PeerTakenDown, cx);
         Some(Steered {
             changed,
             closed,

@@ -62,6 +62,7 @@ impl Event {
             Event::PeerClockBehind { peer, .. } => Facts::new("peer-clock-behind").peer(peer),
             Event::OwnClockBehind { peer, .. } => Facts::new("own-clock-behind").peer(peer),
             Event::PskChanged { peer, .. } => Facts::new("psk-changed").peer(peer),
+            Event::Keys(event) => event.facts(),
             Event::ExportPaused { export, .. } => Facts::new("export-paused").export(export),
             Event::ExportResumed { export, .. } => Facts::new("export-resumed").export(export),
             Event::ImportPaused {
@@ -187,7 +188,7 @@ impl Event {
 }
 
 impl<'a> Facts<'a> {
-    fn new(id: &'static str) -> Facts<'a> {
+    pub(super) fn new(id: &'static str) -> Facts<'a> {
         Facts {
             id,
             mark: None,
@@ -200,7 +201,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn peer(self, peer: &'a str) -> Facts<'a> {
+    pub(super) fn peer(self, peer: &'a str) -> Facts<'a> {
         Facts {
             peer: Some(peer),
             ..self
@@ -235,7 +236,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn reason(self, reason: impl Into<String>) -> Facts<'a> {
+    pub(super) fn reason(self, reason: impl Into<String>) -> Facts<'a> {
         Facts {
             reason: Some(reason.into()),
             ..self

@@ -180,6 +180,7 @@ impl fmt::Display for Event {
                  (if it is right, it was ahead before)",
                 behind.as_secs()
             ),
+            Event::Keys(event) => event.fmt(f),
             Event::PskChanged { peer, ends_in: None } => {
                 write!(f, "{peer} has another psk from its next handshake on")
             }

@@ -89,8 +89,8 @@ impl Exit {
     }
 
     /// An operator wants nothing of a peer: what it asked is not sent any more, and its answers go nowhere.
-    pub(crate) fn drop_requests_of(&mut self, peer: PeerId, cx: &mut Context<'_>) {
-        self.flush(|pending| pending.peer == peer, DropReason::PeerTakenDown, cx);
+    pub(crate) fn drop_requests_of(&mut self, peer: PeerId, reason: DropReason, cx: &mut Context<'_>) {
+        self.flush(|pending| pending.peer == peer, reason, cx);
     }
 
     /// A peer process is not there any more.

@@ -10,8 +10,8 @@ use super::pending::{Arrival, Origin};
 use super::span::{Span, Touch};
 use super::{Exit, Response};
 use crate::config::{
-    Access, Allow, ExportConfig, ExportId, ExportSafety, ImportId, PeerId, SegmentId, TargetOrder,
-    TunnelConfig,
+    Access, Allow, ExportConfig, ExportId, ExportSafety, ImportId, OwnKeys, PeerId, Revoked, SegmentId,
+    TargetOrder, TunnelConfig,
 };
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -100,7 +100,7 @@ impl Stage {
         let secret = SecretKey::from_bytes([7; 32]);
         let tunnel = TunnelConfig::default();
         let links = Links::new(
-            secret,
+            (OwnKeys::of(secret), Revoked::default()),
             Table::default(),
             tunnel,
             Secrets::new([3; 32]),

@@ -18,6 +18,7 @@ impl Snapshot {
         }
         self.alarms
             .sort_by(|one, other| other.standing.since.total_cmp(&one.standing.since));
+        self.keys.merge(other.keys);
         self.sockets.extend(other.sockets);
         self.peers.extend(other.peers);
         self.imports.extend(other.imports);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Directions, Limit, Standing};
+use super::{Directions, Key, Limit, Standing};
 
 /// Another gateway.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,8 +13,16 @@ pub struct Peer {
     /// Whether there is a session.
     #[serde(flatten)]
     pub standing: Standing,
-    /// The fingerprint of its key.
+    /// The fingerprint of the key that it uses.
     pub fingerprint: String,
+    /// Its static keys, the newest first.
+    pub keys: Vec<Key>,
+    /// The fingerprint of the newest of our keys that it has kept; empty: that is not known.
+    pub has_key: String,
+    /// Since when, in Unix time, in seconds.
+    pub has_key_since: Option<f64>,
+    /// Why it did not take what it was told of our keys; empty if it did.
+    pub keys_refused: String,
     /// The worker whose session this is.
     pub worker: u8,
     /// The session, if there is one.
@@ -37,6 +45,10 @@ pub struct Session {
     pub cipher: String,
     /// Whether a pre-shared key was mixed in.
     pub psk: bool,
+    /// The fingerprints of the static keys it was made with: ours, and the peer's; empty: it was made without.
+    pub our_key: String,
+    /// See [`our_key`](Self::our_key).
+    pub peer_key: String,
     /// When its keys were agreed, in Unix time, in seconds.
     pub since: f64,
     /// When they are replaced, in Unix time, in seconds.

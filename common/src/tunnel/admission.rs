@@ -46,7 +46,8 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddl
 
 /// The listening side's gate.
 pub(crate) struct Gate {
-    ours: MacKeys,
+    /// Of each key of ours that is accepted: few, so that a first message costs few MACs.
+    ours: Vec<(PublicKey, MacKeys)>,
     secret: hmac::Key,
     old_secret: hmac::Key,
     secret_since: Instant,
@@ -62,8 +63,8 @@ pub(crate) struct Gate {
 /// What the gate says to a first message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Compute it.
-    Admit,
+    /// Compute it: it is for this key of ours.
+    Admit(PublicKey),
     /// Send this datagram back instead.
     Cookie(Vec<u8>),
     /// Say nothing.
@@ -71,13 +72,17 @@ pub(crate) enum Admission {
 }
 
 impl Gate {
-    pub(crate) fn new(our_key: PublicKey, now: Instant, random: &mut Random) -> Option<Gate> {
+    pub(crate) fn new(
+        our_keys: impl Iterator<Item = PublicKey>,
+        now: Instant,
+        random: &mut Random,
+    ) -> Option<Gate> {
         let clock = FakeRelativeClock::default();
         let all =
             |rate| RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(BURST), clock.clone());
         let sources = |rate| RateLimiter::hashmap_with_clock(Quota::per_second(rate), clock.clone());
         Some(Gate {
-            ours: MacKeys::new(our_key)?,
+            ours: mac_keys(our_keys)?,
             secret: hmac_key(&random.bytes::<32>()),
             old_secret: hmac_key(&random.bytes::<32>()),
             secret_since: now,
@@ -89,6 +94,13 @@ impl Gate {
             known: sources(KNOWN_PER_SECOND),
             clock,
         })
+    }
+
+    /// These keys of ours are accepted from now on, and no others.
+    pub(crate) fn set_keys(&mut self, our_keys: impl Iterator<Item = PublicKey>) {
+        if let Some(ours) = mac_keys(our_keys) {
+            self.ours = ours;
+        }
     }
 
     /// Judges a first message that claims to be for us. `is_known` says whether a peer is on a host.
@@ -103,13 +115,13 @@ impl Gate {
         let Some((body, mac1, mac2)) = split_macs(message) else {
             return Admission::Refuse(DropReason::DatagramTooShort);
         };
-        if !self.ours.mac1_is_right(body, mac1) {
+        let Some(key) = self.addressed(body, mac1) else {
             return Admission::Refuse(DropReason::HandshakeBadMac);
-        }
+        };
         self.advance(now, random);
         let source = network(from);
         if self.sources.check_key(&source).is_ok() && self.all.check().is_ok() {
-            return Admission::Admit;
+            return Admission::Admit(key);
         }
         let cookies = [&self.secret, &self.old_secret].map(|secret| cookie(secret, from));
         let proven = cookies
@@ -117,21 +129,29 @@ impl Gate {
             .any(|cookie| bool::from(mac2_of(cookie, body, mac1).ct_eq(mac2)));
         if !proven {
             let [fresh, _] = cookies;
-            return match self.ours.cookie_reply(body, mac1, &fresh, random) {
+            let ours = self.ours.iter().find(|(public, _)| *public == key);
+            return match ours.and_then(|(_, ours)| ours.cookie_reply(body, mac1, &fresh, random)) {
                 Some(reply) => Admission::Cookie(reply),
                 None => Admission::Refuse(DropReason::HandshakeRateLimited),
             };
         }
         let admitted = self.with_cookie.check_key(&source).is_ok() && self.all_with_cookie.check().is_ok();
         if admitted || is_known(from.ip()) && self.known.check_key(&from.ip()).is_ok() {
-            return Admission::Admit;
+            return Admission::Admit(key);
         }
         Admission::Refuse(DropReason::HandshakeRateLimited)
     }
 
     /// Checks mac1 of an answer to us.
     pub(crate) fn mac1_is_right(&self, message: &[u8]) -> bool {
-        split_macs(message).is_some_and(|(body, mac1, _)| self.ours.mac1_is_right(body, mac1))
+        split_macs(message).is_some_and(|(body, mac1, _)| self.addressed(body, mac1).is_some())
+    }
+
+    /// Which of our keys a message is for.
+    fn addressed(&self, body: &[u8], mac1: &[u8; MAC_LEN]) -> Option<PublicKey> {
+        let mut ours = self.ours.iter();
+        ours.find(|(_, ours)| ours.mac1_is_right(body, mac1))
+            .map(|(key, _)| *key)
     }
 
     fn advance(&mut self, now: Instant, random: &mut Random) {
@@ -164,37 +184,31 @@ impl Gate {
     }
 }
 
+/// Of each of these keys.
+fn mac_keys(keys: impl Iterator<Item = PublicKey>) -> Option<Vec<(PublicKey, MacKeys)>> {
+    keys.map(|key| Some((key, MacKeys::new(key)?))).collect()
+}
+
 /// The calling side's end of the gate: adds macs to what we send one peer.
+#[derive(Default)]
 pub(crate) struct Stamp {
-    theirs: MacKeys,
-    last_mac1: [u8; MAC_LEN],
+    /// Of our last call: the key of the peer that it went to, and its mac1.
+    last: Option<(PublicKey, [u8; MAC_LEN])>,
     cookie: Option<([u8; COOKIE_LEN], Instant)>,
 }
 
 impl Stamp {
-    pub(crate) fn new(their_key: PublicKey) -> Option<Stamp> {
-        Some(Stamp {
-            theirs: MacKeys::new(their_key)?,
-            last_mac1: [0; MAC_LEN],
-            cookie: None,
-        })
-    }
-
-    /// Appends mac1, and mac2 if we hold a cookie.
-    pub(crate) fn append(&mut self, message: &mut Vec<u8>, now: Instant) {
-        self.last_mac1 = self.theirs.mac1(message);
+    /// Appends mac1 for the holder of this key, and mac2 if we hold a cookie.
+    pub(crate) fn append(&mut self, their_key: PublicKey, message: &mut Vec<u8>, now: Instant) {
+        let Some(theirs) = MacKeys::new(their_key) else {
+            return;
+        };
+        let mac1 = theirs.mac1(message);
+        self.last = Some((their_key, mac1));
         let mac2 = match self.cookie {
-            Some((cookie, _)) if self.has_cookie(now) => mac2_of(&cookie, message, &self.last_mac1),
+            Some((cookie, _)) if self.has_cookie(now) => mac2_of(&cookie, message, &mac1),
             _ => [0; MAC_LEN],
         };
-        message.extend_from_slice(&self.last_mac1);
-        message.extend_from_slice(&mac2);
-    }
-
-    /// Appends the macs of an answer to the call with this answer key.
-    pub(crate) fn append_to_answer(&self, message: &mut Vec<u8>, answer_key: &[u8; MAC_LEN]) {
-        let mac1 = self.theirs.mac1(message);
-        let mac2 = mac2_of(answer_key, message, &mac1);
         message.extend_from_slice(&mac1);
         message.extend_from_slice(&mac2);
     }
@@ -207,12 +221,26 @@ impl Stamp {
 
     /// Takes the cookie out of a reply to our last message; false if it is not one.
     pub(crate) fn accept_cookie(&mut self, reply: &[u8], now: Instant) -> bool {
-        let Some(cookie) = self.theirs.open_cookie(reply, &self.last_mac1) else {
+        let cookie = self
+            .last
+            .and_then(|(their_key, mac1)| MacKeys::new(their_key)?.open_cookie(reply, &mac1));
+        let Some(cookie) = cookie else {
             return false;
         };
         self.cookie = Some((cookie, now));
         true
     }
+}
+
+/// Appends the macs of an answer to a call of the holder of this key, with this answer key.
+pub(crate) fn append_to_answer(their_key: PublicKey, message: &mut Vec<u8>, answer_key: &[u8; MAC_LEN]) {
+    let Some(theirs) = MacKeys::new(their_key) else {
+        return;
+    };
+    let mac1 = theirs.mac1(message);
+    let mac2 = mac2_of(answer_key, message, &mac1);
+    message.extend_from_slice(&mac1);
+    message.extend_from_slice(&mac2);
 }
 
 /// Whose messages are counted together: an IPv4 address, or the /64 of an IPv6 address, all of which one host can have.
@@ -240,13 +268,16 @@ mod tests {
         messages: u64,
     }
 
+    fn key() -> PublicKey {
+        SecretKey::from_bytes([9; 32]).public()
+    }
+
     fn world() -> World {
-        let key = SecretKey::from_bytes([9; 32]).public();
         let mut random = Random::new([1; 32]);
-        let gate = Gate::new(key, Instant::default(), &mut random).unwrap();
+        let gate = Gate::new([key()].into_iter(), Instant::default(), &mut random).unwrap();
         World {
             gate,
-            stamp: Stamp::new(key).unwrap(),
+            stamp: Stamp::default(),
             random,
             messages: 0,
         }
@@ -258,7 +289,7 @@ mod tests {
             message.extend_from_slice(&[7; 100]);
             self.messages += 1;
             message.extend_from_slice(&self.messages.to_be_bytes());
-            self.stamp.append(&mut message, now);
+            self.stamp.append(key(), &mut message, now);
             message
         }
 
@@ -308,7 +339,7 @@ mod tests {
         let now = Instant::default();
         world.flood("192.0.2.1:1", now);
         let message = world.message(now);
-        assert_eq!(world.admit(&message, "192.0.2.2:1", now), Admission::Admit);
+        assert_eq!(world.admit(&message, "192.0.2.2:1", now), Admission::Admit(key()));
     }
 
     #[test]
@@ -320,7 +351,9 @@ mod tests {
                 let message = world.message(now);
                 world.admit(&message, &from(n), now)
             });
-            verdicts.filter(|verdict| *verdict == Admission::Admit).count()
+            verdicts
+                .filter(|verdict| *verdict == Admission::Admit(key()))
+                .count()
         };
         assert_eq!(admitted(0, &|n| format!("[2001:db8::{n:x}]:1")), 20, "one /64");
         assert_eq!(
@@ -361,7 +394,7 @@ mod tests {
             matches!(world.admit(&message, "192.0.2.1:2", now), Admission::Cookie(_)),
             "other port"
         );
-        assert_eq!(world.admit(&message, from, now), Admission::Admit);
+        assert_eq!(world.admit(&message, from, now), Admission::Admit(key()));
         let later = now + COOKIE_LIFE + COOKIE_LIFE;
         world.flood(from, later);
         assert!(
@@ -381,7 +414,7 @@ mod tests {
             if world
                 .gate
                 .admit(&message, from, |_| false, now, &mut world.random)
-                == Admission::Admit
+                == Admission::Admit(key())
             {
                 admitted += 1;
             }
@@ -412,7 +445,7 @@ mod tests {
             let verdict = world
                 .gate
                 .admit(&message, from, |host| host == peer, now, &mut world.random);
-            computed[usize::from(host == peer)] += u32::from(verdict == Admission::Admit);
+            computed[usize::from(host == peer)] += u32::from(verdict == Admission::Admit(key()));
         }
         let most = ALL_PER_SECOND.get() + COOKIES_PER_SECOND.get() + 2 * BURST.get();
         assert!(computed[0] <= most, "{} messages of strangers", computed[0]);

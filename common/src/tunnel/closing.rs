@@ -11,6 +11,8 @@ pub(crate) enum Closing {
     Protection,
     /// The sender's operator wants none.
     Operator,
+    /// A key that the session was made with is not accepted any more.
+    Key,
     /// A reason that this version does not know.
     Unknown,
 }
@@ -23,6 +25,7 @@ impl Closing {
             Closing::Removed => &[1],
             Closing::Protection => &[2],
             Closing::Operator => &[3],
+            Closing::Key => &[4],
         }
     }
 
@@ -33,6 +36,7 @@ impl Closing {
             [1] => Closing::Removed,
             [2] => Closing::Protection,
             [3] => Closing::Operator,
+            [4] => Closing::Key,
             _ => Closing::Unknown,
         }
     }
@@ -51,6 +55,10 @@ impl Closing {
                 "the peer's operator took this gateway down there, until it is taken up again with, on the peer: aoe-gateway \
                  peer up"
             }
+            Closing::Key => {
+                "a key that it was made with is not accepted by the peer any more: it was revoked there, or another one took its \
+                 place"
+            }
             Closing::Unknown => "the peer ended it, for a reason this version does not know",
         }
     }
@@ -67,10 +75,11 @@ mod tests {
             Closing::Removed,
             Closing::Protection,
             Closing::Operator,
+            Closing::Key,
         ] {
             assert_eq!(Closing::parse(why.code()), why);
         }
-        for bytes in [&[4][..], &[0], &[1, 1]] {
+        for bytes in [&[5][..], &[0], &[1, 1]] {
             assert_eq!(Closing::parse(bytes), Closing::Unknown);
         }
     }

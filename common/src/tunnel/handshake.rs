@@ -10,7 +10,7 @@ mod terms;
 use aoe_keys::{Psk, PublicKey};
 
 use super::macs::MAC_LEN;
-use super::session::Agreed;
+use super::session::{Agreed, KeyPair};
 use super::transport::Transport;
 use crate::config::{Cipher, Protection};
 use crate::random::Secret;
@@ -50,6 +50,13 @@ impl Dial {
         }
     }
 
+    /// The static keys that it is made with; `None`: it is made in a way without.
+    pub(crate) fn keys(&self) -> Option<KeyPair> {
+        match self {
+            Dial::Noise(dial) => Some(dial.keys),
+        }
+    }
+
     /// What its answer is marked with: known to us and to those who could read our call.
     pub(crate) fn answer_key(&self) -> &[u8; MAC_LEN] {
         match self {
@@ -85,7 +92,7 @@ impl Call {
     /// Who calls.
     pub(crate) fn caller(&self) -> PublicKey {
         match self {
-            Call::Noise(call) => call.caller,
+            Call::Noise(call) => call.keys.theirs,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - `identity`: who it is, and on which terms we agree on keys with it
 //! - `path`: where it is, how far, what the way carries; `counts` what it carried
+//! - `keys`: what both say of their static keys
 //! - `handshakes`, beside [`Sessions`]: how keys come to be
 //! - `outbox`: what is packed; [`Repair`]: what was sent, and what the peer hears of what came
 //! - `updates`: what exits tell about exports
@@ -15,6 +16,7 @@ mod counts;
 mod due;
 mod handshakes;
 mod identity;
+mod keys;
 mod liveness;
 mod moving;
 mod outbox;
@@ -23,9 +25,8 @@ mod sending;
 mod standing;
 mod updates;
 
-use aoe_keys::PublicKey;
-
 use self::handshakes::Handshakes;
+use self::keys::KeyTalk;
 use self::liveness::Liveness;
 use self::outbox::Outbox;
 use self::path::PathState;
@@ -33,8 +34,8 @@ use self::updates::Updates;
 use super::reassembly::Reassembly;
 use super::repair::Repair;
 use super::seats::Seat;
-use super::sessions::Sessions;
-use crate::config::{PeerConfig, PeerId};
+use super::sessions::{Precedence, Sessions};
+use crate::config::{KeyTrust, PeerConfig, PeerId, Revoked};
 use crate::notes::Known;
 use crate::time::Instant;
 
@@ -42,6 +43,7 @@ use crate::time::Instant;
 pub(crate) use self::handshakes::CALLS_PER_SECOND;
 pub(crate) use self::handshakes::Dialing;
 pub(crate) use self::identity::Identity;
+pub(crate) use self::keys::List;
 pub(crate) use self::standing::Presence;
 pub(crate) use self::updates::Applies;
 
@@ -51,6 +53,7 @@ pub(crate) struct Link {
     pub(crate) path: PathState,
     pub(crate) sessions: Sessions,
     pub(crate) handshakes: Handshakes,
+    pub(crate) key_talk: KeyTalk,
     pub(crate) outbox: Outbox,
     pub(crate) repair: Repair,
     pub(crate) reassembly: Reassembly,
@@ -67,15 +70,17 @@ impl Link {
     pub(crate) fn new(
         place: (PeerId, Seat),
         config: &PeerConfig,
-        our_key: PublicKey,
+        revoked: &Revoked,
         boot: u64,
         now: Instant,
-    ) -> Option<Link> {
-        Some(Link {
-            identity: Identity::new(place, config, our_key, boot),
+    ) -> Link {
+        let told = config.trust.as_key().and_then(|trust: &KeyTrust| trust.told);
+        Link {
+            identity: Identity::new(place, config, revoked, boot),
             path: PathState::new(config, now),
             sessions: Sessions::default(),
-            handshakes: Handshakes::new(config.trust.keys().first().copied(), now)?,
+            handshakes: Handshakes::new(now),
+            key_talk: KeyTalk::new(told),
             outbox: Outbox::default(),
             repair: Repair::new(now),
             reassembly: Reassembly::default(),
@@ -83,7 +88,7 @@ impl Link {
             liveness: Liveness::new(now),
             presence: Presence::new(now),
             is_taken_down: false,
-        })
+        }
     }
 
     /// Its name.
@@ -97,6 +102,16 @@ impl Link {
             name: self.name(),
             key: self.identity.trust.fingerprint(),
             address: self.path.address.map(|path| path.remote),
+        }
+    }
+
+    /// Whose call counts if both call at once: that of the side with the smaller boot number. Both know both, and they
+    /// stay as long as the two processes do.
+    pub(crate) fn precedence(&self) -> Precedence {
+        let peer = self.sessions.current.as_ref().map(|session| session.peer_boot);
+        match peer {
+            Some(theirs) if self.identity.boot < theirs => Precedence::Ours,
+            _ => Precedence::Theirs,
         }
     }
 

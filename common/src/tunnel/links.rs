@@ -7,6 +7,7 @@
 //! - `messages`: what peers tell each other about the tunnel; `updates`: about the exports
 //! - `due`: what is done because time passes
 //! - `change`: peers that come, change and go
+//! - `keys`: static keys that change
 //! - `taking`: peers that an operator takes down and up
 //! - `look`: how peers are, for people
 
@@ -14,6 +15,7 @@ mod answers;
 mod calls;
 mod change;
 mod due;
+mod keys;
 mod look;
 mod messages;
 mod moving;
@@ -28,16 +30,17 @@ mod ways;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use aoe_keys::SecretKey;
+use aoe_keys::PublicKey;
 use aws_lc_rs::hmac;
 
 use super::admission::Gate;
 use super::handshake::{INIT_LEN, Local, RESPONSE_LEN};
+use super::keyring::Keyring;
 use super::link::Link;
 use super::macs::{COOKIE_REPLY_LEN, hmac_key};
 use super::record::{TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE};
 use super::seats::Seats;
-use crate::config::{Cipher, PeerConfig, PeerId, TunnelConfig};
+use crate::config::{Cipher, OwnKeys, PeerConfig, PeerId, Revoked, TunnelConfig};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::output::Path;
@@ -69,19 +72,22 @@ pub(crate) struct Links {
 
 /// What we bring to every handshake.
 struct Us {
-    secret: SecretKey,
+    keys: Keyring,
+    revoked: Revoked,
     /// Ciphers we offer, best first.
     ciphers: Vec<Cipher>,
     worker: Worker,
 }
 
 impl Us {
-    fn local(&self) -> Local<'_> {
-        Local {
-            secret: &self.secret,
+    /// The same by this key of ours; `None`: it is not accepted any more.
+    fn local(&self, key: &PublicKey) -> Option<Local<'_>> {
+        Some(Local {
+            secret: self.keys.secret(key)?,
+            public: *key,
             ciphers: &self.ciphers,
             worker: self.worker,
-        }
+        })
     }
 }
 
@@ -98,6 +104,8 @@ pub(crate) enum Change {
     Path,
     /// An update was acknowledged: the next one may go.
     UpdateAcked,
+    /// A key of its session is not accepted any more: what it asked for is not wanted any more.
+    Cut,
 }
 
 /// An opened record.
@@ -111,20 +119,21 @@ pub(crate) struct Opened<'a> {
 
 impl Links {
     pub(crate) fn new(
-        secret: SecretKey,
+        (keys, revoked): (OwnKeys, Revoked),
         peers: Table<PeerId, PeerConfig>,
         tunnel: TunnelConfig,
         mut secrets: Secrets,
         now: Instant,
         unix_time: Duration,
     ) -> Option<Links> {
-        let our_key = secret.public();
+        let keys = Keyring::new(keys, &revoked);
         let mut random = Random::drawn_from(&mut secrets);
-        let gate = Gate::new(our_key, now, &mut random)?;
+        let gate = Gate::new(keys.live(), now, &mut random)?;
         let mut links = Links {
             gate,
             us: Us {
-                secret,
+                keys,
+                revoked,
                 ciphers: tunnel.ciphers,
                 worker: tunnel.worker,
             },
@@ -149,7 +158,7 @@ impl Links {
     fn insert(&mut self, peer: PeerId, config: PeerConfig, now: Instant) -> Option<()> {
         let seat = self.seats.take(peer)?;
         let boot = self.random.u64();
-        let link = Link::new((peer, seat), &config, self.us.secret.public(), boot, now)?;
+        let link = Link::new((peer, seat), &config, &self.us.revoked, boot, now);
         self.links.insert(peer, link);
         Some(())
     }
@@ -203,9 +212,10 @@ impl Links {
         self.changes.pop_front()
     }
 
-    /// What the wall clock says.
-    pub(crate) fn set_wall_clock(&mut self, unix_time: Duration, now: Instant) {
+    /// What the wall clock says. When our keys are to be looked at by it.
+    pub(crate) fn set_wall_clock(&mut self, unix_time: Duration, now: Instant) -> Instant {
         self.wall_clock = (unix_time, now);
+        self.keys_due_at(now)
     }
 
     /// Opens a datagram. Handshakes are dealt with here; what comes out is a record.
@@ -229,6 +239,16 @@ impl Links {
             Some(_) => Err(DropReason::DatagramUnknownType),
             None => Err(DropReason::DatagramTooShort),
         }
+    }
+
+    /// The index of the session with a peer that is in use; 0: there is none.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn session_in_use(&self, peer: PeerId) -> u32 {
+        let session = self
+            .links
+            .get(peer)
+            .and_then(|link| link.sessions.current.as_ref());
+        session.map_or(0, |session| session.local_index)
     }
 
     /// The peer that may have a session, or a call under way, of this index.

@@ -99,6 +99,10 @@ kinds! {
     PathResponse = 12, Unwanted;
     /// Asks an exit to tell all of its exports again, edge to exit.
     Inquire = 13, Wanted;
+    /// What the sender's static keys are. It is sent again until it is answered.
+    Keys = 14, Unwanted;
+    /// Answers that.
+    KeysAck = 15, Unwanted;
 }
 
 /// Where a fragment belongs.

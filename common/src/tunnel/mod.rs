@@ -5,6 +5,7 @@
 //! - [`handshake`], [`macs`], [`admission`]: how a session comes to be, and the gate in front of it
 //! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys; [`sessions`]: those of one peer; [`seats`]: whose an
 //!   index is; [`closing`]: why one ends
+//! - [`keyring`], [`said_keys`]: static keys that change
 //! - [`repair`]: what is lost on the way is sent again; [`gaps`], [`report`] at the receiver, [`kept`] at the sender
 //! - [`path_mtu`]: how long a datagram the path carries
 //! - [`peer_clock`], [`round_trip`]: what a peer's clock says, and how far away it is
@@ -17,6 +18,7 @@ pub(crate) mod closing;
 pub(crate) mod gaps;
 pub(crate) mod handshake;
 pub(crate) mod kept;
+pub(crate) mod keyring;
 pub(crate) mod link;
 pub(crate) mod links;
 pub(crate) mod macs;
@@ -31,6 +33,7 @@ pub(crate) mod replay;
 pub(crate) mod report;
 mod rights;
 pub(crate) mod round_trip;
+pub(crate) mod said_keys;
 pub(crate) mod seats;
 pub(crate) mod session;
 pub(crate) mod sessions;

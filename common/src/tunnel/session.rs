@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use aoe_keys::PublicKey;
+
 use super::cipher::RecordKey;
 use super::gaps::{Arrival, Gaps};
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
@@ -31,9 +33,18 @@ pub(crate) enum Role {
     Listener,
 }
 
+/// The static keys of the two sides that made a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyPair {
+    pub(crate) ours: PublicKey,
+    pub(crate) theirs: PublicKey,
+}
+
 /// What a handshake agreed on; becomes a [`Session`].
 pub(crate) struct Agreed {
     pub(crate) transport: Transport,
+    /// The static keys it was made with; `None`: it was made in a way without.
+    pub(crate) keys: Option<KeyPair>,
     /// Whether a pre-shared key was mixed in.
     pub(crate) has_psk: bool,
     pub(crate) role: Role,
@@ -51,6 +62,8 @@ pub(crate) struct Agreed {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) transport: Transport,
+    /// The static keys it was made with: it ends when one of them is not accepted any more.
+    pub(crate) keys: Option<KeyPair>,
     pub(crate) has_psk: bool,
     pub(crate) role: Role,
     pub(crate) local_index: u32,
@@ -73,6 +86,7 @@ impl Session {
     pub(crate) fn new(agreed: Agreed, now: Instant, rekey_after: Duration) -> Session {
         Session {
             transport: agreed.transport,
+            keys: agreed.keys,
             has_psk: agreed.has_psk,
             role: agreed.role,
             local_index: agreed.local_index,
@@ -225,6 +239,7 @@ pub(crate) mod tests {
         let make = |role, send, receive, local_index, remote_index| {
             let agreed = Agreed {
                 transport: Transport::Noise,
+                keys: None,
                 has_psk: false,
                 role,
                 local_index,

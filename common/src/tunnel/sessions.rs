@@ -37,7 +37,7 @@ pub(crate) struct Answered {
 /// Whose call counts if both sides called at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precedence {
-    /// Ours: the smaller key calls.
+    /// Ours: our boot number is the smaller one.
     Ours,
     /// The peer's.
     Theirs,

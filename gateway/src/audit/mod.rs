@@ -158,7 +158,7 @@ impl Audit {
         });
         self.record(Entry::KeyLoaded {
             file: loaded.settings.key.display().to_string(),
-            key: loaded.core.secret.public().fingerprint().to_string(),
+            key: loaded.core.keys.fingerprint(),
         });
     }
 

@@ -44,6 +44,7 @@ impl Document {
             version: u32::try_from(version).unwrap_or(u32::MAX),
             gateway: one(part("gateway"), &mut unread),
             alarms: rows(part("alarms"), &mut unread),
+            keys: one(part("keys"), &mut unread),
             segments: rows(part("segments"), &mut unread),
             sockets: rows(part("sockets"), &mut unread),
             peers: rows(part("peers"), &mut unread),

@@ -185,12 +185,21 @@ pub(super) fn peer(name: &str, remote: &str) -> Peer {
         name: name.into(),
         standing: standing(State::Up, "", 3.1 * 86_400.0),
         fingerprint: "9bcb-00e2-ceb9-36bd-a597-f78a".into(),
+        keys: vec![Key {
+            fingerprint: "9bcb-00e2-ceb9-36bd-a597-f78a".into(),
+            ..Key::default()
+        }],
+        has_key: "1943-3760-d798-2487-481a-f534".into(),
+        has_key_since: Some(NOW - 86_400.0),
+        keys_refused: String::new(),
         worker: 0,
         session: Some(Session {
             handshake: "noise".into(),
             protection: "encrypt".into(),
             cipher: "aes-256-gcm".into(),
             psk: true,
+            our_key: "1943-3760-d798-2487-481a-f534".into(),
+            peer_key: "9bcb-00e2-ceb9-36bd-a597-f78a".into(),
             since: NOW - 27.0,
             rekey_at: NOW + 93.0,
         }),

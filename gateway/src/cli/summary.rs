@@ -123,7 +123,7 @@ impl<'a> Summary<'a> {
         let peer = |id| core.peers.get(id).map_or("?", |peer| &peer.name);
         Summary {
             name: &core.name,
-            fingerprint: core.secret.public().fingerprint().to_string(),
+            fingerprint: core.keys.fingerprint(),
             workers: loaded.settings.workers,
             listen: loaded.listen.iter().map(ToString::to_string).collect(),
             segments: core

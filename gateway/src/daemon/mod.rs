@@ -289,7 +289,7 @@ fn about(loaded: &Loaded, config: &Path) -> About {
             configured: now,
             reloads: 0,
             workers: loaded.settings.workers,
-            fingerprint: loaded.core.secret.public().fingerprint().to_string(),
+            fingerprint: loaded.core.keys.fingerprint(),
             listen: loaded.listen.iter().map(ToString::to_string).collect(),
             config: config.display().to_string(),
         },

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Allow, GatewayConfig, KeyTrust, PeerConfig, PeerId, SegmentConfig, SegmentId, Trust,
+    Access, Allow, GatewayConfig, KeyTrust, OwnKeys, PeerConfig, PeerId, Revoked, SegmentConfig, SegmentId,
+    Trust,
 };
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
@@ -127,7 +128,8 @@ impl Site {
     pub(super) fn config(&self, peers: Vec<PeerConfig>) -> GatewayConfig {
         GatewayConfig {
             name: self.plan.name.clone(),
-            secret: SecretKey::from_bytes(self.plan.secret),
+            keys: OwnKeys::of(SecretKey::from_bytes(self.plan.secret)),
+            revoked: Revoked::default(),
             tls: None,
             segments: (0..self.segments.len())
                 .map(|index| SegmentConfig {
@@ -172,8 +174,8 @@ impl PeerPlan {
         PeerConfig {
             name,
             trust: Trust::Key(KeyTrust {
-                keys: vec![SecretKey::from_bytes(secret).public()],
                 psk: self.psk.map(Psk::from_bytes),
+                ..KeyTrust::of(SecretKey::from_bytes(secret).public())
             }),
             endpoint: self.endpoint,
             endpoint_pinned: self.endpoint_pinned,

@@ -184,7 +184,9 @@ fn what_lost_its_right_its_peer_or_its_export_is_not_sent_afterwards() {
     for gone in [
         |stage: &mut Stage| stage.step(|exit, _, cx| exit.dismiss(ALICE, cx)),
         |stage: &mut Stage| stage.step(|exit, _, cx| exit.forget(ALICE, cx)),
-        |stage: &mut Stage| stage.step(|exit, _, cx| exit.drop_requests_of(ALICE, cx)),
+        |stage: &mut Stage| {
+            stage.step(|exit, _, cx| exit.drop_requests_of(ALICE, DropReason::PeerTakenDown, cx))
+        },
     ] {
         let (mut stage, first) = paused();
         stage.done(first);

@@ -19,7 +19,7 @@ use crate::random::Secret;
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::macs::{MAC_LEN, MACS_LEN};
 use crate::tunnel::record::{TYPE_INIT, TYPE_RESPONSE};
-use crate::tunnel::session::{Agreed, Role};
+use crate::tunnel::session::{Agreed, KeyPair, Role};
 use crate::tunnel::transport::Transport;
 use codes::{
     STATUS_AGREED, STATUS_NO_CIPHER, STATUS_NO_PROTECTION, STATUS_NO_VERSION, STATUS_OLD_STAMP,
@@ -50,6 +50,8 @@ pub(crate) struct Dial {
     /// On the heap: memory that is given back is erased (by the program's allocator), moved values are not.
     noise: Box<HandshakeState>,
     has_psk: bool,
+    /// The static keys that it is made with.
+    pub(crate) keys: KeyPair,
     /// Our index of the session to be.
     pub(crate) local_index: u32,
     /// Known to us and to those who could read our call.
@@ -60,8 +62,8 @@ pub(crate) struct Dial {
 pub(crate) struct Call {
     noise: Box<HandshakeState>,
     remote_index: u32,
-    /// Who calls.
-    pub(crate) caller: PublicKey,
+    /// Who calls, and which key of ours.
+    pub(crate) keys: KeyPair,
     /// Microseconds since 1970 by the caller's clock, growing with every first message it makes.
     pub(crate) stamp: u64,
     /// What its answer is marked with.
@@ -107,6 +109,10 @@ impl Dial {
         let dial = Dial {
             noise,
             has_psk: terms.psk.is_some(),
+            keys: KeyPair {
+                ours: local.public,
+                theirs: peer,
+            },
             local_index,
             answer_key,
         };
@@ -145,6 +151,7 @@ impl Dial {
             indices,
             (mode, cipher),
             u64::from_be_bytes(boot),
+            self.keys,
         )
     }
 }
@@ -169,7 +176,10 @@ impl Call {
         Ok(Call {
             noise,
             remote_index: u32_at(body, 4),
-            caller,
+            keys: KeyPair {
+                ours: local.public,
+                theirs: caller,
+            },
             stamp: u64_at(&offer, 1),
             answer_key: *offer.last_chunk().ok_or(Failure::Undecryptable)?,
             offer,
@@ -198,6 +208,7 @@ impl Call {
                 (local_index, self.remote_index),
                 choice,
                 u64_at(&self.offer, 9),
+                self.keys,
             ),
             Err(status) => Err(Failure::NoAgreement(refusal_text(status))),
         };
@@ -263,18 +274,21 @@ fn agreed(
     (local_index, remote_index): (u32, u32),
     (protection, cipher): (Protection, Cipher),
     peer_boot: u64,
+    keys: KeyPair,
 ) -> Result<Agreed, Failure> {
     let (mut to_listener, mut to_dialer) = noise.dangerously_get_raw_split();
     let (send, receive) = match role {
         Role::Dialer => (&to_listener, &to_dialer),
         Role::Listener => (&to_dialer, &to_listener),
     };
-    let keys = RecordKey::new(cipher, protection, send).zip(RecordKey::new(cipher, protection, receive));
+    let record_keys =
+        RecordKey::new(cipher, protection, send).zip(RecordKey::new(cipher, protection, receive));
     to_listener.zeroize();
     to_dialer.zeroize();
-    let (send_key, receive_key) = keys.ok_or(Failure::Undecryptable)?;
+    let (send_key, receive_key) = record_keys.ok_or(Failure::Undecryptable)?;
     Ok(Agreed {
         transport: Transport::Noise,
+        keys: Some(keys),
         has_psk,
         role,
         local_index,

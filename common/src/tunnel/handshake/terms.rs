@@ -1,6 +1,6 @@
 //! What both sides bring to a handshake, whichever it is, and why one may lead to nothing.
 
-use aoe_keys::{Psk, SecretKey};
+use aoe_keys::{Psk, PublicKey, SecretKey};
 
 use crate::config::{Cipher, Protection};
 use crate::random::Secret;
@@ -10,8 +10,10 @@ use crate::worker::Worker;
 
 /// What one side brings to every handshake.
 pub(crate) struct Local<'a> {
-    /// Our static key.
+    /// Our static key, that of ours which is used here.
     pub(crate) secret: &'a SecretKey,
+    /// The public half of it.
+    pub(crate) public: PublicKey,
     /// Ciphers we offer, best first.
     pub(crate) ciphers: &'a [Cipher],
     /// Which worker of how many.

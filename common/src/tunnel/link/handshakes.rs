@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use aoe_keys::PublicKey;
-
 use super::Identity;
 use crate::allowance::Allowance;
 use crate::throttle::Throttle;
 use crate::time::Instant;
-use crate::tunnel::admission::Stamp;
+use crate::tunnel::admission::{Stamp, append_to_answer};
 use crate::tunnel::handshake::{Call, Dial};
 
 /// Calls of one peer that are answered in a second. An honest one calls once in a second.
@@ -24,8 +22,8 @@ const MAX_FAILURES: u32 = 4;
 
 /// Handshakes with one peer.
 pub(crate) struct Handshakes {
-    /// Adds macs to what we send; `None`: it is known by no key.
-    pub(crate) stamp: Option<Stamp>,
+    /// Adds macs to what we send.
+    pub(crate) stamp: Stamp,
     pub(crate) dialing: Option<Dialing>,
     /// The greatest stamp of its calls that led to a session; what is not greater is old.
     newest_call: u64,
@@ -63,20 +61,16 @@ impl Dialing {
 }
 
 impl Handshakes {
-    pub(super) fn new(their_key: Option<PublicKey>, now: Instant) -> Option<Handshakes> {
-        let stamp = match their_key {
-            Some(key) => Some(Stamp::new(key)?),
-            None => None,
-        };
-        Some(Handshakes {
-            stamp,
+    pub(super) fn new(now: Instant) -> Handshakes {
+        Handshakes {
+            stamp: Stamp::default(),
             dialing: None,
             newest_call: 0,
             unconfirmed: (0, now),
             newest_dial: 0,
             answered: Allowance::default(),
             old_call_answered: Throttle::default(),
-        })
+        }
     }
 
     /// The call of ours that has this index and waits for its answer.
@@ -125,9 +119,9 @@ impl Handshakes {
         if !self.old_call_answered.permits(now, OLD_CALL_ANSWER_EVERY) {
             return None;
         }
-        let answer_key = call.answer_key();
+        let (caller, answer_key) = (call.caller(), call.answer_key());
         let mut message = call.refuse_stamp(identity.trust.psk(), self.newest_call).ok()?;
-        self.stamp.as_ref()?.append_to_answer(&mut message, &answer_key);
+        append_to_answer(caller, &mut message, &answer_key);
         Some(message)
     }
 

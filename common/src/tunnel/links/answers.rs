@@ -12,7 +12,7 @@ use crate::notes::What;
 use crate::output::Path;
 use crate::timers::Timer;
 use crate::trouble::About;
-use crate::tunnel::admission::Admission;
+use crate::tunnel::admission::{Admission, append_to_answer};
 use crate::tunnel::handshake::{Call, Failure};
 use crate::tunnel::link::Link;
 use crate::tunnel::macs;
@@ -26,16 +26,14 @@ impl Links {
         datagram: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
-        self.admit(path, datagram, cx)?;
-        let Ok(call) = Call::read(&self.us.local(), macs::body(datagram), self.secrets.draw()) else {
+        let ours = self.admit(path, datagram, cx)?;
+        let local = self.us.local(&ours).ok_or(DropReason::HandshakeBadMac)?;
+        let Ok(call) = Call::read(&local, macs::body(datagram), self.secrets.draw()) else {
             stranger(path, None, cx);
             return Err(DropReason::HandshakeUndecryptable);
         };
         let caller = call.caller();
-        let known = self
-            .links
-            .iter()
-            .find(|(_, link)| link.identity.trust.keys().contains(&caller));
+        let known = self.links.iter().find(|(_, link)| link.identity.accepts(&caller));
         let Some(peer) = known.map(|(peer, _)| peer) else {
             stranger(path, Some(caller), cx);
             return Err(DropReason::HandshakeUnknownPeer);
@@ -44,6 +42,7 @@ impl Links {
             return Err(DropReason::PeerElsewhere);
         }
         let local_index = self.new_index(peer);
+        let local = self.us.local(&ours).ok_or(DropReason::HandshakeBadMac)?;
         let link = self.links.get_mut(peer).ok_or(DropReason::HandshakeUnknownPeer)?;
         if link.is_taken_down {
             return Err(DropReason::HandshakeTakenDown);
@@ -51,11 +50,9 @@ impl Links {
         let call = link.judge_call(call, path, cx)?;
         let (stamp, answer_key) = (call.stamp(), call.answer_key());
         let (mut message, outcome) = call
-            .answer(&self.us.local(), link.identity.terms(), local_index)
+            .answer(&local, link.identity.terms(), local_index)
             .map_err(|_| DropReason::HandshakeUndecryptable)?;
-        if let Some(stamp) = &link.handshakes.stamp {
-            stamp.append_to_answer(&mut message, &answer_key);
-        }
+        append_to_answer(caller, &mut message, &answer_key);
         cx.out.trains.push_datagram(path, &message);
         match outcome {
             Ok(agreed) => {
@@ -69,14 +66,14 @@ impl Links {
         }
     }
 
-    /// The gate in front of every curve operation.
-    fn admit(&mut self, path: Path, datagram: &[u8], cx: &mut Context<'_>) -> Result<(), DropReason> {
+    /// The gate in front of every curve operation. Which of our keys is called.
+    fn admit(&mut self, path: Path, datagram: &[u8], cx: &mut Context<'_>) -> Result<PublicKey, DropReason> {
         let is_known = |host| self.links.values().any(|link| link.path.is_at(host));
         match self
             .gate
             .admit(datagram, path.remote, is_known, cx.now, &mut self.random)
         {
-            Admission::Admit => Ok(()),
+            Admission::Admit(key) => Ok(key),
             Admission::Cookie(reply) => {
                 cx.out.trains.push_datagram(path, &reply);
                 Err(DropReason::HandshakeCookieSent)

@@ -37,17 +37,18 @@ impl Links {
             return;
         };
         let calling: Vec<Path> = link.calling(attempt, cx.now).collect();
-        if calling.is_empty() || link.is_taken_down {
+        let pair = link.pair_of(attempt, &self.us.keys);
+        let (Some(pair), false, false) = (pair, calling.is_empty(), link.is_taken_down) else {
             link.handshakes.dialing = None;
             return;
-        }
-        let newest = link.identity.newest_key();
-        let started = newest.and_then(|key| Dial::start(&self.us.local(), key, link.identity.terms(), fresh));
+        };
+        let local = self.us.local(&pair.ours);
+        let started = local.and_then(|local| Dial::start(&local, pair.theirs, link.identity.terms(), fresh));
         let again_at = cx.now + self.random.jitter(link.dial_wait(attempt));
         cx.timers.lower(Timer::Peers, again_at);
         let (dial, message) = started.unzip();
-        if let (Some(mut message), Some(stamp)) = (message, &mut link.handshakes.stamp) {
-            stamp.append(&mut message, cx.now);
+        if let Some(mut message) = message {
+            link.handshakes.stamp.append(pair.theirs, &mut message, cx.now);
             for path in calling {
                 cx.out.trains.push_datagram(path, &message);
             }
@@ -127,8 +128,7 @@ impl Links {
         }
         let dialing = link.handshakes.dialing.as_ref();
         let attempt = dialing.map_or(0, |dialing| dialing.attempt);
-        let stamp = link.handshakes.stamp.as_mut();
-        let stamp = stamp.ok_or(DropReason::HandshakeUnsolicited)?;
+        let stamp = &mut link.handshakes.stamp;
         let first = !stamp.has_cookie(cx.now);
         if !stamp.accept_cookie(datagram, cx.now) {
             return Err(DropReason::HandshakeUnsolicited);
@@ -149,6 +149,7 @@ impl Links {
         }
         self.promote(peer, session, cx);
         self.ping(peer, cx);
+        self.say_keys(peer, cx);
     }
 
     /// A peer remembers a stamp of ours: our clock may have been set back.

@@ -12,7 +12,6 @@ use crate::timers::Timer;
 use crate::trouble::About;
 use crate::tunnel::closing::Closing;
 use crate::tunnel::message::Kind;
-use crate::tunnel::session::Session;
 
 impl Links {
     /// Settings of every tunnel are these from now on. Sessions stay.
@@ -55,7 +54,13 @@ impl Links {
         link.identity.name = config.name;
         link.path.mtu.set(config.path_mtu, cx.now);
         link.path.pinned = config.endpoint_pinned;
-        let terms = link.identity.change(config.trust, config.protection);
+        let terms = link
+            .identity
+            .change(config.trust, config.protection, &self.us.revoked);
+        if terms.keys {
+            // What the peer said was about other keys.
+            link.key_talk.waiting = None;
+        }
         if terms.psk {
             let session = link.sessions.current.as_ref();
             cx.telemetry.event(Event::PskChanged {
@@ -78,12 +83,15 @@ impl Links {
         if (terms.psk || terms.protection)
             && (link.path.endpoint == Endpoint::Known || link.handshakes.dialing.is_some())
         {
-            let at = link.sessions.renew_at(link.identity.precedence, cx.now);
+            let at = link.sessions.renew_at(link.precedence(), cx.now);
             if at <= cx.now {
                 self.dial(peer, 0, cx);
             } else {
                 link.handshakes.dialing = None;
             }
+        }
+        if terms.keys {
+            self.call_again(peer, cx);
         }
         cx.timers.lower(Timer::Peers, cx.now);
     }
@@ -110,6 +118,7 @@ impl Links {
         cx.telemetry.event(Event::PeerRemoved {
             peer: link.identity.name,
         });
+        self.turn_keys(cx);
     }
 
     /// Tells every peer that we go.
@@ -130,22 +139,6 @@ impl Links {
             link.flush(cx);
         }
     }
-
-    /// Ends sessions of a mode that is not accepted any more.
-    fn end_unaccepted(&mut self, peer: PeerId, cx: &mut Context<'_>) {
-        let Some(link) = self.links.get_mut(peer) else {
-            return;
-        };
-        let modes = &link.identity.protection;
-        let unaccepted = |session: &Session| !modes.contains(&session.protection);
-        link.sessions.previous.take_if(|session| unaccepted(session));
-        link.sessions.next.take_if(|next| unaccepted(&next.session));
-        if link.sessions.current.as_ref().is_some_and(unaccepted) {
-            self.close(peer, Closing::Protection, cx);
-            let why = "its protection mode is not accepted here any more";
-            self.lose(peer, why, cx);
-        }
-    }
 }
 
 /// Whether a trouble is about this peer.
@@ -156,6 +149,8 @@ fn is_about(about: About, peer: PeerId) -> bool {
         | About::OurClock(id)
         | About::Elsewhere(id)
         | About::Path(id)
+        | About::KeysOf(id)
+        | About::OurKeys(id)
         | About::Missed(id)
         | About::RefusedThere(id, _)
         | About::Sending(Some(id)) => id == peer,

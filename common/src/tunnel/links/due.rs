@@ -12,6 +12,9 @@ use crate::tunnel::timing::{ASK_AFTER, LOST_AFTER};
 impl Links {
     /// Does what is due: pings, calls, rekeying, giving up.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if cx.timers.is_due(Timer::Keys, cx.now) {
+            self.turn_keys(cx);
+        }
         if !cx.timers.is_due(Timer::Peers, cx.now) {
             return;
         }
@@ -74,6 +77,7 @@ impl Links {
             self.packed.push(peer);
         }
         let update = link.updates.again(now);
+        let keys = link.key_talk.again(now);
         let redial = link
             .handshakes
             .dialing
@@ -91,6 +95,9 @@ impl Links {
         }
         if let (true, Some(message)) = (up, update) {
             self.send_or_count(peer, Kind::Update, &message, cx);
+        }
+        if let (true, Some(message)) = (up, keys) {
+            self.send_keys(peer, &message, cx);
         }
         if let Some(attempt) = redial.or(first) {
             self.dial(peer, attempt, cx);

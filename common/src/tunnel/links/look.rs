@@ -1,10 +1,15 @@
 //! How peers are at one moment.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
+use aoe_keys::PublicKey;
+
 use super::Links;
-use crate::snapshot::{self, Peer};
+use crate::config::Switch;
+use crate::snapshot::{self, Key, KeyStage, Keys, Peer};
 use crate::standing::Moment;
+use crate::tunnel::keyring::{Held, Stage};
 use crate::tunnel::link::Link;
 
 impl Links {
@@ -12,18 +17,73 @@ impl Links {
     pub(crate) fn rows(&self, moment: &Moment) -> Vec<Peer> {
         self.links.values().map(|link| link.row(moment)).collect()
     }
+
+    /// Our own static keys.
+    pub(crate) fn key_rows(&self) -> Keys {
+        let keys = &self.us.keys;
+        let used = keys.in_use();
+        let row = |held: &Held| Key {
+            fingerprint: held.public.fingerprint().to_string(),
+            stage: match held.stage {
+                _ if held.is_revoked => KeyStage::Revoked,
+                _ if held.is_dropped => KeyStage::Dropped,
+                _ if Some(held.public) == used => KeyStage::InUse,
+                Stage::Next => KeyStage::Next,
+                Stage::Current | Stage::Old => KeyStage::Old,
+            },
+            drop_at: held.drop_at.map(|at| at.as_secs_f64()),
+        };
+        let (switch, switch_at) = match keys.switch() {
+            None => ("", None),
+            Some(Switch::All) => ("all", None),
+            Some(Switch::At(at)) => ("at", Some(at.as_secs_f64())),
+        };
+        Keys {
+            own: keys.held().iter().map(row).collect(),
+            switch: switch.to_owned(),
+            switch_at,
+            switched: keys.switched().map(|at| at.as_secs_f64()),
+            without: self.without_newest(),
+            revoked: self.us.revoked.len() as u64,
+        }
+    }
 }
 
 impl Link {
     fn row(&self, moment: &Moment) -> Peer {
+        let (told, refused) = (self.key_talk.told, self.key_talk.refused_there);
         Peer {
             name: self.name(),
             standing: self.standing(moment),
             fingerprint: self.identity.trust.fingerprint(),
+            keys: self.key_rows(),
+            has_key: told
+                .map(|told| told.key.fingerprint().to_string())
+                .unwrap_or_default(),
+            has_key_since: told.map(|told| told.since.as_secs_f64()),
+            keys_refused: refused.map(|why| why.words().to_owned()).unwrap_or_default(),
             session: self.session_row(moment),
             path: self.path_row(moment),
             ..Peer::default()
         }
+    }
+
+    /// Its static keys. What is newer than the one that it uses comes next.
+    fn key_rows(&self) -> Vec<Key> {
+        let Some(trust) = self.identity.trust.as_key() else {
+            return Vec::new();
+        };
+        let row = |(place, key): (usize, &PublicKey)| Key {
+            fingerprint: key.fingerprint().to_string(),
+            stage: match place.cmp(&trust.in_use) {
+                _ if !self.identity.accepts(key) => KeyStage::Revoked,
+                Ordering::Less => KeyStage::Next,
+                Ordering::Equal => KeyStage::InUse,
+                Ordering::Greater => KeyStage::Old,
+            },
+            drop_at: None,
+        };
+        trust.keys.iter().enumerate().map(row).collect()
     }
 
     fn session_row(&self, moment: &Moment) -> Option<snapshot::Session> {
@@ -33,6 +93,8 @@ impl Link {
             protection: session.protection.to_string(),
             cipher: session.cipher.to_string(),
             psk: session.has_psk,
+            our_key: print(session.keys.map(|keys| keys.ours)),
+            peer_key: print(session.keys.map(|keys| keys.theirs)),
             since: moment.unix(session.since()),
             rekey_at: moment.unix(session.rekey_at()),
         })
@@ -60,6 +122,11 @@ impl Link {
             reordered: self.path.counts.reordered,
         }
     }
+}
+
+/// A fingerprint for people; empty if there is no key.
+fn print(key: Option<PublicKey>) -> String {
+    key.map(|key| key.fingerprint().to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

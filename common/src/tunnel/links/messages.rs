@@ -118,8 +118,14 @@ impl Links {
                 self.send_or_count(peer, Kind::PathResponse, token, cx);
             }
             Kind::PathResponse => self.handle_path_response(peer, message, cx),
-            Kind::Request | Kind::Reply | Kind::Update | Kind::UpdateAck | Kind::Refusals | Kind::Inquire => {
-            }
+            Kind::Request
+            | Kind::Reply
+            | Kind::Update
+            | Kind::UpdateAck
+            | Kind::Refusals
+            | Kind::Inquire
+            | Kind::Keys
+            | Kind::KeysAck => {}
         }
     }
 }

@@ -77,7 +77,7 @@ impl Links {
         {
             link.handshakes.note_confirmed(next.stamp);
         }
-        let confirmed = slot == Slot::Next && !link.sessions.keeps_current(link.identity.precedence);
+        let confirmed = slot == Slot::Next && !link.sessions.keeps_current(link.precedence());
         let confirmed = confirmed.then(|| link.sessions.next.take()).flatten();
         let is_new = confirmed.is_some();
         if let Some(next) = confirmed {
@@ -110,6 +110,7 @@ impl Links {
         if is_new {
             // Only now is it known where to.
             self.ping(peer, cx);
+            self.say_keys(peer, cx);
         }
         Ok(opened)
     }
@@ -138,6 +139,7 @@ impl Links {
                 link.repair.clear(&mut cx.out.trains);
                 link.path.clock.forget();
                 link.updates.forget();
+                link.key_talk.forget();
                 if was_up {
                     let why = "the peer was restarted";
                     let lost = Event::SessionLost {

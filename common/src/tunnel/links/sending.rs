@@ -112,6 +112,9 @@ fn expects_answer(kind: Kind) -> bool {
         | Kind::Abandon
         | Kind::Refusals
         | Kind::PathChallenge
-        | Kind::PathResponse => false,
+        | Kind::PathResponse
+        // It may be answered when its host has written it, and by an older version not at all.
+        | Kind::Keys
+        | Kind::KeysAck => false,
     }
 }

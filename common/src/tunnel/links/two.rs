@@ -5,7 +5,9 @@ use std::time::Duration;
 use aoe_keys::SecretKey;
 
 use super::Links;
-use crate::config::{Endpoint, PathMtu, PeerConfig, PeerId, Protection, Trust, TunnelConfig};
+use crate::config::{
+    Endpoint, OwnKeys, PathMtu, PeerConfig, PeerId, Protection, Revoked, Trust, TunnelConfig,
+};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::output::{Output, Path};
@@ -16,6 +18,7 @@ use crate::telemetry::Telemetry;
 use crate::time::Instant;
 use crate::timers::Timers;
 use crate::tunnel::link::Link;
+use crate::tunnel::message::Kind;
 
 /// The one peer of a side at its start.
 pub(super) const FIRST: PeerId = PeerId(0);
@@ -61,7 +64,15 @@ impl Side {
         let (tunnel, secrets) = (TunnelConfig::default(), Secrets::new([secret; 32]));
         Side {
             secret,
-            links: Links::new(key(secret), peers.into(), tunnel, secrets, now, unix_time).unwrap(),
+            links: Links::new(
+                (OwnKeys::of(key(secret)), Revoked::default()),
+                peers.into(),
+                tunnel,
+                secrets,
+                now,
+                unix_time,
+            )
+            .unwrap(),
             out: Output::default(),
             telemetry: Telemetry::default(),
             timers: Timers::new(now),
@@ -106,9 +117,13 @@ impl Side {
             let Some(opened) = opened else {
                 return Ok(());
             };
-            let (peer, payload) = (opened.peer, opened.payload.to_vec());
+            let (peer, session, payload) = (opened.peer, opened.session, opened.payload.to_vec());
             for chunk in crate::tunnel::message::chunks(&payload).flatten() {
-                links.handle_control(peer, chunk.kind, chunk.bytes, cx);
+                match chunk.kind {
+                    Kind::Keys => links.handle_keys(peer, session, chunk.bytes, cx)?,
+                    Kind::KeysAck => links.handle_keys_ack(peer, chunk.bytes, cx)?,
+                    kind => links.handle_control(peer, kind, chunk.bytes, cx),
+                }
             }
             Ok(())
         })

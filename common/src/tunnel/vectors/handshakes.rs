@@ -6,7 +6,7 @@ use super::{Vector, bytes, hex, number};
 use crate::config::{Cipher, Protection};
 use crate::random::{Random, Secret};
 use crate::time::Instant;
-use crate::tunnel::admission::{Admission, Gate, Stamp};
+use crate::tunnel::admission::{Admission, Gate, Stamp, append_to_answer};
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::handshake::noise::{Call, Dial, response_receiver};
 use crate::tunnel::handshake::{Failure, Fresh, Local, Terms};
@@ -77,6 +77,7 @@ impl First {
     fn dialer(&self) -> Local<'_> {
         Local {
             secret: &self.dialer,
+            public: self.dialer.public(),
             ciphers: &self.ciphers,
             worker: Worker::default(),
         }
@@ -113,17 +114,18 @@ fn first_messages_are_made_byte_for_byte() {
     for name in names_of_firsts() {
         let first = First::read(&name);
         let (_, mut message) = first.dial();
-        let mut stamp = Stamp::new(first.listener.public()).unwrap();
+        let mut stamp = Stamp::default();
+        let listener = first.listener.public();
         if first.has_cookie {
             // The cookie is the answer to another message of the same stamp.
             let reply = Vector::read(Vector::read(&name).get("after"));
             let before = First::read(reply.get("answers"));
             let mut replayed = macs::body(&before.bytes).to_vec();
-            stamp.append(&mut replayed, NOW);
+            stamp.append(listener, &mut replayed, NOW);
             assert_eq!(replayed, before.bytes);
             assert!(stamp.accept_cookie(&reply.datagram().bytes, NOW));
         }
-        stamp.append(&mut message, NOW);
+        stamp.append(listener, &mut message, NOW);
         if first.version == 1 {
             assert_eq!(hex(&message), hex(&first.bytes), "{name}");
         } else {
@@ -141,13 +143,14 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
         let ciphers = vector.ciphers("ciphers");
         let listener = Local {
             secret: &first.listener,
+            public: first.listener.public(),
             ciphers: &ciphers,
             worker: Worker::default(),
         };
         let body = macs::body(&first.bytes);
         let call = Call::read(&listener, body, Secret::new(vector.key("ephemeral").into())).unwrap();
         assert_eq!(
-            (call.caller, call.stamp),
+            (call.keys.theirs, call.stamp),
             (first.dialer.public(), first.stamp),
             "{name}"
         );
@@ -169,9 +172,7 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
             }
         };
         let answer_body = message.clone();
-        Stamp::new(first.dialer.public())
-            .unwrap()
-            .append_to_answer(&mut message, &first.answer_key);
+        append_to_answer(first.dialer.public(), &mut message, &first.answer_key);
         assert_eq!(hex(&message), hex(&vector.datagram().bytes), "{name}");
         assert!(macs::is_marked(&message, &first.answer_key), "{name}");
         assert!(!macs::is_marked(&message, &[0; 16]), "{name}");
@@ -222,11 +223,15 @@ fn the_cookie_reply_is_made_byte_for_byte_and_its_cookie_admits() {
     let first = First::read(vector.get("answers"));
     let with_cookie = First::read("first-message-psk-cookie");
     let mut random = Random::new(vector.key("gate"));
-    let mut gate = Gate::new(first.listener.public(), NOW, &mut random).unwrap();
+    let mut gate = Gate::new([first.listener.public()].into_iter(), NOW, &mut random).unwrap();
     let from = vector.get("from").parse().unwrap();
     for n in 0..20 {
         let verdict = gate.admit(&first.bytes, from, |_| false, NOW, &mut random);
-        assert_eq!(verdict, Admission::Admit, "message {n} of a second");
+        assert_eq!(
+            verdict,
+            Admission::Admit(first.listener.public()),
+            "message {n} of a second"
+        );
     }
     let Admission::Cookie(reply) = gate.admit(&first.bytes, from, |_| false, NOW, &mut random) else {
         panic!("no cookie is asked for")
@@ -242,7 +247,7 @@ fn the_cookie_reply_is_made_byte_for_byte_and_its_cookie_admits() {
     ));
     assert_eq!(
         gate.admit(&with_cookie.bytes, from, |_| false, NOW, &mut random),
-        Admission::Admit
+        Admission::Admit(first.listener.public())
     );
 }
 
@@ -250,7 +255,10 @@ fn the_cookie_reply_is_made_byte_for_byte_and_its_cookie_admits() {
 fn every_first_message_and_answer_has_the_mac_of_its_receiver_alone() {
     for name in names_of_firsts() {
         let first = First::read(&name);
-        let gate = |key: &SecretKey| Gate::new(key.public(), NOW, &mut Random::new([0; 32])).unwrap();
+        let gate = |key: &SecretKey| {
+            let keys = [key.public()].into_iter();
+            Gate::new(keys, NOW, &mut Random::new([0; 32])).unwrap()
+        };
         assert!(gate(&first.listener).mac1_is_right(&first.bytes), "{name}");
         assert!(!gate(&first.dialer).mac1_is_right(&first.bytes), "{name}");
         for answer in Vector::all("answer") {

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Vector, hex, number};
 use crate::config::{Access, ConfigString};
+use crate::event::KeysFault;
 use crate::export::{ExportState, TargetState, Withdrawn, Writes};
 use crate::refusal;
 use crate::time::Instant;
@@ -16,6 +17,7 @@ use crate::tunnel::message::{
 use crate::tunnel::reassembly::{Reassembly, Step};
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::report::Report;
+use crate::tunnel::said_keys::{self, SaidKeys};
 use crate::tunnel::session::{Agreed, Role, Session};
 use crate::tunnel::transport::Transport;
 use crate::tunnel::update::{self, Entry, Rest};
@@ -36,6 +38,7 @@ impl Vector {
         };
         let agreed = Agreed {
             transport: Transport::Noise,
+            keys: None,
             has_psk: false,
             role: Role::Listener,
             local_index: u32::try_from(number(receiver)).unwrap(),
@@ -111,6 +114,7 @@ fn a_session_counts_its_records_from_zero_as_the_file_does() {
     let receiver = vector.session().local_index;
     let agreed = Agreed {
         transport: Transport::Noise,
+        keys: None,
         has_psk: false,
         role: Role::Dialer,
         local_index: 0,
@@ -289,6 +293,23 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
                 )
             }));
         }
+        Kind::Keys => {
+            let said = SaidKeys::parse(message).unwrap();
+            lines.push(format!("keys serial {} in use {}", said.serial, said.in_use));
+            lines.extend(said.keys.iter().map(|key| format!("key {key}")));
+        }
+        Kind::KeysAck => {
+            let (serial, outcome) = said_keys::parse_ack(message).unwrap();
+            let answer = match outcome {
+                Ok(()) => "kept",
+                Err(KeysFault::OfAnotherPeer) => "another peer's",
+                Err(KeysFault::OfTheReceiver) => "the receiver's",
+                Err(KeysFault::Revoked) => "revoked",
+                Err(KeysFault::WithoutItsOwn) => "without its own",
+                Err(KeysFault::Unknown) => "unknown",
+            };
+            lines.push(format!("keys-ack {serial} {answer}"));
+        }
         Kind::Close | Kind::Inquire => {
             assert!(message.is_empty());
             lines.push(name(kind));
@@ -407,6 +428,11 @@ fn emit(chunk: &Chunk<'_>, out: &mut Vec<u8>) {
             update::emit_ack(serial, missed.into_iter(), out);
         }
         Kind::Report | Kind::Abandon => Report::parse(chunk.bytes).unwrap().emit(out),
+        Kind::Keys => out.extend_from_slice(&SaidKeys::parse(chunk.bytes).unwrap().emit()),
+        Kind::KeysAck => {
+            let (serial, outcome) = said_keys::parse_ack(chunk.bytes).unwrap();
+            out.extend_from_slice(&said_keys::emit_ack(serial, outcome));
+        }
         Kind::Ping | Kind::Pong | Kind::Close | Kind::PathChallenge | Kind::PathResponse | Kind::Inquire => {
             out.extend_from_slice(chunk.bytes)
         }

@@ -33,6 +33,11 @@ pub(crate) fn huge(name: &str) -> Snapshot {
         p99_us: many,
         max_us: many,
     });
+    let key = || Key {
+        fingerprint: name.into(),
+        stage: KeyStage::InUse,
+        drop_at: Some(NOW),
+    };
     let size = Size {
         sectors: u16::MAX,
         reads: many,
@@ -98,17 +103,31 @@ pub(crate) fn huge(name: &str) -> Snapshot {
             send_offload: true,
             dropped: many,
         }],
+        keys: Keys {
+            own: vec![key(); 4],
+            switch: name.into(),
+            switch_at: Some(NOW),
+            switched: Some(NOW),
+            without: vec![name.into(); 16],
+            revoked: many,
+        },
         peers: vec![Peer {
             limit: None,
             name: name.into(),
             standing: state.clone(),
             fingerprint: name.into(),
+            keys: vec![key(); 4],
+            has_key: name.into(),
+            has_key_since: Some(NOW),
+            keys_refused: name.into(),
             worker: 15,
             session: Some(Session {
                 handshake: "tls+mlkem768".into(),
                 protection: "authenticate".into(),
                 cipher: "chacha20-poly1305".into(),
                 psk: true,
+                our_key: name.into(),
+                peer_key: name.into(),
                 since: NOW,
                 rekey_at: NOW + 7_000.0,
             }),

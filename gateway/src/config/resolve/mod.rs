@@ -12,7 +12,7 @@ mod names;
 mod peers;
 mod unused;
 
-use aoe_common::config::{Cipher, GatewayConfig, SegmentConfig, TunnelConfig};
+use aoe_common::config::{Cipher, GatewayConfig, OwnKeys, Revoked, SegmentConfig, TunnelConfig};
 use aoe_keys::{Psk, SecretKey};
 
 use self::names::Names;
@@ -79,7 +79,8 @@ pub(super) fn resolve(
     Some(Loaded {
         core: GatewayConfig {
             name: entry.name.as_ref()?.value.clone(),
-            secret: secrets.own?,
+            keys: OwnKeys::of(secrets.own?),
+            revoked: Revoked::default(),
             tls: None,
             segments: file
                 .segments

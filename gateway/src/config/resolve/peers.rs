@@ -49,8 +49,8 @@ fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Opt
     Some(PeerConfig {
         name: peer.name.as_ref()?.value.clone(),
         trust: Trust::Key(KeyTrust {
-            keys: vec![peer.key.as_ref()?.value],
             psk,
+            ..KeyTrust::of(peer.key.as_ref()?.value)
         }),
         endpoint: if peer.endpoint.is_some() {
             Endpoint::Known

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use aoe_common::config::{ExportConfig, ExportSafety, GatewayConfig, SegmentConfig, SegmentId, TunnelConfig};
+use aoe_common::config::{
+    ExportConfig, ExportSafety, GatewayConfig, OwnKeys, Revoked, SegmentConfig, SegmentId, TunnelConfig,
+};
 use aoe_common::frame::Address;
 use aoe_common::table::Table;
 use aoe_common::tap::Batch;
@@ -26,7 +28,8 @@ fn config(exports: &[&str]) -> GatewayConfig {
     };
     GatewayConfig {
         name: "site".to_owned(),
-        secret: SecretKey::from_bytes([1; 32]),
+        keys: OwnKeys::of(SecretKey::from_bytes([1; 32])),
+        revoked: Revoked::default(),
         tls: None,
         segments: vec![SegmentConfig {
             name: "san".to_owned(),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aoe_common::config::{
     Access, Allow, ConfigString, Endpoint, ExportConfig, ExportSafety, GatewayConfig, ImportConfig,
-    OnConflict, OnTargetTimeout, PathMtu, PeerConfig, PeerId, Protection, SegmentConfig, SegmentId,
-    TargetOrder, Trust, TunnelConfig,
+    OnConflict, OnTargetTimeout, OwnKeys, PathMtu, PeerConfig, PeerId, Protection, Revoked, SegmentConfig,
+    SegmentId, TargetOrder, Trust, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_common::snapshot::{Export, Grant, Initiator, Side, Snapshot, Standing, State};
@@ -69,7 +69,8 @@ fn loaded(change: impl FnOnce(&mut Loaded)) -> Loaded {
     let mut loaded = Loaded {
         core: GatewayConfig {
             name: "here".to_owned(),
-            secret: SecretKey::from_bytes([9; 32]),
+            keys: OwnKeys::of(SecretKey::from_bytes([9; 32])),
+            revoked: Revoked::default(),
             tls: None,
             segments: segments.into_iter().collect(),
             peers: [peer("site-a", 1), peer("site-b", 2)].into_iter().collect(),

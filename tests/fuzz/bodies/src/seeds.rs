@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use aoe_common::config::OwnKeys;
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::Engine;
 use aoe_common::event::{Event, ImportFault, Withdrawn};
@@ -204,7 +205,7 @@ fn first_messages_are_what_their_names_say() {
     fit_mac1(1, &mut undecryptable);
     let stranger = {
         let mut config = config(FRIEND + 1);
-        config.secret = SecretKey::from_bytes([99; 32]);
+        config.keys = OwnKeys::of(SecretKey::from_bytes([99; 32]));
         let (now, mut out) = (Instant::from_micros(1), Output::default());
         let mut engine = Engine::new(config, [9; 32], now, Duration::from_secs(1_790_000_000));
         let to = aoe_common::output::Path::new(0, address(1));

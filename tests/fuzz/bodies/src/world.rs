@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Allow, Cipher, ConfigString, Endpoint, ExportConfig, GatewayConfig, ImportConfig, PathMtu,
-    PeerConfig, PeerId, Protection, SegmentConfig, SegmentId, Trust, TunnelConfig,
+    Access, Allow, Cipher, ConfigString, Endpoint, ExportConfig, GatewayConfig, ImportConfig, OwnKeys,
+    PathMtu, PeerConfig, PeerId, Protection, Revoked, SegmentConfig, SegmentId, Trust, TunnelConfig,
 };
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
@@ -321,7 +321,8 @@ pub(crate) fn config(side: u8) -> GatewayConfig {
     }
     GatewayConfig {
         name: format!("gateway {side}"),
-        secret: secret_key(side),
+        keys: OwnKeys::of(secret_key(side)),
+        revoked: Revoked::default(),
         tls: None,
         segments: vec![segment("targets"), segment("initiators")].into(),
         peers: peers.into(),

@@ -41,6 +41,7 @@ fn terms<'a>(boot: u64, psk: Option<&'a Psk>, protection: &'a [Protection]) -> T
 fn identity(secret: &SecretKey) -> Local<'_> {
     Local {
         secret,
+        public: secret.public(),
         ciphers: &BOTH,
         worker: Worker::default(),
     }
@@ -53,7 +54,7 @@ fn listen(
     modes: &[Protection],
 ) -> ((PublicKey, u64), Vec<u8>, Result<Agreed, Failure>) {
     let call = Call::read(them, message, secret([4; 32])).unwrap();
-    let seen = (call.caller, call.stamp);
+    let seen = (call.keys.theirs, call.stamp);
     let (answer, outcome) = call.answer(them, terms(22, psk, modes), 2).unwrap();
     assert_eq!(answer.len() + MACS_LEN, RESPONSE_LEN);
     (seen, answer, outcome)

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use aoe_keys::SecretKey;
 
 use super::*;
-use crate::config::{PathMtu, PeerConfig, Protection, Trust, TunnelConfig};
+use crate::config::{OwnKeys, PathMtu, PeerConfig, Protection, Revoked, Trust, TunnelConfig};
 use crate::output::Output;
 use crate::random::Secrets;
 use crate::telemetry::Telemetry;
@@ -26,7 +26,7 @@ fn links(secret: u8, peer: PeerConfig, now: Instant) -> Links {
     let secret = SecretKey::from_bytes([secret; 32]);
     let secrets = Secrets::new([3; 32]);
     Links::new(
-        secret,
+        (OwnKeys::of(secret), Revoked::default()),
         vec![peer].into(),
         TunnelConfig::default(),
         secrets,
