@@ -3,6 +3,7 @@
 //! The gateway crate reads files and reports faults; by the time a value has one of these types, every
 //! reference is an id that exists and every number is within its bounds.
 
+mod certificate_fault;
 mod diff;
 mod grant;
 mod limit;
@@ -19,7 +20,10 @@ use std::time::Duration;
 
 use crate::frame::{Address, MacAddr};
 use crate::table::{Table, ids};
+pub use crate::tunnel::TlsFault;
 use crate::worker::Worker;
+pub use certificate_fault::CertificateFault;
+pub(crate) use certificate_fault::certificate_names;
 pub use diff::{Change, NeedsRestart, OutOfIds, Step, diff};
 pub use grant::{
     Brings, Commands, ExtraCommand, LbaRange, MOST_INITIATORS, MOST_INITIATORS_OF_PEER, MOST_RANGES,

@@ -166,6 +166,14 @@ reasons! {
     HandshakeForged => "handshake_forged",
     /// No protection mode, cipher or version in common.
     HandshakeNoAgreement => "handshake_no_agreement",
+    /// A part of a TLS handshake that makes no sense.
+    HandshakeMalformed => "handshake_malformed",
+    /// A part of a TLS handshake without a right cookie: its sender has not shown that it receives at its address.
+    HandshakeBadCookie => "handshake_bad_cookie",
+    /// A call by TLS while as many are under way as are kept at a time.
+    HandshakeTooMany => "handshake_too_many",
+    /// A TLS handshake whose certificate was not accepted, here or by the peer.
+    HandshakeCertificate => "handshake_certificate",
     /// An answer to a handshake we did not start.
     HandshakeUnsolicited => "handshake_unsolicited",
     /// A datagram of a pinned peer that does not come from its endpoint.

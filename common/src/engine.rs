@@ -87,7 +87,8 @@ impl Engine {
             now,
             unix_time,
         )
-        .expect("keys of 32 bytes suit every algorithm in use");
+        .expect("keys of 32 bytes suit every algorithm in use")
+        .with_tls(config.tls);
         let mut telemetry = Telemetry::default();
         links.start(now, &mut telemetry);
         let mut exit = Exit::new(config.exports, max_age, &peers, (factor, tags), (now, unix_time));
@@ -201,6 +202,9 @@ impl Engine {
     /// at any time: hand it in
     /// before [`handle_timeout`](Self::handle_timeout) and [`set_endpoint`](Self::set_endpoint), which may call.
     pub fn set_wall_clock(&mut self, unix_time: Duration, now: Instant) {
+        if self.core.links.clock_was_set(unix_time, now) {
+            self.timers.lower(Timer::Peers, now);
+        }
         let keys_due_at = self.core.links.set_wall_clock(unix_time, now);
         self.timers.set(Timer::Keys, keys_due_at);
         let look_at = self.core.exit.set_wall_clock(unix_time, now);

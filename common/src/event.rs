@@ -17,7 +17,7 @@ pub use self::facts::{Facts, Mark};
 pub use self::import_fault::ImportFault;
 pub use self::keys::{KeyEvent, KeysFault};
 pub use self::parts::{ForeignEffect, FrameLimit, Missed, Place};
-use crate::config::{Cipher, OnConflict, PeerId, Protection, Until};
+use crate::config::{CertificateFault, CertificateName, Cipher, OnConflict, PeerId, Protection, Until};
 use crate::disk::Disk;
 pub use crate::export::Withdrawn;
 use crate::frame::{Address, MacAddr};
@@ -194,6 +194,22 @@ pub enum Event {
         from: SocketAddr,
         /// The key of the caller; `None` if the call could not be understood.
         key: Option<Fingerprint>,
+    },
+    /// The certificate of a peer that calls or is called is not accepted.
+    CertificateRefused {
+        /// The peer.
+        peer: String,
+        /// What is wrong with it.
+        why: CertificateFault,
+    },
+    /// Somebody who is none of our peers calls, and has a certificate.
+    StrangerCertificate {
+        /// Where the call came from.
+        from: SocketAddr,
+        /// The names in the certificate.
+        names: Vec<CertificateName>,
+        /// What is wrong with it; `None`: nothing, but no peer has these names, or two have.
+        why: Option<CertificateFault>,
     },
     /// We have no endpoint of a peer, and it has not called.
     NobodyCalls {
@@ -436,6 +452,8 @@ impl Event {
             | Event::PathTooSmall { .. }
             | Event::HandshakeRefused { .. }
             | Event::Stranger { .. }
+            | Event::CertificateRefused { .. }
+            | Event::StrangerCertificate { .. }
             | Event::NobodyCalls { .. }
             | Event::SecondResponder { .. }
             | Event::ForeignResponder { .. }

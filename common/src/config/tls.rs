@@ -6,8 +6,11 @@ use std::time::Duration;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use zeroize::Zeroize;
 
+use super::{CertificateFault, TlsFault};
+use crate::tunnel::judge_own;
+
 /// Certificates, key and revocation lists of a gateway, as DER. The gateway reads and checks the files; see
-/// [`check_tls`](crate::check_tls).
+/// [`check`](TlsConfig::check).
 #[derive(Debug, PartialEq, Eq)]
 pub struct TlsConfig {
     /// Our certificate, then those of the authorities between it and the root.
@@ -20,6 +23,25 @@ pub struct TlsConfig {
     pub crls: Vec<CertificateRevocationListDer<'static>>,
     /// A revocation list counts for so much longer than it says itself.
     pub crl_grace: Duration,
+}
+
+impl TlsConfig {
+    /// Whether handshakes can be made with these.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub fn check(&self) -> Result<(), TlsFault> {
+        judge_own(self, 0).map(|_| ())
+    }
+
+    /// What a gateway that believes the same authorities and lists would say of our certificate at this time, in seconds
+    /// since 1970, if we call it, and if it calls us.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub fn judge(&self, unix_time: u64) -> Result<[Option<CertificateFault>; 2], TlsFault> {
+        judge_own(self, unix_time)
+    }
 }
 
 /// The private key of a certificate. It is erased when it is dropped.

@@ -13,8 +13,7 @@ impl Core {
             Change::Revoked(revoked) => self.links.set_revoked(revoked, cx),
             Change::Keys(keys) => self.links.set_keys(keys, cx),
             Change::Tunnel(tunnel) => self.apply_tunnel(&tunnel, cx),
-            // No session depends on them yet.
-            Change::Tls(_) => {}
+            Change::Tls(tls) => self.links.set_tls(tls, cx),
             Change::Peer(id, step) => self.apply_peer(id, step, cx),
             Change::Export(id, step) => self.apply_export(id, step, cx),
             Change::Import(id, step) => self.apply_import(id, step, cx),

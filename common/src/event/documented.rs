@@ -8,7 +8,7 @@ use std::time::Duration;
 use aoe_keys::SecretKey;
 
 use super::{Event, ForeignEffect, FrameLimit, ImportFault, Level, Missed, Place, Refusal, Withdrawn};
-use crate::config::{Cipher, OnConflict, PeerId, Protection, Until};
+use crate::config::{CertificateFault, CertificateName, Cipher, OnConflict, PeerId, Protection, Until};
 use crate::disk::Disk;
 use crate::frame::{Address, MacAddr};
 
@@ -87,6 +87,20 @@ fn of_sessions() -> Vec<Event> {
             key: Some(SecretKey::from_bytes([1; 32]).public().fingerprint()),
         },
         Event::Stranger { from, key: None },
+        Event::CertificateRefused {
+            peer: b(),
+            why: CertificateFault::Expired(1_801_353_600),
+        },
+        Event::StrangerCertificate {
+            from,
+            names: vec![CertificateName::dns("c.example")],
+            why: None,
+        },
+        Event::StrangerCertificate {
+            from,
+            names: vec![CertificateName::dns("b.example")],
+            why: Some(CertificateFault::UnknownIssuer),
+        },
         Event::NobodyCalls { peer: a() },
         Event::SendFailed {
             peer: Some(b()),

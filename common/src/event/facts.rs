@@ -83,6 +83,16 @@ impl Event {
             Event::NoAgreement { peer, what } => Facts::new("no-agreement").peer(peer).reason(*what),
             Event::HandshakeRefused { peer, why } => Facts::new("handshake-refused").peer(peer).reason(*why),
             Event::Stranger { .. } => Facts::new("stranger"),
+            Event::CertificateRefused { peer, why } => Facts::new("certificate-refused")
+                .peer(peer)
+                .reason(why.to_string()),
+            Event::StrangerCertificate { why, .. } => {
+                let facts = Facts::new("stranger-certificate");
+                match why {
+                    Some(why) => facts.reason(why.to_string()),
+                    None => facts,
+                }
+            }
             Event::NobodyCalls { peer } => Facts::new("nobody-calls").peer(peer),
             Event::TargetUp { export, .. } => Facts::new("target-up").export(export),
             Event::TargetDown { export, .. } => Facts::new("target-down").export(export),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Event, ForeignEffect, FrameLimit, ImportFault, Missed, Place, Withdrawn};
-use crate::config::{OnConflict, PeerId};
+use crate::config::{OnConflict, PeerId, certificate_names};
 use crate::frame::{ETHERNET_HEADER_LEN, SECTOR_LEN, ata};
 use crate::trouble::QUIET;
 
@@ -212,6 +212,20 @@ impl fmt::Display for Event {
                 "{from} calls, knows our public key, and cannot be understood; it may have another version, or a damaged \
                  call was repeated"
             ),
+            Event::CertificateRefused { peer, why } => {
+                write!(f, "no session with {peer}: its certificate {why}")
+            }
+            Event::StrangerCertificate { from, names, why } => {
+                write!(f, "{from} calls with a certificate for ")?;
+                certificate_names(names, f)?;
+                match why {
+                    Some(why) => write!(f, ", which {why}"),
+                    None => f.write_str(
+                        ", and not exactly one [[peer]] with transport = \"tls\" has one of these names; if it is one of yours, \
+                         see its `certificate_name`",
+                    ),
+                }
+            }
             Event::NobodyCalls { peer } => write!(
                 f,
                 "no session with {peer}: it has not called, and no endpoint is configured for it here; one of the two sides \

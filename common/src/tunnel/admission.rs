@@ -244,7 +244,7 @@ pub(crate) fn append_to_answer(their_key: PublicKey, message: &mut Vec<u8>, answ
 }
 
 /// Whose messages are counted together: an IPv4 address, or the /64 of an IPv6 address, all of which one host can have.
-fn network(from: SocketAddr) -> IpAddr {
+pub(crate) fn network(from: SocketAddr) -> IpAddr {
     match from.ip().to_canonical() {
         IpAddr::V6(ip) => {
             let [a, b, c, d, ..] = ip.segments();

@@ -13,6 +13,8 @@ pub(crate) enum Closing {
     Operator,
     /// A key that the session was made with is not accepted any more.
     Key,
+    /// The receiver's certificate is not accepted any more.
+    Certificate,
     /// A reason that this version does not know.
     Unknown,
 }
@@ -26,6 +28,7 @@ impl Closing {
             Closing::Protection => &[2],
             Closing::Operator => &[3],
             Closing::Key => &[4],
+            Closing::Certificate => &[5],
         }
     }
 
@@ -37,6 +40,7 @@ impl Closing {
             [2] => Closing::Protection,
             [3] => Closing::Operator,
             [4] => Closing::Key,
+            [5] => Closing::Certificate,
             _ => Closing::Unknown,
         }
     }
@@ -59,6 +63,10 @@ impl Closing {
                 "a key that it was made with is not accepted by the peer any more: it was revoked there, or another one took its \
                  place"
             }
+            Closing::Certificate => {
+                "the peer does not accept the certificate of this gateway any more: it has expired, is revoked, or the peer \
+                 believes another authority"
+            }
             Closing::Unknown => "the peer ended it, for a reason this version does not know",
         }
     }
@@ -76,6 +84,7 @@ mod tests {
             Closing::Protection,
             Closing::Operator,
             Closing::Key,
+            Closing::Certificate,
         ] {
             assert_eq!(Closing::parse(why.code()), why);
         }

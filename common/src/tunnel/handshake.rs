@@ -1,25 +1,26 @@
 //! How the keys of a session come to be: the one place where the ways to agree on them are told apart.
 //!
-//! A side that calls has a [`Dial`], one that is called a [`Call`]; both end in the same
-//! [`Agreed`], and nothing behind that knows which way it came from. Another way is another
-//! variant here, with a file beside [`noise`].
+//! A side that calls has a [`Dial`]. One that is called by Noise has a [`Call`], one that is called by TLS, in several
+//! datagrams, an [`Answer`](tls::Answer). All end in the same [`Agreed`], and nothing behind that knows which way it came
+//! from. Each way has a file here: [`noise`], [`tls`].
 
 pub(crate) mod noise;
 mod terms;
+pub(crate) mod tls;
 
 use aoe_keys::{Psk, PublicKey};
 
 use super::macs::MAC_LEN;
 use super::session::{Agreed, KeyPair};
-use super::transport::Transport;
-use crate::config::{Cipher, Protection};
 use crate::random::Secret;
+use crate::time::Instant;
 pub(crate) use noise::{INIT_LEN, RESPONSE_LEN, response_receiver};
 pub(crate) use terms::{Failure, Fresh, Local, Terms};
 
 /// A handshake we started.
 pub(crate) enum Dial {
     Noise(noise::Dial),
+    Tls(Box<tls::Dial>),
 }
 
 /// A first message, understood: the caller is known, but nothing is agreed yet.
@@ -28,25 +29,22 @@ pub(crate) enum Call {
 }
 
 impl Dial {
-    /// Starts a handshake; the message still lacks its macs.
+    /// Starts a handshake by Noise; the message still lacks its macs.
     pub(crate) fn start(
         local: &Local<'_>,
         peer: PublicKey,
         terms: Terms<'_>,
         fresh: Fresh,
     ) -> Option<(Dial, Vec<u8>)> {
-        match terms.transport {
-            Transport::Noise => {
-                let (dial, message) = noise::Dial::start(local, peer, terms, fresh)?;
-                Some((Dial::Noise(dial), message))
-            }
-        }
+        let (dial, message) = noise::Dial::start(local, peer, terms, fresh)?;
+        Some((Dial::Noise(dial), message))
     }
 
     /// Our index of the session to be.
     pub(crate) fn local_index(&self) -> u32 {
         match self {
             Dial::Noise(dial) => dial.local_index,
+            Dial::Tls(dial) => dial.local_index(),
         }
     }
 
@@ -54,28 +52,31 @@ impl Dial {
     pub(crate) fn keys(&self) -> Option<KeyPair> {
         match self {
             Dial::Noise(dial) => Some(dial.keys),
+            Dial::Tls(_) => None,
         }
     }
 
-    /// What its answer is marked with: known to us and to those who could read our call.
-    pub(crate) fn answer_key(&self) -> &[u8; MAC_LEN] {
+    /// A call by Noise.
+    pub(crate) fn as_noise(&mut self) -> Option<&mut noise::Dial> {
         match self {
-            Dial::Noise(dial) => &dial.answer_key,
+            Dial::Noise(dial) => Some(dial),
+            Dial::Tls(_) => None,
         }
     }
 
-    /// Reads the answer, macs already checked and cut off. A damaged answer leaves the dial as it was.
-    ///
-    /// # Errors
-    /// It does not decrypt, or there is no agreement.
-    pub(crate) fn finish(
-        &mut self,
-        body: &[u8],
-        protection: &[Protection],
-        ciphers: &[Cipher],
-    ) -> Result<Agreed, Failure> {
+    /// A call by TLS.
+    pub(crate) fn as_tls(&mut self) -> Option<&mut tls::Dial> {
         match self {
-            Dial::Noise(dial) => dial.finish(body, protection, ciphers),
+            Dial::Noise(_) => None,
+            Dial::Tls(dial) => Some(dial),
+        }
+    }
+
+    /// When a datagram of it is sent again.
+    pub(crate) fn again_at(&self) -> Instant {
+        match self {
+            Dial::Noise(_) => Instant::NEVER,
+            Dial::Tls(dial) => dial.again_at(),
         }
     }
 }

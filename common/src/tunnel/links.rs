@@ -2,6 +2,7 @@
 //!
 //! - `records`: what arrives, and the sessions it comes by
 //! - `calls`: handshakes that we start; `answers`: those that peers start
+//! - `tls_calls`, `tls_answers`: the same by TLS; `tls`: what they share, and certificates that are not accepted any more
 //! - `moving`: a peer whose address changes; `ways`: what the gateway says of sockets and addresses
 //! - `sending`: what goes out
 //! - `messages`: what peers tell each other about the tunnel; `updates`: about the exports
@@ -22,6 +23,9 @@ mod moving;
 mod records;
 mod sending;
 mod taking;
+mod tls;
+mod tls_answers;
+mod tls_calls;
 #[cfg(test)]
 mod two;
 mod updates;
@@ -33,12 +37,17 @@ use std::time::Duration;
 use aoe_keys::PublicKey;
 use aws_lc_rs::hmac;
 
+use self::tls::Tls;
 use super::admission::Gate;
+use super::handshake::tls::{COOKIE_LEN, HELLO_LEN, Ours};
 use super::handshake::{INIT_LEN, Local, RESPONSE_LEN};
 use super::keyring::Keyring;
-use super::link::Link;
+use super::link::{Identity, Link};
 use super::macs::{COOKIE_REPLY_LEN, hmac_key};
-use super::record::{TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE};
+use super::record::{
+    TYPE_COOKIE, TYPE_INIT, TYPE_RECORD, TYPE_RESPONSE, TYPE_TLS_COOKIE, TYPE_TLS_DOWN, TYPE_TLS_HELLO,
+    TYPE_TLS_UP,
+};
 use super::seats::Seats;
 use crate::config::{Cipher, OwnKeys, PeerConfig, PeerId, Revoked, TunnelConfig};
 use crate::context::Context;
@@ -51,6 +60,9 @@ use crate::time::Instant;
 use crate::timers::Timer;
 use crate::worker::Worker;
 
+/// A wall clock that is off by so much from what was expected was set.
+const CLOCK_WAS_SET: Duration = Duration::from_millis(100);
+
 /// All peers.
 pub(crate) struct Links {
     us: Us,
@@ -58,6 +70,7 @@ pub(crate) struct Links {
     rekey_after: Duration,
     keepalive: Duration,
     gate: Gate,
+    tls: Tls,
     secrets: Secrets,
     random: Random,
     /// Makes the challenges for new addresses.
@@ -88,6 +101,16 @@ impl Us {
             ciphers: &self.ciphers,
             worker: self.worker,
         })
+    }
+
+    /// The same for handshakes by TLS with this peer.
+    fn for_tls<'a>(&'a self, peer: &'a Identity) -> Ours<'a> {
+        Ours {
+            boot: peer.boot,
+            protection: &peer.protection,
+            ciphers: &self.ciphers,
+            worker: self.worker,
+        }
     }
 }
 
@@ -129,8 +152,10 @@ impl Links {
         let keys = Keyring::new(keys, &revoked);
         let mut random = Random::drawn_from(&mut secrets);
         let gate = Gate::new(keys.live(), now, &mut random)?;
+        let tls = Tls::new(now, &mut random);
         let mut links = Links {
             gate,
+            tls,
             us: Us {
                 keys,
                 revoked,
@@ -218,6 +243,17 @@ impl Links {
         self.keys_due_at(now)
     }
 
+    /// The wall clock says this: whether it was set, so that certificates may have expired, or not yet.
+    pub(crate) fn clock_was_set(&mut self, unix_time: Duration, now: Instant) -> bool {
+        let expected = Duration::from_micros(self.wall_micros(now));
+        if expected.abs_diff(unix_time) < CLOCK_WAS_SET {
+            return false;
+        }
+        let sessions = self.links.values_mut().flat_map(|link| link.sessions.all_mut());
+        sessions.for_each(|session| session.note_wall_clock(unix_time, now));
+        true
+    }
+
     /// Opens a datagram. Handshakes are dealt with here; what comes out is a record.
     pub(crate) fn handle_datagram<'a>(
         &mut self,
@@ -236,6 +272,14 @@ impl Links {
             Some(&TYPE_COOKIE) if datagram.len() == COOKIE_REPLY_LEN => {
                 self.handle_cookie(datagram, cx).map(|()| None)
             }
+            Some(&TYPE_TLS_HELLO) if datagram.len() == HELLO_LEN => {
+                self.handle_hello(path, datagram, cx).map(|()| None)
+            }
+            Some(&TYPE_TLS_COOKIE) if datagram.len() == COOKIE_LEN => {
+                self.handle_tls_cookie(path, datagram, cx).map(|()| None)
+            }
+            Some(&TYPE_TLS_UP) => self.handle_up(path, datagram, cx).map(|()| None),
+            Some(&TYPE_TLS_DOWN) => self.handle_down(path, datagram, cx).map(|()| None),
             Some(_) => Err(DropReason::DatagramUnknownType),
             None => Err(DropReason::DatagramTooShort),
         }

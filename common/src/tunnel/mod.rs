@@ -41,5 +41,8 @@ pub(crate) mod timing;
 pub(crate) mod transport;
 pub(crate) mod update;
 
+pub use handshake::tls::TlsFault;
+pub(crate) use handshake::tls::judge_own;
+
 #[cfg(test)]
 mod vectors;

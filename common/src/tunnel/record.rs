@@ -20,6 +20,15 @@ pub(crate) const TYPE_COOKIE: u8 = 3;
 /// First byte of a record. QUIC packets have bit 7 or bit 6 set, so one port can serve both.
 pub(crate) const TYPE_RECORD: u8 = 4;
 
+/// First byte of a TLS call.
+pub(crate) const TYPE_TLS_HELLO: u8 = 5;
+/// First byte of its answer.
+pub(crate) const TYPE_TLS_COOKIE: u8 = 6;
+/// First byte of a dialer's part of a TLS handshake.
+pub(crate) const TYPE_TLS_UP: u8 = 7;
+/// First byte of a listener's part of a TLS handshake.
+pub(crate) const TYPE_TLS_DOWN: u8 = 8;
+
 /// Bytes in front of the chunks.
 pub(crate) const HEADER_LEN: usize = 16;
 /// Bytes behind the chunks.

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use aoe_keys::PublicKey;
+use rustls_pki_types::CertificateDer;
 
 use super::cipher::RecordKey;
 use super::gaps::{Arrival, Gaps};
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
-use super::transport::Transport;
+use super::transport::{Group, Transport};
 use crate::config::{Cipher, Protection};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
@@ -56,6 +57,19 @@ pub(crate) struct Agreed {
     pub(crate) cipher: Cipher,
     /// A number the peer drew when it started: tells a rekey from a restart.
     pub(crate) peer_boot: u64,
+    /// How TLS exchanged the keys; `None`: it was not TLS.
+    pub(crate) group: Option<Group>,
+    /// By what the peer has shown who it is; `None`: by its static key.
+    pub(crate) proof: Option<Box<Proof>>,
+}
+
+/// By what a peer that is known by a certificate has shown who it is.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    /// Its certificates, its own first: they are judged again when we believe other authorities.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// Until when they are all good, in seconds since 1970.
+    pub(crate) until: u64,
 }
 
 /// One set of keys.
@@ -70,6 +84,12 @@ pub(crate) struct Session {
     pub(crate) protection: Protection,
     pub(crate) cipher: Cipher,
     pub(crate) peer_boot: u64,
+    /// How TLS exchanged the keys; `None`: it was not TLS.
+    pub(crate) group: Option<Group>,
+    /// By what the peer has shown who it is; `None`: by its static key.
+    pub(crate) proof: Option<Box<Proof>>,
+    /// When the proof has expired, by the wall clock as it is now.
+    pub(crate) trusted_until: Instant,
     /// What has arrived of what the peer sent.
     pub(crate) gaps: Gaps,
     pub(crate) remote_index: u32,
@@ -93,6 +113,9 @@ impl Session {
             protection: agreed.protection,
             cipher: agreed.cipher,
             peer_boot: agreed.peer_boot,
+            group: agreed.group,
+            proof: agreed.proof,
+            trusted_until: Instant::NEVER,
             gaps: Gaps::default(),
             remote_index: agreed.remote_index,
             send_key: agreed.send_key,
@@ -129,6 +152,13 @@ impl Session {
     /// It is to be replaced at this moment, or before.
     pub(crate) fn renew_at(&mut self, at: Instant) {
         self.rekey_at = self.rekey_at.min(at);
+    }
+
+    /// The wall clock says this, in seconds since 1970: when the proof expires.
+    pub(crate) fn note_wall_clock(&mut self, unix_time: Duration, now: Instant) {
+        if let Some(proof) = &self.proof {
+            self.trusted_until = now + Duration::from_secs(proof.until).saturating_sub(unix_time);
+        }
     }
 
     /// When it refuses.
@@ -249,6 +279,8 @@ pub(crate) mod tests {
                 protection: Protection::Encrypt,
                 cipher: Cipher::Aes256Gcm,
                 peer_boot: 1,
+                group: None,
+                proof: None,
             };
             Session::new(agreed, now, Duration::from_secs(120))
         };

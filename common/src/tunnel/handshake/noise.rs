@@ -4,7 +4,7 @@
 //! under Noise's AEAD, so nobody on the path can change an offer or a choice. The layout of both messages is in
 //! `docs/protocol.md`; mac1 and mac2, the last 32 bytes of each, belong to [`macs`](crate::tunnel::macs).
 
-mod codes;
+pub(super) mod codes;
 mod crypto;
 #[cfg(test)]
 mod tests;
@@ -298,6 +298,8 @@ fn agreed(
         protection,
         cipher,
         peer_boot,
+        group: None,
+        proof: None,
     })
 }
 

@@ -5,7 +5,6 @@ use aoe_keys::{Psk, PublicKey, SecretKey};
 use crate::config::{Cipher, Protection};
 use crate::random::Secret;
 use crate::tunnel::macs::MAC_LEN;
-use crate::tunnel::transport::Transport;
 use crate::worker::Worker;
 
 /// What one side brings to every handshake.
@@ -23,8 +22,6 @@ pub(crate) struct Local<'a> {
 /// What one side brings to the handshakes with one peer.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
-    /// How keys are agreed on with this peer.
-    pub(crate) transport: Transport,
     /// What we are to this peer: drawn when we began to know it.
     pub(crate) boot: u64,
     /// The secret shared with it.

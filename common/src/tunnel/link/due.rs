@@ -6,6 +6,7 @@ use super::Link;
 use crate::config::Endpoint;
 use crate::output::Path;
 use crate::time::Instant;
+use crate::tunnel::handshake::Dial;
 use crate::tunnel::timing::CONFIRM_WITHIN;
 
 /// First wait between two calls; doubles up to [`DIAL_LONGEST`].
@@ -68,17 +69,21 @@ impl Link {
         let mut at = self.reassembly.deadline();
         if let Some(dialing) = &self.handshakes.dialing {
             at = at.min(dialing.again_at);
+            at = at.min(dialing.dial.as_ref().map_or(Instant::NEVER, Dial::again_at));
         }
         if let Some(next) = &self.sessions.next {
-            at = at.min(next.at + CONFIRM_WITHIN);
+            at = at.min(next.at + CONFIRM_WITHIN).min(next.session.trusted_until);
         }
         if let Some(previous) = &self.sessions.previous {
-            at = at.min(previous.ends_at());
+            at = at.min(previous.ends_at()).min(previous.trusted_until);
         }
         let Some(current) = &self.sessions.current else {
             return at;
         };
-        at = at.min(current.ends_at()).min(self.ping_at(keepalive));
+        at = at
+            .min(current.ends_at())
+            .min(current.trusted_until)
+            .min(self.ping_at(keepalive));
         // What cannot be sealed any more is not waited for.
         if self.path.address.is_some() && current.is_usable(current.since()) {
             at = at.min(self.repair_at()).min(self.path.mtu.deadline());

@@ -5,7 +5,6 @@ use aoe_keys::PublicKey;
 use crate::config::{PeerConfig, PeerId, Protection, Revoked, Trust};
 use crate::tunnel::handshake::Terms;
 use crate::tunnel::seats::Seat;
-use crate::tunnel::transport::Transport;
 
 /// Who a peer is.
 pub(crate) struct Identity {
@@ -86,7 +85,6 @@ impl Identity {
     /// What we bring to handshakes with it.
     pub(crate) fn terms(&self) -> Terms<'_> {
         Terms {
-            transport: Transport::Noise,
             boot: self.boot,
             psk: self.trust.psk(),
             protection: &self.protection,

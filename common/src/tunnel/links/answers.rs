@@ -16,7 +16,7 @@ use crate::tunnel::admission::{Admission, append_to_answer};
 use crate::tunnel::handshake::{Call, Failure};
 use crate::tunnel::link::Link;
 use crate::tunnel::macs;
-use crate::tunnel::session::{Agreed, Session};
+use crate::tunnel::session::Agreed;
 use crate::tunnel::sessions::Answered;
 
 impl Links {
@@ -83,13 +83,20 @@ impl Links {
     }
 
     /// A call was answered: its first record confirms that there is a session.
-    fn answered(&mut self, peer: PeerId, agreed: Agreed, (path, stamp): (Path, u64), cx: &mut Context<'_>) {
+    pub(super) fn answered(
+        &mut self,
+        peer: PeerId,
+        agreed: Agreed,
+        (path, stamp): (Path, u64),
+        cx: &mut Context<'_>,
+    ) {
+        let session = self.session(agreed, cx.now);
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
         let too_many = link.handshakes.note_unconfirmed(cx.now);
         link.sessions.next = Some(Answered {
-            session: Session::new(agreed, cx.now, self.rekey_after),
+            session,
             at: cx.now,
             path,
             stamp,

@@ -14,10 +14,10 @@ use crate::output::Path;
 use crate::time::Instant;
 use crate::timers::Timer;
 use crate::trouble::About;
-use crate::tunnel::handshake::{Dial, Failure, Fresh, response_receiver};
-use crate::tunnel::link::Dialing;
+use crate::tunnel::handshake::{Dial, Failure, Fresh, Local, response_receiver, tls};
+use crate::tunnel::link::{Dialing, Link};
 use crate::tunnel::macs::{self, cookie_receiver};
-use crate::tunnel::session::{Agreed, Session};
+use crate::tunnel::session::{Agreed, KeyPair, Session};
 
 /// So much later one call may be because another overtook it.
 pub(super) const OVERTAKEN: Duration = Duration::from_secs(2);
@@ -38,21 +38,31 @@ impl Links {
         };
         let calling: Vec<Path> = link.calling(attempt, cx.now).collect();
         let pair = link.pair_of(attempt, &self.us.keys);
-        let (Some(pair), false, false) = (pair, calling.is_empty(), link.is_taken_down) else {
+        let name = link.identity.trust.certificate_name();
+        if pair.is_none() && name.is_none() || calling.is_empty() || link.is_taken_down {
             link.handshakes.dialing = None;
             return;
-        };
-        let local = self.us.local(&pair.ours);
-        let started = local.and_then(|local| Dial::start(&local, pair.theirs, link.identity.terms(), fresh));
+        }
         let again_at = cx.now + self.random.jitter(link.dial_wait(attempt));
-        cx.timers.lower(Timer::Peers, again_at);
-        let (dial, message) = started.unzip();
-        if let Some(mut message) = message {
-            link.handshakes.stamp.append(pair.theirs, &mut message, cx.now);
+        let begun = match name {
+            None => {
+                pair.and_then(|pair| link.begin_by_noise(&self.us.local(&pair.ours)?, pair, fresh, cx.now))
+            }
+            Some(name) => self.tls.is_ready().then(|| {
+                let place = (fresh.local_index, fresh.answer_key);
+                let dial = tls::Dial::new(name, &self.us.for_tls(&link.identity), place, cx.now);
+                let hello = dial.hello();
+                (Dial::Tls(Box::new(dial)), hello)
+            }),
+        };
+        let (dial, message) = begun.unzip();
+        if let Some(message) = message {
             for path in calling {
                 cx.out.trains.push_datagram(path, &message);
             }
         }
+        let first_repeat = dial.as_ref().map_or(again_at, Dial::again_at);
+        cx.timers.lower(Timer::Peers, again_at.min(first_repeat));
         link.handshakes.dialing = Some(Dialing::new(dial, attempt, again_at));
         if attempt >= SILENT_CALLS && link.sessions.current.is_none() {
             let peer = link.name();
@@ -84,10 +94,10 @@ impl Links {
             return Err(DropReason::PeerElsewhere);
         }
         let link = self.links.get_mut(peer).ok_or(DropReason::HandshakeUnsolicited)?;
-        let dial = link.handshakes.dial(receiver);
+        let dial = link.handshakes.dial(receiver).and_then(Dial::as_noise);
         let dial = dial.ok_or(DropReason::HandshakeUnsolicited)?;
         // Anyone who sees our calls and knows our public key can make the rest of an answer. Before any arithmetic:
-        if !macs::is_marked(datagram, dial.answer_key()) {
+        if !macs::is_marked(datagram, &dial.answer_key) {
             return Err(DropReason::HandshakeForged);
         }
         match dial.finish(body, &link.identity.protection, &self.us.ciphers) {
@@ -142,14 +152,21 @@ impl Links {
     }
 
     /// Our call was answered: the new keys are ours to use at once, and the first record confirms them.
-    fn begin(&mut self, peer: PeerId, agreed: Agreed, cx: &mut Context<'_>) {
-        let session = Session::new(agreed, cx.now, self.rekey_after);
+    pub(super) fn begin(&mut self, peer: PeerId, agreed: Agreed, cx: &mut Context<'_>) {
+        let session = self.session(agreed, cx.now);
         if let Some(link) = self.links.get_mut(peer) {
             link.liveness.heard(cx.now);
         }
         self.promote(peer, session, cx);
         self.ping(peer, cx);
         self.say_keys(peer, cx);
+    }
+
+    /// The session of what was agreed on.
+    pub(super) fn session(&self, agreed: Agreed, now: Instant) -> Session {
+        let mut session = Session::new(agreed, now, self.rekey_after);
+        session.note_wall_clock(Duration::from_micros(self.wall_micros(now)), now);
+        session
     }
 
     /// A peer remembers a stamp of ours: our clock may have been set back.
@@ -186,9 +203,24 @@ impl Links {
     }
 
     /// Microseconds since 1970, by what the wall clock said and the time since.
-    fn wall_micros(&self, now: Instant) -> u64 {
+    pub(super) fn wall_micros(&self, now: Instant) -> u64 {
         let (unix_time, at) = self.wall_clock;
         let wall = unix_time.saturating_add(now.saturating_since(at));
         u64::try_from(wall.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Link {
+    /// A call by Noise, by these keys: its first message, macs and all.
+    fn begin_by_noise(
+        &mut self,
+        local: &Local<'_>,
+        pair: KeyPair,
+        fresh: Fresh,
+        now: Instant,
+    ) -> Option<(Dial, Vec<u8>)> {
+        let (dial, mut message) = Dial::start(local, pair.theirs, self.identity.terms(), fresh)?;
+        self.handshakes.stamp.append(pair.theirs, &mut message, now);
+        Some((dial, message))
     }
 }

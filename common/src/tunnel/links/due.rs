@@ -19,6 +19,7 @@ impl Links {
             return;
         }
         self.keep_sent(cx);
+        self.tls.expire(cx.now);
         for place in 0..self.links.len() {
             let Some(peer) = self.links.id_at(place) else {
                 break;
@@ -33,11 +34,13 @@ impl Links {
             .values()
             .map(|link| link.deadline(self.keepalive))
             .min();
-        cx.timers.set(Timer::Peers, next.unwrap_or(Instant::NEVER));
+        let next = next.unwrap_or(Instant::NEVER).min(self.tls.deadline());
+        cx.timers.set(Timer::Peers, next);
     }
 
     fn tend(&mut self, peer: PeerId, cx: &mut Context<'_>) {
         let now = cx.now;
+        self.end_expired(peer, cx);
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
@@ -101,6 +104,8 @@ impl Links {
         }
         if let Some(attempt) = redial.or(first) {
             self.dial(peer, attempt, cx);
+        } else {
+            self.repeat_call(peer, cx);
         }
     }
 

@@ -49,7 +49,11 @@ impl Links {
     pub(crate) fn set_revoked(&mut self, revoked: Revoked, cx: &mut Context<'_>) {
         let newly: Vec<PublicKey> = revoked.keys.difference(&self.us.revoked.keys).copied().collect();
         self.us.keys.set_revoked(&revoked);
+        let others = self.us.revoked.certificates != revoked.certificates;
         self.us.revoked = revoked;
+        if others {
+            self.judge_certificates(cx);
+        }
         let ours = self.us.keys.held().iter().map(|held| held.public);
         for key in ours.filter(|key| newly.contains(key)) {
             cx.telemetry.event(Event::Keys(KeyEvent::OwnRevoked { key }));

@@ -13,7 +13,6 @@ use crate::tunnel::handshake::{Failure, Fresh, Local, Terms};
 use crate::tunnel::macs::{self, cookie_receiver};
 use crate::tunnel::record::HEADER_LEN;
 use crate::tunnel::session::Agreed;
-use crate::tunnel::transport::Transport;
 use crate::worker::Worker;
 
 const NOW: Instant = Instant::from_micros(0);
@@ -89,7 +88,6 @@ impl First {
             &self.dialer(),
             self.listener.public(),
             Terms {
-                transport: Transport::Noise,
                 boot: self.boot,
                 psk: self.psk.as_ref(),
                 protection: &self.modes,
@@ -157,7 +155,6 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
         let index = u32::try_from(vector.number("index")).unwrap();
         let modes = vector.protections("modes");
         let terms = Terms {
-            transport: Transport::Noise,
             boot: vector.number("boot"),
             psk: first.psk.as_ref(),
             protection: &modes,

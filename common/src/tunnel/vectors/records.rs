@@ -48,6 +48,8 @@ impl Vector {
             protection: self.protections("protection")[0],
             cipher: self.ciphers("cipher")[0],
             peer_boot: 0,
+            group: None,
+            proof: None,
         };
         Session::new(agreed, NOW, Duration::from_secs(120))
     }
@@ -124,6 +126,8 @@ fn a_session_counts_its_records_from_zero_as_the_file_does() {
         protection: vector.protections("protection")[0],
         cipher: vector.ciphers("cipher")[0],
         peer_boot: 0,
+        group: None,
+        proof: None,
     };
     let mut session = Session::new(agreed, NOW, Duration::from_secs(120));
     for (datagram, payload_len) in vector.datagrams.iter().zip([0, 1]) {

@@ -31,7 +31,6 @@ fn keys() -> (SecretKey, SecretKey) {
 
 fn terms<'a>(boot: u64, psk: Option<&'a Psk>, protection: &'a [Protection]) -> Terms<'a> {
     Terms {
-        transport: Transport::Noise,
         boot,
         psk,
         protection,
