@@ -22,6 +22,8 @@ pub struct Disk {
     /// How many steps are done before the power fails; none: it does not.
     #[cfg(test)]
     left: std::cell::Cell<Option<u32>>,
+    #[cfg(test)]
+    failed: std::cell::Cell<bool>,
 }
 
 /// Whom a file is given to; none: it stays ours.
@@ -44,7 +46,7 @@ impl Disk {
     /// Whether it has failed.
     #[cfg(test)]
     pub(super) fn has_failed(&self) -> bool {
-        self.left.get() == Some(0)
+        self.failed.get()
     }
 
     #[cfg(not(test))]
@@ -56,7 +58,10 @@ impl Disk {
     #[cfg(test)]
     fn step(&self) -> io::Result<()> {
         match self.left.get() {
-            Some(0) => Err(io::Error::other("the power failed")),
+            Some(0) => {
+                self.failed.set(true);
+                Err(io::Error::other("the power failed"))
+            }
             Some(left) => {
                 self.left.set(Some(left - 1));
                 Ok(())

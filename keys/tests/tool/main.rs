@@ -11,5 +11,6 @@ mod exit_codes;
 mod files;
 mod json;
 mod kinds;
+mod pairing;
 mod pipes;
 mod secrecy;
