@@ -1,6 +1,7 @@
 //! The real `aoe-keys` binary, run in directories of its own.
 #![allow(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "the tools of tests fail by panicking, as tests do"
 )]

@@ -303,8 +303,12 @@ enum Traced {
 }
 
 /// Runs a command and kills it before its system call number `at`, counted from the start of the program.
+#[allow(
+    clippy::zombie_processes,
+    reason = "it is waited for by its number, as a tracer does"
+)]
 fn killed_at(tool: &Path, dir: &Path, args: &[&str], at: u32) -> Traced {
-    let child = Command::new("sh")
+    let child = Command::new("/bin/sh")
         .args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""])
         .arg(tool)
         .args(args)

@@ -23,6 +23,7 @@ mod frame;
 mod friend;
 mod handshake;
 mod input;
+mod invitation;
 mod pair;
 mod payload;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use datagram::datagram;
 pub use engine::engine;
 pub use frame::frame;
 pub use handshake::handshake;
+pub use invitation::invitation;
 pub use payload::payload;
 
 /// A fuzz target.
@@ -54,4 +56,4 @@ macro_rules! targets {
     };
 }
 
-targets!(config, datagram, engine, frame, handshake, payload);
+targets!(config, datagram, engine, frame, handshake, invitation, payload);
