@@ -16,6 +16,7 @@
     reason = "a body reports by panicking"
 )]
 
+mod certificate;
 mod config;
 mod datagram;
 mod engine;
@@ -32,6 +33,7 @@ mod station;
 mod work;
 mod world;
 
+pub use certificate::{certificate, crl};
 pub use config::config;
 pub use datagram::datagram;
 pub use engine::engine;
@@ -56,4 +58,14 @@ macro_rules! targets {
     };
 }
 
-targets!(config, datagram, engine, frame, handshake, invitation, payload);
+targets!(
+    certificate,
+    config,
+    crl,
+    datagram,
+    engine,
+    frame,
+    handshake,
+    invitation,
+    payload
+);
