@@ -37,9 +37,10 @@ pub(super) fn regular(path: &Path, found: &Metadata) -> Result<(), StoreError> {
 }
 
 /// Why a file is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     /// What is in it will be used: it must belong to root or to us.
+    #[default]
     Use,
     /// What is in it is only checked. Root, who checks for a service with a user of its own, is content with a file of
     /// that user, see [`is_of_service`].
@@ -158,7 +159,7 @@ fn directories(path: &Path) -> Vec<PathBuf> {
 }
 
 fn is_systemd_credential(path: &Path) -> bool {
-    let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
+    let Some(directory) = super::credential::directory() else {
         return false;
     };
     match (fs::canonicalize(path), fs::canonicalize(directory)) {

@@ -7,6 +7,7 @@
 //! it, because a secret others could read may have to be replaced, and only a person can decide that.
 
 mod contents;
+pub mod credential;
 mod error;
 mod guard;
 mod inspect;

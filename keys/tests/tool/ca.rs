@@ -2,17 +2,12 @@
 
 use std::fs;
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
 use serde_json::Value;
 
 use crate::bench::{Bench, Run, finish};
+use crate::verifier::accepts;
 
 #[test]
 fn openssl_and_rustls_accept_a_chain_until_it_is_revoked() {
@@ -405,25 +400,8 @@ fn verify(bench: &Bench, purpose: &str, file: &str) -> Run {
     ])
 }
 
-/// Whether rustls lets a client in with the certificates of this file, as a gateway would.
 fn rustls_accepts(bench: &Bench, file: &str) -> bool {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(bench.path("ca/ca.crt")).unwrap())
-        .unwrap();
-    let list = CertificateRevocationListDer::from_pem_file(bench.path("ca/ca.crl")).unwrap();
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(aws_lc_rs::default_provider()))
-            .with_crls([list])
-            .enforce_revocation_expiration()
-            .build()
-            .unwrap();
-    let chain: Vec<_> = CertificateDer::pem_file_iter(bench.path(file))
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    let (leaf, above) = chain.split_first().unwrap();
-    verifier.verify_client_cert(leaf, above, UnixTime::now()).is_ok()
+    accepts(bench, "ca/ca.crt", "ca/ca.crl", file)
 }
 
 fn json(text: &str) -> Value {

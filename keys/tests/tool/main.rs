@@ -8,6 +8,7 @@
 
 mod bench;
 mod ca;
+mod documented;
 mod exit_codes;
 mod files;
 mod json;
@@ -15,3 +16,4 @@ mod kinds;
 mod pairing;
 mod pipes;
 mod secrecy;
+mod verifier;
