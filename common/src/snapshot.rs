@@ -51,6 +51,8 @@ pub struct Snapshot {
     pub initiators: Vec<Initiator>,
     /// Who captures frames.
     pub captures: Vec<Capture>,
+    /// What ends by itself, such as certificates; the nearest end first.
+    pub expiring: Vec<Expiring>,
     /// What became of what in the last hour, the newest first; as many as are kept.
     pub changes: Vec<StateChange>,
     /// Every counter by its name, zeroes too.
@@ -155,6 +157,22 @@ pub struct StateChange {
     /// How it is from then on.
     pub is: State,
     /// Why, in the words of the log.
+    pub why: String,
+}
+
+/// Something that ends by itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Expiring {
+    /// What kind of thing it is, such as `certificate`.
+    pub what: String,
+    /// Which.
+    pub name: String,
+    /// When it ends, in Unix time, in seconds.
+    pub not_after: f64,
+    /// How near that is: `far`, `month`, `week`, `day`, `over`.
+    pub within: String,
+    /// What happens then and what to do, in the words of the log; empty while it is far.
     pub why: String,
 }
 

@@ -35,7 +35,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::exit::Exit;
 use self::paint::Paint;
-use crate::config::{Examined, Faults, Kind, examine};
+use crate::config::{Examined, Faults, Kind, examine, examine_to_run};
 use crate::hardening::harden;
 use crate::logging::{LogFormat, id};
 use crate::{daemon, logging};
@@ -247,7 +247,7 @@ fn parse_filter_or_nothing(text: &str) -> Result<String, String> {
 /// Runs a gateway. `filter` is what it logs, whatever its file says.
 fn run_gateway(config: &Path, filter: Option<String>, format: LogFormat) -> Exit {
     let hardening = harden();
-    let Examined { loaded, faults } = examine(config);
+    let Examined { loaded, faults } = examine_to_run(config);
     let Some(loaded) = loaded else {
         let paint = Paint::for_stream(io::stderr().is_terminal());
         write_quietly(io::stderr(), &report::for_people(&faults, &paint));

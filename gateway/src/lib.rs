@@ -15,6 +15,7 @@
 //! - [`audit`]: who did what, taken down for good; `journal`: the journal of systemd.
 //! - [`disks`]: which disk each export has, in files.
 //! - `watching`: files that count as soon as they change.
+//! - `expiring`: what ends by itself, and when to say so.
 //! - [`clock`]: the only place that asks what time it is.
 
 pub mod audit;
@@ -33,6 +34,7 @@ pub mod sys;
 pub mod wire;
 pub mod workers;
 
+mod expiring;
 mod http;
 mod journal;
 mod listening;

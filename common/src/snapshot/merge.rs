@@ -25,6 +25,7 @@ impl Snapshot {
         self.exports.extend(other.exports);
         self.initiators.extend(other.initiators);
         self.changes.extend(other.changes);
+        self.expiring.extend(other.expiring);
         for theirs in other.segments {
             match self.segments.iter_mut().find(|ours| ours.name == theirs.name) {
                 Some(ours) => {

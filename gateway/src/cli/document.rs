@@ -52,6 +52,7 @@ impl Document {
             exports: rows(part("exports"), &mut unread),
             initiators: rows(part("initiators"), &mut unread),
             captures: rows(part("captures"), &mut unread),
+            expiring: rows(part("expiring"), &mut unread),
             changes: rows(part("changes"), &mut unread),
             counters: one(part("counters"), &mut unread),
         };

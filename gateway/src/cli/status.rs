@@ -3,6 +3,7 @@
 mod alarms;
 mod amounts;
 mod captures;
+mod expiring;
 mod exports;
 mod head;
 mod imports;

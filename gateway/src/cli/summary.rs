@@ -5,6 +5,7 @@ use std::fmt::Write;
 use aoe_common::config::{ExtraCommand, Limit, PathMtu};
 use aoe_common::time::Instant;
 use aoe_common::worker::Worker;
+use aoe_keys::KeyKind;
 use serde::{Serialize, Serializer};
 
 use super::paint::Paint;
@@ -116,6 +117,15 @@ struct Import<'a> {
     worker: u8,
 }
 
+/// The fingerprint of our key, if it could be looked at.
+fn own_key(loaded: &Loaded) -> String {
+    let mut unseen = loaded.origin.unseen.iter();
+    match unseen.find(|(kind, _)| *kind == KeyKind::Secret) {
+        Some((_, written)) => format!("{written}, not seen here"),
+        None => loaded.core.keys.fingerprint(),
+    }
+}
+
 impl<'a> Summary<'a> {
     pub(super) fn of(loaded: &'a Loaded) -> Self {
         let core = &loaded.core;
@@ -123,7 +133,7 @@ impl<'a> Summary<'a> {
         let peer = |id| core.peers.get(id).map_or("?", |peer| &peer.name);
         Summary {
             name: &core.name,
-            fingerprint: core.keys.fingerprint(),
+            fingerprint: own_key(loaded),
             workers: loaded.settings.workers,
             listen: loaded.listen.iter().map(ToString::to_string).collect(),
             segments: core

@@ -210,7 +210,7 @@ fn read_gateway(section: &Section<'_, '_>, directory: &Path, faults: &mut Faults
         listen: section
             .required_list("listen", faults, net::listen)
             .unwrap_or_default(),
-        key: section.required("key", faults, value::path),
+        key: section.required("key", faults, value::file),
         exports: section.optional("exports", faults, value::path),
         peers: section.optional("peers", faults, value::path),
         tunnel: read_tunnel(section, faults),
@@ -265,7 +265,7 @@ pub(super) fn read_peer(
         endpoint: section.optional("endpoint", faults, net::endpoint),
         endpoint_pinned: section.flag("endpoint_pinned", faults),
         has_endpoint: section.has("endpoint"),
-        psk: section.optional("psk", faults, value::path),
+        psk: section.optional("psk", faults, value::file),
         protection: section.list("protection", faults, |text| {
             value::word(text, &["encrypt", "authenticate"])
         }),

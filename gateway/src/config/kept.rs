@@ -10,7 +10,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use aoe_keys::KeyKind;
+use aoe_keys::store::Purpose;
+use aoe_keys::store::credential::{self, CredentialFault};
+
+use super::fault::Faults;
 use super::files::{self, ReadFault};
+use super::source::Place;
+use crate::clock::unix_time;
+use crate::expiring::Ending;
 
 /// What tells one version of a file from another: its device and inode, its size, and when it and its inode were changed,
 /// in seconds and nanoseconds.
@@ -56,6 +64,11 @@ pub(crate) struct Origin {
     pub(crate) texts: Texts,
     /// Files that count as soon as they change, each once.
     pub(crate) watched: Vec<Watched>,
+    /// Credentials that could not be looked at, as they are written, and for which something else stands: this is not the
+    /// service.
+    pub(crate) unseen: Vec<(KeyKind, String)>,
+    /// What of it ends by itself.
+    pub(crate) endings: Vec<Ending>,
 }
 
 /// Reads a configuration, and keeps what it is read from.
@@ -63,6 +76,7 @@ pub(crate) struct Origin {
 pub(super) struct Reader<'a> {
     /// Texts to be taken instead of those on disk.
     instead: Option<&'a Texts>,
+    purpose: Purpose,
     origin: Origin,
 }
 
@@ -73,6 +87,19 @@ impl<'a> Reader<'a> {
             instead: Some(texts),
             ..Reader::default()
         }
+    }
+
+    /// Only looks, perhaps for another user, and perhaps outside of the service.
+    pub(super) fn look() -> Self {
+        Reader {
+            purpose: Purpose::Look,
+            ..Reader::default()
+        }
+    }
+
+    /// What the configuration is read for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// The text of a file.
@@ -111,10 +138,34 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// This credential cannot be looked at, and something else stands for it.
+    pub(super) fn did_not_see(&mut self, kind: KeyKind, text: &str) {
+        self.origin.unseen.push((kind, text.to_owned()));
+    }
+
+    /// Something that was read ends by itself. Who looks is warned of it where it is written; who runs with it is warned
+    /// by the log when it is time.
+    #[allow(
+        dead_code,
+        reason = "certificates and their lists end, and are read by another part"
+    )]
+    pub(super) fn ends(&mut self, ending: Ending, place: &Place, faults: &mut Faults) {
+        let now = i64::try_from(unix_time().as_secs()).unwrap_or(i64::MAX);
+        if self.purpose == Purpose::Look && ending.nearness(now).is_near() {
+            faults.warn(place, ending.told(now), format!("run: {}", ending.cure));
+        }
+        self.origin.endings.push(ending);
+    }
+
     /// What was read.
     pub(super) fn into_origin(self) -> Origin {
         self.origin
     }
+}
+
+/// Where a file is that a configuration in this directory names, by its path or as a credential of this process.
+pub(super) fn locate(directory: &Path, text: &str) -> Result<PathBuf, CredentialFault> {
+    credential::locate(directory, text, credential::directory().as_deref())
 }
 
 fn missing() -> io::Error {
@@ -124,6 +175,45 @@ fn missing() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_looks_is_warned_of_what_ends_soon_and_who_runs_keeps_it() {
+        let now = i64::try_from(unix_time().as_secs()).unwrap();
+        let ending = |days: i64| Ending {
+            end: now + days * 86_400 + 60,
+            begin: 0,
+            what: "certificate",
+            name: "a.crt".to_owned(),
+            then: "no session can be made with it",
+            cure: "aoe-keys ca renew a".to_owned(),
+        };
+        for (reader, days, warned) in [
+            (Reader::look(), 29, true),
+            (Reader::look(), 31, false),
+            (Reader::default(), 1, false),
+        ] {
+            let mut faults = Faults::default();
+            let source = faults.add_source(Path::new("gateway.toml"), "certificate = \"a.crt\"\n");
+            let place = Place {
+                source,
+                span: 0..11,
+                field: "certificate".to_owned(),
+            };
+            let mut reader = reader;
+            reader.ends(ending(days), &place, &mut faults);
+            let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            assert_eq!(told.len(), usize::from(warned), "{told:?}");
+            assert!(!faults.is_fatal());
+            if warned {
+                assert!(
+                    told[0].contains("certificate a.crt: it expires in 29 days")
+                        && told[0].contains("run: aoe-keys ca renew a"),
+                    "{told:?}"
+                );
+            }
+            assert_eq!(reader.into_origin().endings.len(), 1);
+        }
+    }
 
     #[test]
     fn texts_are_those_of_then_and_watched_files_those_of_now() {

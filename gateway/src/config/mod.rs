@@ -99,18 +99,26 @@ pub struct Examined {
 /// # Errors
 /// All [`Faults`] of all files at once.
 pub fn load(path: &Path) -> Result<Loaded, Faults> {
-    let Examined { loaded, faults } = examine(path);
+    let Examined { loaded, faults } = examine_to_run(path);
     loaded.ok_or(faults)
 }
 
 /// Reads a configuration and everything it leads to, and finds all that is wrong with it.
+///
+/// Only to look: what it gives may be of a service with another user, and may have something else in place of credentials
+/// that only the service has.
 pub fn examine(path: &Path) -> Examined {
     examine_with_places(path).0
 }
 
-/// The same, and where the rules of exports are written.
+/// The same for a gateway that is going to run with it in this process.
+pub(crate) fn examine_to_run(path: &Path) -> Examined {
+    examine_by(Reader::default(), path).0
+}
+
+/// [`examine`], and where the rules of exports are written.
 pub(crate) fn examine_with_places(path: &Path) -> (Examined, RulePlaces) {
-    examine_by(Reader::default(), path)
+    examine_by(Reader::look(), path)
 }
 
 /// Reads secrets and the like again, with the texts as they were then, whatever is in their files now.

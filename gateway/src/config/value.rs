@@ -91,6 +91,17 @@ pub(super) fn group(text: &str) -> Parsed<Group> {
     }
 }
 
+/// The path of a file, or `credential:NAME`.
+pub(super) fn file(text: &str) -> Parsed<String> {
+    if let Err(fault) = aoe_keys::store::credential::name(text) {
+        return refuse(
+            fault.to_string(),
+            "write credential:NAME, NAME being that of LoadCredential=NAME:PATH in the unit",
+        );
+    }
+    path(text)
+}
+
 /// A path, not a key pasted in its place.
 pub(super) fn path(text: &str) -> Parsed<String> {
     if aoe_keys::KeyKind::claimed_by(text).is_some() {

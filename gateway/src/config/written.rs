@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::files;
+use super::kept::locate;
 use super::peer_file;
 use super::settings;
 use super::source::Source;
@@ -76,7 +77,11 @@ pub(crate) fn files_of(config: &Path) -> Vec<(PathBuf, WhatFile)> {
         ),
     ];
     let peers = files_in("peers", config, &gateway);
-    let secrets = named("gateway", "key").into_iter().chain(named("peer", "psk"));
+    // Credentials that only the service has are left out.
+    let secrets = [("gateway", "key"), ("peer", "psk")];
+    let secrets = secrets
+        .iter()
+        .flat_map(|key| secrets_in(&gateway, &directory, key));
     let secrets = secrets.chain(peers.iter().flat_map(|file| psks_of(file)));
     all.extend(secrets.map(|path| (path, WhatFile::Secret)));
     let directories = ["peers", "exports"].map(|key| named("gateway", key));
@@ -111,11 +116,15 @@ fn files_in(key: &str, config: &Path, gateway: &[Written]) -> Vec<PathBuf> {
 /// The secrets that a peer file names.
 fn psks_of(file: &Path) -> Vec<PathBuf> {
     let directory = settings::directory(file);
-    let psks = values(file);
-    let psks = psks
-        .iter()
-        .filter(|written| (written.table.as_str(), written.key.as_str()) == ("peer", "psk"));
-    psks.map(|written| directory.join(&written.value)).collect()
+    secrets_in(&values(file), &directory, &("peer", "psk"))
+}
+
+/// The secrets that a key of a table names.
+fn secrets_in(all: &[Written], directory: &Path, key: &(&str, &str)) -> Vec<PathBuf> {
+    all.iter()
+        .filter(|written| (written.table.as_str(), written.key.as_str()) == *key)
+        .filter_map(|written| locate(directory, &written.value).ok())
+        .collect()
 }
 
 /// The values of a peer file, and what its name implies: that of the peer, and whose its imports are.

@@ -21,7 +21,7 @@ use super::steering::Drain;
 use super::words::{Line, words};
 use crate::audit::{Audit, Entry, differences};
 use crate::clock::unix_time;
-use crate::config::{Examined, Faults, Loaded, Watched, examine, examine_again};
+use crate::config::{Examined, Faults, Loaded, Watched, examine_again, examine_to_run};
 use crate::logging::id;
 
 /// Changes that are logged one by one, the worst first: the log has room for some thousand lines at a time.
@@ -166,7 +166,7 @@ impl Reloader {
 
     /// Says what a reload would change.
     async fn diff(&self, config: PathBuf) -> Answer {
-        match self.candidate(move || examine(&config)).await {
+        match self.candidate(move || examine_to_run(&config)).await {
             Ok((_, found)) => {
                 let outcome = match found.lines.as_slice() {
                     [] => Outcome::Same,
@@ -244,13 +244,14 @@ impl Reloader {
         // By the path of the start: what faults and paths are relative to stays the same.
         let config = self.config.clone();
         let (loaded, found) = match cause {
-            Cause::Asked(_) => self.candidate(move || examine(&config)).await?,
+            Cause::Asked(_) => self.candidate(move || examine_to_run(&config)).await?,
             Cause::Changed(_) => {
                 let texts = self.running.loaded().origin.texts.clone();
                 self.candidate(move || examine_again(&config, &texts)).await?
             }
         };
         let watched = loaded.origin.watched.clone();
+        let endings = loaded.origin.endings.clone();
         let listen = loaded.listen.iter().map(ToString::to_string).collect();
         self.running.become_as(loaded).await?;
         if let Some(files) = &self.watched {
@@ -260,6 +261,7 @@ impl Reloader {
         let about = |about: &mut About| {
             about.gateway.configured = unix_time().as_secs_f64();
             about.gateway.listen = listen;
+            about.endings = endings;
             about.gateway.reloads += changed;
         };
         self.snapshots.change(about).await;

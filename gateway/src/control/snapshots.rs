@@ -15,6 +15,7 @@ use crate::audit::{Audit, Trouble};
 use crate::clock::{Clock, unix_time};
 use crate::config::Device;
 use crate::driver::{Command, CommandSender};
+use crate::expiring::{self, Ending};
 use crate::http::Counts;
 
 /// How long a worker may take. One that is at work answers within its turn.
@@ -52,6 +53,8 @@ pub(crate) struct About {
     pub(crate) http: Arc<Counts>,
     /// Who captures.
     pub(crate) captures: Captures,
+    /// What ends by itself.
+    pub(crate) endings: Vec<Ending>,
 }
 
 impl Snapshots {
@@ -74,6 +77,11 @@ impl Snapshots {
 
     fn about(&self) -> MutexGuard<'_, About> {
         self.about.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What ends by itself.
+    pub(crate) fn endings(&self) -> Vec<Ending> {
+        self.about().endings.clone()
     }
 
     /// What was.
@@ -142,7 +150,16 @@ impl Snapshots {
                 Ok(Err(_)) | Err(_) => silent.push(worker),
             }
         }
-        let now = unix_time().as_secs_f64();
+        let time = unix_time();
+        let now = time.as_secs_f64();
+        let (expiring, ends) = expiring::rows(
+            &self.about().endings,
+            i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        );
+        all.expiring = expiring;
+        all.alarms.extend(ends);
+        let newest_first = |one: &Alarm, other: &Alarm| other.standing.since.total_cmp(&one.standing.since);
+        all.alarms.sort_by(newest_first);
         all.alarms
             .splice(0..0, silent.into_iter().map(|worker| unanswered(worker, now)));
         all.alarms

@@ -48,7 +48,7 @@ use crate::segment::{Sharing, Watch, WatchedSegment};
 use crate::sys::buffers::Buffers;
 use crate::watching::Watcher;
 use crate::wire::UdpWire;
-use crate::{watchdog, workers};
+use crate::{expiring, watchdog, workers};
 
 /// Runs one gateway until a signal ends it. `config` is the file it was loaded from.
 ///
@@ -233,6 +233,7 @@ impl Start {
             watched,
         }));
         tasks.spawn(control::record(snapshots.clone()));
+        tasks.spawn(expiring::warn(snapshots.clone()));
         if outcome.is_ok() {
             if let Some(listener) = control::open_observe(&settings.observe) {
                 tasks.spawn(control::observe(listener, snapshots));
@@ -296,6 +297,7 @@ fn about(loaded: &Loaded, config: &Path) -> About {
         devices: loaded.devices.clone(),
         http: Arc::default(),
         captures: Captures::default(),
+        endings: loaded.origin.endings.clone(),
     }
 }
 

@@ -43,6 +43,8 @@ ids! {
     LISTENING => "listening",
     /// The kernel gives smaller buffers than asked for.
     BUFFERS_SMALL => "buffers-small",
+    /// Something ends soon, or has ended.
+    EXPIRES => "expires",
     /// Keys are less protected than they could be.
     KEYS_EXPOSED => "keys-exposed",
     /// Whether memory stays out of swap.

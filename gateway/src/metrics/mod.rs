@@ -6,6 +6,7 @@
 
 mod alarms;
 mod counters;
+mod expiring;
 mod exports;
 mod families;
 mod gateway;

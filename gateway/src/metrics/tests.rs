@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aoe_common::drop_reason::DropReason;
-use aoe_common::snapshot::{Alarm, Initiator, Limit, Standing, State, Traffic};
+use aoe_common::snapshot::{Alarm, Expiring, Initiator, Limit, Standing, State, Traffic};
 use aoe_common::telemetry::Count;
 
 use super::families::{Kind, all};
@@ -48,6 +48,13 @@ fn full() -> Snapshot {
     snapshot
         .counters
         .extend(http.iter().map(|(name, n)| (name.to_owned(), n)));
+    snapshot.expiring = vec![Expiring {
+        what: "certificate".to_owned(),
+        name: "site-b.crt".to_owned(),
+        not_after: 1_700_345_600.0,
+        within: "week".to_owned(),
+        ..Expiring::default()
+    }];
     for name in ["audit_written", "audit_lost"] {
         snapshot.counters.insert(name.to_owned(), 3);
     }
@@ -177,6 +184,12 @@ fn numbers_are_where_they_belong() {
             &["segment=\"san\"", "device=\"eth1\"", "received"],
             "1240000",
         ),
+        (
+            "aoe_expires_timestamp_seconds",
+            &["what=\"certificate\"", "name=\"site-b.crt\""],
+            "1700345600",
+        ),
+        ("aoe_expiry_warning", &["name=\"site-b.crt\""], "2"),
         ("aoe_alarms", &["state=\"down\""], "1"),
         ("aoe_alarms", &["state=\"degraded\""], "0"),
         ("aoe_alarm", &["about=\"export archive\"", "state=\"down\""], "1"),

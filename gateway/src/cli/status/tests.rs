@@ -77,6 +77,45 @@ fn an_empty_gateway_has_a_page() {
 }
 
 #[test]
+fn what_ends_is_shown_with_how_long_it_is_and_what_to_do() {
+    let row = |name: &str, days: f64, within: &str, why: &str| Expiring {
+        what: "certificate".into(),
+        name: name.into(),
+        not_after: NOW + days * 86_400.0,
+        within: within.into(),
+        why: why.into(),
+    };
+    let mut snapshot = empty();
+    snapshot.expiring = vec![
+        row(
+            "old.crt",
+            -3.0,
+            "over",
+            "certificate old.crt: it expired 3 days ago; to mend it: x",
+        ),
+        row(
+            "a.crt",
+            6.5,
+            "week",
+            &format!("certificate a.crt: {}", "it expires in 6 days; ".repeat(40)),
+        ),
+        row("far.crt\u{1b}[2J", 300.0, "far", ""),
+    ];
+    snapshot
+        .expiring
+        .extend((0..40).map(|n| row(&format!("{n}.crt"), 400.0, "far", "")));
+    let page = page(&snapshot);
+    check(&page);
+    let shown = page.split("\nends in\n").nth(1).unwrap();
+    assert!(shown.starts_with("  over      certificate old.crt: it expired 3 days ago; to mend it: x\n  6 d       certificate a.crt: "), "{shown}");
+    assert!(
+        words(shown).contains("300 d certificate far.crt") && shown.contains("  and 23 more\n"),
+        "{shown}"
+    );
+    assert!(!self::page(&empty()).contains("ends in"));
+}
+
+#[test]
 fn the_longest_names_and_numbers_fit() {
     let ascii: String = ('a'..='z').cycle().take(NAME).collect();
     let wide = "倉庫".repeat(NAME / 2);
