@@ -364,7 +364,10 @@ mod tests {
         assert_eq!(ours.len(), id::ALL.len(), "an id is there twice");
         let missing: Vec<_> = ours.difference(&documented).collect();
         assert!(missing.is_empty(), "not in the table of docs/log.md: {missing:?}");
-        let events = include_str!("../../../common/src/event/facts.rs");
+        let events = concat!(
+            include_str!("../../../common/src/event/facts.rs"),
+            include_str!("../../../common/src/event/keys.rs")
+        );
         let of_no_line = documented
             .iter()
             .filter(|id| !ours.contains(*id) && !events.contains(&format!("new(\"{id}\")")));
