@@ -11,6 +11,7 @@
 
 use std::hint::black_box;
 
+use aoe_common::bench::quantum::{Exchange, Handshakes};
 use aoe_common::bench::{Guarding, Packing, Pendings, Policy, RECORD_HEADER_LEN, Records, parse, parsed};
 use aoe_common::config::Protection;
 use aoe_common::frame::{AtaOpcode, MacAddr};
@@ -128,5 +129,22 @@ fn tables(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, records, steps, tables);
+fn post_quantum(c: &mut Criterion) {
+    let mut group = c.benchmark_group("pq");
+    let exchange = Exchange::new().unwrap();
+    group.bench_function("key generation", |bench| {
+        bench.iter(|| Exchange::offer().unwrap())
+    });
+    group.bench_function("encapsulation", |bench| bench.iter(|| exchange.answer().unwrap()));
+    group.bench_function("decapsulation", |bench| bench.iter(|| exchange.open().unwrap()));
+    for (name, with_secret) in [("without a secret", false), ("with a secret", true)] {
+        let handshakes = Handshakes::new(with_secret).unwrap();
+        group.bench_function(BenchmarkId::new("handshake", name), |bench| {
+            bench.iter(|| black_box(handshakes.run().unwrap()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, records, steps, tables, post_quantum);
 criterion_main!(benches);

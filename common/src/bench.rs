@@ -1,10 +1,14 @@
 //! Parts of the core by themselves, for `benches/parts.rs`. No gateway uses this.
 
+pub mod quantum;
+
 use crate::exit::ids::{FlowId, SlotId, TargetId};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::{Access, Cipher, ExportId, ImportId, LbaRange, MOST_RANGES, PeerId, Protection};
+use crate::config::{
+    Access, Cipher, ExportId, ImportId, LbaRange, MOST_RANGES, PeerId, PostQuantum, Protection,
+};
 use crate::exit::flow::{FlowKey, Flows};
 use crate::exit::guard::{Guard, Order};
 use crate::exit::pending::{Arrival, Origin};
@@ -81,6 +85,7 @@ impl Packing {
             keys: None,
             transport: crate::tunnel::transport::Transport::Noise,
             has_psk: false,
+            assurance: crate::tunnel::quantum::Assurance::NONE,
             role: Role::Dialer,
             local_index: 1,
             remote_index: 2,
@@ -89,10 +94,12 @@ impl Packing {
             protection: Protection::Encrypt,
             cipher: Cipher::Aes256Gcm,
             peer_boot: 1,
+            group: None,
+            proof: None,
         };
         Packing {
             packer: Packer::default(),
-            session: Session::new(agreed, Instant::default(), KEEP),
+            session: Session::new(agreed, PostQuantum::Prefer, Instant::default(), KEEP),
             datagram_len,
             path: Path::new(0, SocketAddr::from(([192, 0, 2, 1], 34978))),
         }

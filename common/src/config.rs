@@ -141,6 +141,18 @@ pub enum Cipher {
     ChaCha20Poly1305,
 }
 
+/// Whether the keys of sessions with a peer are to withstand a quantum computer, by ML-KEM-768.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PostQuantum {
+    /// They are not: nothing is offered or answered.
+    Off,
+    /// They do as soon as they can; frames pass meanwhile.
+    #[default]
+    Prefer,
+    /// No frame passes by keys that do not.
+    Require,
+}
+
 /// Settings of every tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunnelConfig {
@@ -348,6 +360,9 @@ words!(OnTargetTimeout, OnTargetTimeout::Silent => "silent", OnTargetTimeout::Er
 words!(OnConflict, OnConflict::Alarm => "alarm", OnConflict::Stop => "stop");
 words!(TargetOrder, TargetOrder::Any => "any", TargetOrder::Fifo => "fifo");
 words!(ConfigString, ConfigString::Read => "read", ConfigString::Set => "set");
+words!(
+    PostQuantum, PostQuantum::Off => "off", PostQuantum::Prefer => "prefer", PostQuantum::Require => "require"
+);
 words!(Permit, Permit::Refused => "refused", Permit::Allowed => "allowed");
 
 #[cfg(test)]

@@ -178,6 +178,14 @@ reasons! {
     HandshakeUnsolicited => "handshake_unsolicited",
     /// A datagram of a pinned peer that does not come from its endpoint.
     PeerElsewhere => "peer_elsewhere",
+    /// A call that names a secret which its listener does not know, as after a restart: it is made again without.
+    HandshakeSecretUnknown => "handshake_secret_unknown",
+    /// A message about storage by keys that are not post-quantum, where one side requires that.
+    NotPostQuantum => "not_post_quantum",
+    /// An offer or an answer of a post-quantum secret that nothing was to come of: not offered, not wanted, or a second one.
+    QuantumUnexpected => "quantum_unexpected",
+    /// An offer of a post-quantum secret above those that are answered in a second.
+    QuantumTooSoon => "quantum_too_soon",
     /// A report of a peer above those that are read in a second.
     ReportTooSoon => "report_too_soon",
 

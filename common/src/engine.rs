@@ -336,7 +336,8 @@ impl Engine {
         let (core, mut cx) = self.split(now, out);
         let cx = &mut cx;
         let session = core.links.session_in_use(peer);
-        core.handle_chunks(peer, session, payload, cx);
+        let carries_storage = core.links.carries_storage(peer);
+        core.handle_chunks(peer, (session, carries_storage), payload, cx);
         core.settle(cx);
     }
 

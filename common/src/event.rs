@@ -56,6 +56,16 @@ pub enum Event {
         /// The peer.
         peer: String,
     },
+    /// The keys with a peer withstand a quantum computer from now on.
+    PostQuantumKeys {
+        /// The peer.
+        peer: String,
+    },
+    /// The keys with a peer do not withstand a quantum computer, and no frame passes by such keys.
+    NotPostQuantum {
+        /// The peer.
+        peer: String,
+    },
     /// An operator keeps requests from an export.
     ExportPaused {
         /// The export.
@@ -446,6 +456,7 @@ impl Event {
             Event::Keys(event) => event.level(),
             Event::ImportDown { why, .. } if why.is_logged_elsewhere() => Level::Info,
             Event::NoAgreement { .. }
+            | Event::NotPostQuantum { .. }
             | Event::ExportPaused { .. }
             | Event::ImportPaused { .. }
             | Event::PeerTakenDown { .. }
@@ -477,6 +488,7 @@ impl Event {
             | Event::GrantBack { .. }
             | Event::TargetDown { .. } => Level::Warn,
             Event::SessionUp { .. }
+            | Event::PostQuantumKeys { .. }
             | Event::ExportResumed { .. }
             | Event::ImportResumed { .. }
             | Event::PeerTakenUp { .. }

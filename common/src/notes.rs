@@ -45,6 +45,15 @@ pub enum What {
         cipher: Cipher,
         /// Whether a pre-shared key was mixed in.
         psk: bool,
+        /// What its keys rest on against a quantum computer: `none` or `ml-kem-768`.
+        post_quantum: &'static str,
+    },
+    /// The keys of the session withstand a quantum computer from now on.
+    SessionKeys {
+        /// The peer.
+        peer: Known,
+        /// By what, such as `ml-kem-768`.
+        post_quantum: &'static str,
     },
     /// A session has ended.
     SessionLost {

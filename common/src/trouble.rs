@@ -49,6 +49,8 @@ pub(crate) enum About {
     OurKeys(PeerId),
     /// Whether the path to a peer carries packets of the least size.
     Path(PeerId),
+    /// Whether the keys with a peer are good enough for frames.
+    Quantum(PeerId),
     /// Whether the target of an export answers.
     Target(ExportId),
     /// Whether an operator keeps requests from an export.

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use aoe_common::frame::Address;
 use aoe_lab::gateway::Access;
 use aoe_lab::sniffer::{Seen, Sniffer, contains};
@@ -19,11 +19,14 @@ const EXPORT: &str = "the-name-of-the-export";
 /// vblade's model "Coraid EtherDrive" as IDENTIFY has it: the bytes of each word swapped.
 const MODEL: &[u8] = b"oCardiE htrerDvi";
 const ROUNDS: u64 = 100;
+/// Ethernet, IPv4 and UDP headers.
+const UDP_PAYLOAD: usize = 14 + 20 + 8;
+const FIRST_MESSAGE: u8 = 1;
 
 #[test]
 fn encrypted_small_frames_show_nothing() {
     play(|stage| {
-        let heard = listen(stage, "encrypt", 1500)?;
+        let heard = listen(stage, "encrypt", 1500, "prefer")?;
         heard.demand_nothing()
     });
 }
@@ -31,7 +34,7 @@ fn encrypted_small_frames_show_nothing() {
 #[test]
 fn encrypted_jumbo_frames_show_nothing() {
     play(|stage| {
-        let heard = listen(stage, "encrypt", 9000)?;
+        let heard = listen(stage, "encrypt", 9000, "require")?;
         heard.demand_nothing()
     });
 }
@@ -39,7 +42,7 @@ fn encrypted_jumbo_frames_show_nothing() {
 #[test]
 fn authenticated_frames_are_readable_and_still_no_aoe() {
     play(|stage| {
-        let heard = listen(stage, "authenticate", 1500)?;
+        let heard = listen(stage, "authenticate", 1500, "prefer")?;
         ensure!(
             heard.between.with_marker >= 2 * ROUNDS,
             "every write and every read: {:?}",
@@ -49,6 +52,28 @@ fn authenticated_frames_are_readable_and_still_no_aoe() {
             ensure!(heard.finds(needle), "{what} is not readable");
         }
         ensure!(heard.between.aoe_frames == 0, "{:?}", heard.between);
+        Ok(())
+    });
+}
+
+#[test]
+fn with_post_quantum_keys_required_nothing_of_the_disk_passes_before_they_are_in_use() {
+    play(|stage| {
+        let heard = listen(stage, "authenticate", 1500, "require")?;
+        // A first message that names the secret of an exchange is longer than one that names none.
+        let call = |packet: &Vec<u8>, len: usize| {
+            packet.len() == UDP_PAYLOAD + len && packet.get(UDP_PAYLOAD) == Some(&FIRST_MESSAGE)
+        };
+        let named = heard.packets.iter().position(|packet| call(packet, 184));
+        let Some((before, after)) = named.and_then(|at| heard.packets.split_at_checked(at)) else {
+            bail!("no call names a secret")
+        };
+        ensure!(before.iter().any(|packet| call(packet, 176)), "no session before");
+        for (what, needle) in heard.needles() {
+            let shows = |packets: &[Vec<u8>]| packets.iter().any(|packet| contains(packet, needle));
+            ensure!(!shows(before), "{what} passed by keys that are not post-quantum");
+            ensure!(shows(after), "{what} is not readable later either");
+        }
         Ok(())
     });
 }
@@ -92,7 +117,7 @@ impl Report {
 }
 
 /// Writes and reads back the marker many times, and reports what two sniffers have heard meanwhile.
-fn listen(stage: &Stage, protection: &str, segment_mtu: u32) -> Result<Report> {
+fn listen(stage: &Stage, protection: &str, segment_mtu: u32, post_quantum: &str) -> Result<Report> {
     let mut world = stage.world(WorldPlan {
         segment_mtu,
         ..WorldPlan::default()
@@ -100,6 +125,7 @@ fn listen(stage: &Stage, protection: &str, segment_mtu: u32) -> Result<Report> {
     world.share(EXPORT, TARGET, Access::ReadWrite, IMPORT);
     world.site_a.peer("site-b")?.protection = vec![protection.to_owned()];
     world.site_b.peer("site-a")?.protection = vec![protection.to_owned()];
+    world.site_a.peer("site-b")?.post_quantum = Some(post_quantum.to_owned());
     // From before the first handshake on.
     let between = Sniffer::start(&world.ground.wan, "a", MARKER)?;
     between.keep(1 << 16);

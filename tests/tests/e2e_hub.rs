@@ -85,6 +85,7 @@ fn introduce(site: &mut Site, peer: &Site, endpoint: Option<&str>) {
         endpoint: endpoint.map(str::to_owned),
         endpoint_pinned: false,
         psk: None,
+        post_quantum: None,
         protection: Vec::new(),
         path_mtu: Some(1500),
     });

@@ -1,4 +1,4 @@
-//! The same seed makes the same run, byte by byte.
+//! The same seed makes the same run, byte by byte; of what gateways seal, by number, length and header.
 
 use std::time::Duration;
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use aoe_keys::{Fingerprint, Psk, PublicKey};
 
+use super::PostQuantum;
+
 /// How a peer proves who it is.
 #[derive(Debug)]
 pub enum Trust {
@@ -28,6 +30,8 @@ pub struct KeyTrust {
     pub told: Option<Told>,
     /// A secret shared with this peer alone, mixed into every handshake.
     pub psk: Option<Psk>,
+    /// Whether keys are to withstand a quantum computer.
+    pub post_quantum: PostQuantum,
 }
 
 /// A peer that is known by a certificate of an authority that we believe.
@@ -112,6 +116,22 @@ impl Trust {
         }
     }
 
+    /// Keys are to withstand a quantum computer so from now on. Those of TLS do as far as both sides can.
+    pub fn set_post_quantum(&mut self, post_quantum: PostQuantum) {
+        match self {
+            Trust::Key(trust) => trust.post_quantum = post_quantum,
+            Trust::Certificate(_) => {}
+        }
+    }
+
+    /// Whether keys are to withstand a quantum computer, by messages of the tunnel.
+    pub fn post_quantum(&self) -> PostQuantum {
+        match self {
+            Trust::Key(trust) => trust.post_quantum,
+            Trust::Certificate(_) => PostQuantum::Prefer,
+        }
+    }
+
     /// The static keys of a peer that is known by one, the newest first.
     pub fn keys(&self) -> &[PublicKey] {
         match self {
@@ -169,6 +189,7 @@ impl Trust {
             && in_use(self) == in_use(other)
             && self.certificate_name() == other.certificate_name()
             && secret(self) == secret(other)
+            && self.post_quantum() == other.post_quantum()
     }
 
     /// The same once more: its secret is erased with each of them.
@@ -189,6 +210,7 @@ impl KeyTrust {
             configured: Vec::new(),
             told: None,
             psk: None,
+            post_quantum: PostQuantum::default(),
         }
     }
 
@@ -211,6 +233,7 @@ impl KeyTrust {
             in_use: self.in_use,
             configured: self.configured.clone(),
             told: self.told,
+            post_quantum: self.post_quantum,
             psk: self.psk.as_ref().map(|psk| Psk::from_bytes(*psk.expose())),
         }
     }

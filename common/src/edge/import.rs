@@ -117,6 +117,7 @@ impl Import {
     pub(super) fn fault_now(&self, workers: u8, links: &Links, cx: &Context<'_>) -> Option<ImportFault> {
         let peer = self.config.peer;
         match (links.is_up(peer, cx.now), links.is_path_proven(peer)) {
+            (true, true) if !links.carries_storage(peer) => Some(ImportFault::NotPostQuantum),
             (true, true) => self.fault(cx.segment(self.config.segment), workers),
             (true, false) => Some(ImportFault::PathUnproven),
             (false, _) => Some(ImportFault::NoSession),

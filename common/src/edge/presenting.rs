@@ -152,7 +152,7 @@ impl Edge {
 
     /// Lets initiators know which imports of `peer` came alive or changed, and goes silent about those that went.
     pub(crate) fn present(&mut self, peer: PeerId, links: &Links, cx: &mut Context<'_>) {
-        let is_heard = links.is_up(peer, cx.now) && links.is_path_proven(peer);
+        let is_heard = links.is_up(peer, cx.now) && links.is_path_proven(peer) && links.carries_storage(peer);
         let workers = self.workers;
         for (id, import) in self.imports_of(peer) {
             let state = cx.segment(import.config.segment);

@@ -33,11 +33,12 @@ impl Core {
             Ok(Some(Opened {
                 peer,
                 session,
+                carries_storage,
                 payload,
             })) => {
                 // A change of session goes first: what follows in this record belongs to the new one.
                 self.settle(cx);
-                if self.handle_chunks(peer, session, payload, cx) == News::Wanted {
+                if self.handle_chunks(peer, (session, carries_storage), payload, cx) == News::Wanted {
                     self.links.note_news(peer, session, payload.len(), cx);
                 }
             }

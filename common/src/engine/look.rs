@@ -14,7 +14,9 @@ use crate::trouble::About;
 /// Whether something does not work while it lasts, or something works less well than it could.
 fn severity(about: About) -> State {
     match about {
-        About::Session(_) | About::Path(_) | About::Target(_) | About::Import(_) => State::Down,
+        About::Session(_) | About::Path(_) | About::Quantum(_) | About::Target(_) | About::Import(_) => {
+            State::Down
+        }
         About::Strangers
         | About::Paused(_)
         | About::PausedImport(_)
@@ -100,6 +102,7 @@ impl Engine {
             | About::Path(id)
             | About::KeysOf(id)
             | About::OurKeys(id)
+            | About::Quantum(id)
             | About::Missed(id)
             | About::RefusedThere(id, _)
             | About::Sending(Some(id)) => peer(id),

@@ -59,10 +59,11 @@ impl Core {
     }
 
     /// One frame's way from the wire: chunks, messages, then the exit (requests) or the edge (replies).
+    /// `carries_storage`: whether the keys they came by are good enough for what initiators and targets say.
     pub(super) fn handle_chunks(
         &mut self,
         peer: PeerId,
-        session: u32,
+        (session, carries_storage): (u32, bool),
         payload: &[u8],
         cx: &mut Context<'_>,
     ) -> News {
@@ -79,6 +80,10 @@ impl Core {
             };
             if kind.wants_news() {
                 news = News::Wanted;
+            }
+            if !carries_storage && kind.is_storage() {
+                cx.telemetry.drop(DropReason::NotPostQuantum);
+                continue;
             }
             let Some(position) = position else {
                 self.handle_message((peer, session), kind, bytes, cx);
@@ -130,7 +135,9 @@ impl Core {
             | Kind::Report
             | Kind::Abandon
             | Kind::PathChallenge
-            | Kind::PathResponse => {
+            | Kind::PathResponse
+            | Kind::QuantumOffer
+            | Kind::QuantumAnswer => {
                 self.links.handle_control(peer, kind, message, cx);
                 Ok(())
             }

@@ -43,6 +43,8 @@ fn of_sessions() -> Vec<Event> {
             cipher: Cipher::Aes256Gcm,
         },
         Event::SessionRekeyed { peer: b() },
+        Event::PostQuantumKeys { peer: b() },
+        Event::NotPostQuantum { peer: b() },
         Event::SessionLost {
             peer: b(),
             why: "it does not answer; see whether it runs, and whether the path to it works",
@@ -240,6 +242,7 @@ fn of_imports() -> Vec<Event> {
         },
         down(ImportFault::NoSession),
         down(ImportFault::PathUnproven),
+        down(ImportFault::NotPostQuantum),
         down(ImportFault::PeerRestarted),
         down(ImportFault::SegmentDown),
         down(ImportFault::Taken),

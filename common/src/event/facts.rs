@@ -55,6 +55,8 @@ impl Event {
             Event::EndpointNeeded(_) => Facts::new("endpoint-needed"),
             Event::SessionUp { peer, .. } => Facts::new("session-up").peer(peer),
             Event::SessionRekeyed { peer } => Facts::new("session-rekeyed").peer(peer),
+            Event::PostQuantumKeys { peer } => Facts::new("post-quantum-keys").peer(peer),
+            Event::NotPostQuantum { peer } => Facts::new("not-post-quantum").peer(peer),
             Event::SessionLost { peer, why } => Facts::new("session-lost").peer(peer).reason(*why),
             Event::PeerSilent { peer } => Facts::new("peer-silent").peer(peer),
             Event::PeerMoved { peer } => Facts::new("peer-moved").peer(peer),

@@ -9,6 +9,8 @@ pub enum ImportFault {
     NoSession,
     /// The path to the peer has not been found to carry what we need; if it does not, that is logged.
     PathUnproven,
+    /// The keys with the peer are not post-quantum yet, as one side requires; if they stay so, that is logged.
+    NotPostQuantum,
     /// The peer was restarted, which is logged: it has not told its exports yet.
     PeerRestarted,
     /// The peer is shutting down, which is logged when it is gone.
@@ -44,6 +46,7 @@ impl ImportFault {
         match self {
             ImportFault::NoSession
             | ImportFault::PathUnproven
+            | ImportFault::NotPostQuantum
             | ImportFault::PeerRestarted
             | ImportFault::SegmentDown
             | ImportFault::Untold
@@ -65,6 +68,7 @@ impl ImportFault {
             self,
             ImportFault::NoSession
                 | ImportFault::PathUnproven
+                | ImportFault::NotPostQuantum
                 | ImportFault::PeerRestarted
                 | ImportFault::PeerEnding
                 | ImportFault::SegmentDown

@@ -39,6 +39,7 @@ impl ImportFault {
 fn write_import_fault(f: &mut fmt::Formatter<'_>, peer: &str, why: &ImportFault) -> fmt::Result {
     match why {
         ImportFault::NoSession => write!(f, "there is no session with {peer}"),
+        ImportFault::NotPostQuantum => write!(f, "the keys with {peer} are not post-quantum yet"),
         ImportFault::PathUnproven => write!(f, "the path to {peer} does not carry what is needed"),
         ImportFault::PeerRestarted => write!(f, "{peer} was restarted"),
         ImportFault::PeerEnding => write!(f, "{peer} is shutting down"),
@@ -103,6 +104,18 @@ impl fmt::Display for Event {
                 write!(f, "session with {peer} is up ({protection}, {cipher})")
             }
             Event::SessionRekeyed { peer } => write!(f, "session with {peer} has new keys"),
+            Event::PostQuantumKeys { peer } => {
+                write!(
+                    f,
+                    "session with {peer} has post-quantum keys from now on (ml-kem-768)"
+                )
+            }
+            Event::NotPostQuantum { peer } => write!(
+                f,
+                "no frame passes to or from {peer}: the session's keys are not post-quantum, which `post_quantum = \"require\"` \
+                 here or there asks for, and the exchange of a secret does not succeed; see the log of the peer, and whether \
+                 the path to it works"
+            ),
             Event::ExportPaused { export, by, lasts } => write!(
                 f,
                 "export {export}: paused by {by} for {} s: what is asked of it waits; it goes on by itself then, and at \

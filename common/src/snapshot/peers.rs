@@ -45,6 +45,8 @@ pub struct Session {
     pub cipher: String,
     /// Whether a pre-shared key was mixed in.
     pub psk: bool,
+    /// What its keys rest on against a quantum computer: `none`, `ml-kem-768`, `x25519mlkem768`.
+    pub post_quantum: String,
     /// The fingerprints of the static keys it was made with: ours, and the peer's; empty: it was made without.
     pub our_key: String,
     /// See [`our_key`](Self::our_key).
@@ -53,6 +55,13 @@ pub struct Session {
     pub since: f64,
     /// When they are replaced, in Unix time, in seconds.
     pub rekey_at: f64,
+}
+
+impl Session {
+    /// Whether its keys withstand a quantum computer.
+    pub fn is_post_quantum(&self) -> bool {
+        !["", "none"].contains(&self.post_quantum.as_str())
+    }
 }
 
 /// A path to a peer, and what it did.

@@ -15,6 +15,8 @@ pub(crate) enum Closing {
     Key,
     /// The receiver's certificate is not accepted any more.
     Certificate,
+    /// The session's keys are not what the sender, or the receiver, wants against a quantum computer.
+    PostQuantum,
     /// A reason that this version does not know.
     Unknown,
 }
@@ -29,6 +31,7 @@ impl Closing {
             Closing::Operator => &[3],
             Closing::Key => &[4],
             Closing::Certificate => &[5],
+            Closing::PostQuantum => &[6],
         }
     }
 
@@ -41,6 +44,7 @@ impl Closing {
             [3] => Closing::Operator,
             [4] => Closing::Key,
             [5] => Closing::Certificate,
+            [6] => Closing::PostQuantum,
             _ => Closing::Unknown,
         }
     }
@@ -67,6 +71,10 @@ impl Closing {
                 "the peer does not accept the certificate of this gateway any more: it has expired, is revoked, or the peer \
                  believes another authority"
             }
+            Closing::PostQuantum => {
+                "the peer's `post_quantum` was changed, and the keys of this session are not what it, or this gateway, asks \
+                 for; compare `post_quantum` of the peer on both"
+            }
             Closing::Unknown => "the peer ended it, for a reason this version does not know",
         }
     }
@@ -85,10 +93,11 @@ mod tests {
             Closing::Operator,
             Closing::Key,
             Closing::Certificate,
+            Closing::PostQuantum,
         ] {
             assert_eq!(Closing::parse(why.code()), why);
         }
-        for bytes in [&[5][..], &[0], &[1, 1]] {
+        for bytes in [&[99][..], &[0], &[1, 1]] {
             assert_eq!(Closing::parse(bytes), Closing::Unknown);
         }
     }

@@ -11,10 +11,11 @@ pub(crate) mod tls;
 use aoe_keys::{Psk, PublicKey};
 
 use super::macs::MAC_LEN;
+use super::quantum::SecretName;
 use super::session::{Agreed, KeyPair};
 use crate::random::Secret;
 use crate::time::Instant;
-pub(crate) use noise::{INIT_LEN, RESPONSE_LEN, response_receiver};
+pub(crate) use noise::{INIT_LEN, INIT_NAMING_LEN, RESPONSE_LEN, response_receiver};
 pub(crate) use terms::{Failure, Fresh, Local, Terms};
 
 /// A handshake we started.
@@ -101,6 +102,13 @@ impl Call {
     pub(crate) fn stamp(&self) -> u64 {
         match self {
             Call::Noise(call) => call.stamp,
+        }
+    }
+
+    /// The secret of an exchange that it was made with, if it names one.
+    pub(crate) fn secret_name(&self) -> Option<SecretName> {
+        match self {
+            Call::Noise(call) => call.secret_name,
         }
     }
 

@@ -4,6 +4,7 @@
 //! - `path`: where it is, how far, what the way carries; `counts` what it carried
 //! - `keys`: what both say of their static keys
 //! - `handshakes`, beside [`Sessions`]: how keys come to be
+//! - `chain`: secrets against a quantum computer, for the next keys
 //! - `outbox`: what is packed; [`Repair`]: what was sent, and what the peer hears of what came
 //! - `updates`: what exits tell about exports
 //! - `liveness`: whether it answers
@@ -12,6 +13,7 @@
 //! - `sending`: what is packed for it, sealed, and sent again
 //! - `standing`: how it is, for people
 
+mod chain;
 mod counts;
 mod due;
 mod handshakes;
@@ -25,12 +27,14 @@ mod sending;
 mod standing;
 mod updates;
 
+use self::chain::Chain;
 use self::handshakes::Handshakes;
 use self::keys::KeyTalk;
 use self::liveness::Liveness;
 use self::outbox::Outbox;
 use self::path::PathState;
 use self::updates::Updates;
+use super::quantum::Quantum;
 use super::reassembly::Reassembly;
 use super::repair::Repair;
 use super::seats::Seat;
@@ -39,6 +43,7 @@ use crate::config::{KeyTrust, PeerConfig, PeerId, Revoked};
 use crate::notes::Known;
 use crate::time::Instant;
 
+pub(crate) use self::chain::Exchanged;
 #[cfg(test)]
 pub(crate) use self::handshakes::CALLS_PER_SECOND;
 pub(crate) use self::handshakes::Dialing;
@@ -54,6 +59,7 @@ pub(crate) struct Link {
     pub(crate) sessions: Sessions,
     pub(crate) handshakes: Handshakes,
     pub(crate) key_talk: KeyTalk,
+    pub(crate) chain: Chain,
     pub(crate) outbox: Outbox,
     pub(crate) repair: Repair,
     pub(crate) reassembly: Reassembly,
@@ -81,6 +87,7 @@ impl Link {
             sessions: Sessions::default(),
             handshakes: Handshakes::new(now),
             key_talk: KeyTalk::new(told),
+            chain: Chain::default(),
             outbox: Outbox::default(),
             repair: Repair::new(now),
             reassembly: Reassembly::default(),
@@ -118,6 +125,23 @@ impl Link {
     /// Whether a session of ours with this peer, or one to be, has this index.
     pub(crate) fn uses(&mut self, index: u32) -> bool {
         self.handshakes.dial(index).is_some() || self.sessions.find(index).is_some()
+    }
+
+    /// The session in use was made with a secret, and the peer has used it: that secret is used up.
+    pub(crate) fn note_used_secret(&mut self) {
+        if let Some(session) = &self.sessions.current
+            && session.assurance.kind == Quantum::MlKem768
+            && session.has_opened()
+            && let Some(name) = session.assurance.exchange
+        {
+            self.chain.confirmed(name);
+        }
+    }
+
+    /// Whether requests, replies and what belongs to them pass: there is a session whose keys are good enough.
+    pub(crate) fn carries_storage(&self) -> bool {
+        let session = self.sessions.current.as_ref();
+        session.is_none_or(|session| session.carries_storage)
     }
 
     /// Whether records can be sealed.

@@ -3,6 +3,7 @@
 //! - `records`: what arrives, and the sessions it comes by
 //! - `calls`: handshakes that we start; `answers`: those that peers start
 //! - `tls_calls`, `tls_answers`: the same by TLS; `tls`: what they share, and certificates that are not accepted any more
+//! - `quantum`: exchanges of secrets for the next keys
 //! - `moving`: a peer whose address changes; `ways`: what the gateway says of sockets and addresses
 //! - `sending`: what goes out
 //! - `messages`: what peers tell each other about the tunnel; `updates`: about the exports
@@ -20,6 +21,7 @@ mod keys;
 mod look;
 mod messages;
 mod moving;
+mod quantum;
 mod records;
 mod sending;
 mod taking;
@@ -40,7 +42,7 @@ use aws_lc_rs::hmac;
 use self::tls::Tls;
 use super::admission::Gate;
 use super::handshake::tls::{COOKIE_LEN, HELLO_LEN, Ours};
-use super::handshake::{INIT_LEN, Local, RESPONSE_LEN};
+use super::handshake::{INIT_LEN, INIT_NAMING_LEN, Local, RESPONSE_LEN};
 use super::keyring::Keyring;
 use super::link::{Identity, Link};
 use super::macs::{COOKIE_REPLY_LEN, hmac_key};
@@ -136,6 +138,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) peer: PeerId,
     /// The session it came by.
     pub(crate) session: u32,
+    /// Whether requests, replies and what belongs to them travel by it.
+    pub(crate) carries_storage: bool,
     /// Its chunks.
     pub(crate) payload: &'a [u8],
 }
@@ -205,6 +209,11 @@ impl Links {
         self.links.get(peer).is_some_and(|link| link.path.mtu.is_proven())
     }
 
+    /// Whether requests, replies and what belongs to them pass: the keys with the peer are good enough, if there are any.
+    pub(crate) fn carries_storage(&self, peer: PeerId) -> bool {
+        self.links.get(peer).is_some_and(Link::carries_storage)
+    }
+
     pub(crate) fn is_up(&self, peer: PeerId, now: Instant) -> bool {
         self.links.get(peer).is_some_and(|link| link.is_up(now))
     }
@@ -263,7 +272,7 @@ impl Links {
     ) -> Result<Option<Opened<'a>>, DropReason> {
         match datagram.first() {
             Some(&TYPE_RECORD) => self.handle_record(path, datagram, cx).map(Some),
-            Some(&TYPE_INIT) if datagram.len() == INIT_LEN => {
+            Some(&TYPE_INIT) if [INIT_LEN, INIT_NAMING_LEN].contains(&datagram.len()) => {
                 self.handle_init(path, datagram, cx).map(|()| None)
             }
             Some(&TYPE_RESPONSE) if datagram.len() == RESPONSE_LEN => {

@@ -103,6 +103,32 @@ kinds! {
     Keys = 14, Unwanted;
     /// Answers that.
     KeysAck = 15, Unwanted;
+    /// A key to encapsulate a secret with, dialer to listener.
+    QuantumOffer = 16, Wanted;
+    /// The secret, encapsulated.
+    QuantumAnswer = 17, Wanted;
+}
+
+impl Kind {
+    /// Whether it is, or tells of, what initiators and targets say to each other.
+    pub(crate) fn is_storage(self) -> bool {
+        match self {
+            Kind::Request | Kind::Reply | Kind::Update | Kind::UpdateAck | Kind::Refusals | Kind::Inquire => {
+                true
+            }
+            Kind::Ping
+            | Kind::Pong
+            | Kind::Close
+            | Kind::Report
+            | Kind::Abandon
+            | Kind::PathChallenge
+            | Kind::PathResponse
+            | Kind::Keys
+            | Kind::KeysAck
+            | Kind::QuantumOffer
+            | Kind::QuantumAnswer => false,
+        }
+    }
 }
 
 /// Where a fragment belongs.

@@ -3,6 +3,7 @@
 //! - [`links`]: all peers; what comes in and goes out
 //! - [`link`]: one peer; composes what follows
 //! - [`handshake`], [`macs`], [`admission`]: how a session comes to be, and the gate in front of it
+//! - [`quantum`]: secrets that make keys withstand a quantum computer
 //! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys; [`sessions`]: those of one peer; [`seats`]: whose an
 //!   index is; [`closing`]: why one ends
 //! - [`keyring`], [`said_keys`]: static keys that change
@@ -26,6 +27,7 @@ pub(crate) mod message;
 pub(crate) mod pack;
 pub(crate) mod path_mtu;
 pub(crate) mod peer_clock;
+pub(crate) mod quantum;
 pub(crate) mod reassembly;
 pub(crate) mod record;
 pub(crate) mod repair;

@@ -10,9 +10,10 @@ use rustls_pki_types::CertificateDer;
 
 use super::cipher::RecordKey;
 use super::gaps::{Arrival, Gaps};
+use super::quantum::Assurance;
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
 use super::transport::{Group, Transport};
-use crate::config::{Cipher, Protection};
+use crate::config::{Cipher, PostQuantum, Protection};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
 
@@ -48,6 +49,8 @@ pub(crate) struct Agreed {
     pub(crate) keys: Option<KeyPair>,
     /// Whether a pre-shared key was mixed in.
     pub(crate) has_psk: bool,
+    /// What the keys rest on against a quantum computer.
+    pub(crate) assurance: Assurance,
     pub(crate) role: Role,
     pub(crate) local_index: u32,
     pub(crate) remote_index: u32,
@@ -79,6 +82,10 @@ pub(crate) struct Session {
     /// The static keys it was made with: it ends when one of them is not accepted any more.
     pub(crate) keys: Option<KeyPair>,
     pub(crate) has_psk: bool,
+    /// What the keys rest on against a quantum computer.
+    pub(crate) assurance: Assurance,
+    /// Whether requests, replies and what belongs to them travel by it.
+    pub(crate) carries_storage: bool,
     pub(crate) role: Role,
     pub(crate) local_index: u32,
     pub(crate) protection: Protection,
@@ -103,11 +110,19 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(agreed: Agreed, now: Instant, rekey_after: Duration) -> Session {
+    /// What was agreed on. `post_quantum`: how we want keys with this peer.
+    pub(crate) fn new(
+        agreed: Agreed,
+        post_quantum: PostQuantum,
+        now: Instant,
+        rekey_after: Duration,
+    ) -> Session {
         Session {
             transport: agreed.transport,
             keys: agreed.keys,
             has_psk: agreed.has_psk,
+            assurance: agreed.assurance,
+            carries_storage: agreed.assurance.carries_storage(post_quantum),
             role: agreed.role,
             local_index: agreed.local_index,
             protection: agreed.protection,
@@ -271,6 +286,7 @@ pub(crate) mod tests {
                 transport: Transport::Noise,
                 keys: None,
                 has_psk: false,
+                assurance: Assurance::NONE,
                 role,
                 local_index,
                 remote_index,
@@ -282,7 +298,7 @@ pub(crate) mod tests {
                 group: None,
                 proof: None,
             };
-            Session::new(agreed, now, Duration::from_secs(120))
+            Session::new(agreed, PostQuantum::Prefer, now, Duration::from_secs(120))
         };
         (
             make(Role::Dialer, 1, 2, 10, 20),

@@ -301,6 +301,7 @@ pub fn introduce(site: &mut Site, peer: &Site, at: Option<IpAddr>) {
         endpoint: at.map(|at| socket(at).to_string()),
         endpoint_pinned: false,
         psk: None,
+        post_quantum: None,
         protection: Vec::new(),
         path_mtu: None,
     });

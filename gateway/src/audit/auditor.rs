@@ -105,6 +105,7 @@ impl Auditor {
                 protection,
                 cipher,
                 psk,
+                post_quantum,
             } => {
                 let entry = Entry::SessionUp {
                     peer: name,
@@ -113,6 +114,19 @@ impl Auditor {
                     protection: protection.to_string(),
                     cipher: cipher.to_string(),
                     psk,
+                    post_quantum,
+                };
+                return self.audit.record_at(span.last, entry);
+            }
+            What::SessionKeys {
+                peer: Known { name, key, address },
+                post_quantum,
+            } => {
+                let entry = Entry::SessionKeys {
+                    peer: name,
+                    key: key.to_string(),
+                    address: shown(address),
+                    post_quantum,
                 };
                 return self.audit.record_at(span.last, entry);
             }

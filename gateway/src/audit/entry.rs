@@ -63,6 +63,19 @@ pub(crate) enum Entry {
         cipher: String,
         /// Whether a pre-shared key was mixed in.
         psk: bool,
+        /// What the keys rest on against a quantum computer.
+        post_quantum: &'static str,
+    },
+    /// The keys of a session withstand a quantum computer from now on.
+    SessionKeys {
+        /// The peer.
+        peer: String,
+        /// The fingerprint of its key.
+        key: String,
+        /// Its address.
+        address: Option<String>,
+        /// By what.
+        post_quantum: &'static str,
     },
     /// A session has ended.
     SessionLost {

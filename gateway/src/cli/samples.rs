@@ -198,6 +198,7 @@ pub(super) fn peer(name: &str, remote: &str) -> Peer {
             protection: "encrypt".into(),
             cipher: "aes-256-gcm".into(),
             psk: true,
+            post_quantum: "none".into(),
             our_key: "1943-3760-d798-2487-481a-f534".into(),
             peer_key: "9bcb-00e2-ceb9-36bd-a597-f78a".into(),
             since: NOW - 27.0,

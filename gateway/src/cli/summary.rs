@@ -68,6 +68,7 @@ struct Peer<'a> {
     endpoint: Option<&'a str>,
     endpoint_pinned: bool,
     pre_shared_key: bool,
+    post_quantum: String,
     protection: Vec<String>,
     #[serde(serialize_with = "word_or_number")]
     path_mtu: PathMtu,
@@ -150,6 +151,7 @@ impl<'a> Summary<'a> {
                     endpoint: loaded.endpoints.get(&peer.name).map(String::as_str),
                     endpoint_pinned: peer.endpoint_pinned,
                     pre_shared_key: peer.trust.psk().is_some(),
+                    post_quantum: peer.trust.post_quantum().to_string(),
                     protection: peer.protection.iter().map(ToString::to_string).collect(),
                     path_mtu: peer.path_mtu,
                     limit: peer.limit.whole,
@@ -302,8 +304,14 @@ impl Peer<'_> {
             ""
         };
         let protection = self.protection.join(" or ");
+        // What is so by default is not said.
+        let quantum = match self.post_quantum.as_str() {
+            "require" => ", post-quantum keys required",
+            "off" => ", no post-quantum keys",
+            _ => "",
+        };
         format!(
-            "{}: {}, {endpoint}, {protection}{psk}, path MTU {}{}{}",
+            "{}: {}, {endpoint}, {protection}{psk}{quantum}, path MTU {}{}{}",
             self.name,
             self.fingerprint,
             self.path_mtu,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aoe_common::config::{Limit, OnConflict, PathMtu, Protection, TunnelConfig};
+use aoe_common::config::{Limit, OnConflict, PathMtu, PostQuantum, Protection, TunnelConfig};
 use aoe_common::frame::Address;
 use aoe_keys::{KeyTextError, PublicKey};
 use toml::de::{DeTable, DeValue};
@@ -103,6 +103,7 @@ pub(super) struct PeerEntry {
     /// Whether an endpoint was tried, so that a bad one is not reported as a missing one too.
     pub(super) has_endpoint: bool,
     pub(super) psk: Option<Located<String>>,
+    pub(super) post_quantum: Option<PostQuantum>,
     pub(super) protection: Option<Vec<Located<Protection>>>,
     pub(super) path_mtu: Option<Located<PathMtu>>,
     pub(super) limit: Option<Located<Limit>>,
@@ -266,6 +267,11 @@ pub(super) fn read_peer(
         endpoint_pinned: section.flag("endpoint_pinned", faults),
         has_endpoint: section.has("endpoint"),
         psk: section.optional("psk", faults, value::file),
+        post_quantum: section
+            .optional("post_quantum", faults, |text| {
+                value::word(text, &["off", "prefer", "require"])
+            })
+            .map(|mode| mode.value),
         protection: section.list("protection", faults, |text| {
             value::word(text, &["encrypt", "authenticate"])
         }),

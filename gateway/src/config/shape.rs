@@ -130,6 +130,7 @@ pub(super) const PEER: Shape = Shape {
         key("endpoint", "endpoint = \"198.51.100.7:34978\""),
         key("endpoint_pinned", "endpoint_pinned = true"),
         key("psk", "psk = \"site-b.psk\""),
+        key("post_quantum", "post_quantum = \"prefer\""),
         key("protection", "protection = [\"encrypt\"]"),
         key("path_mtu", "path_mtu = \"auto\""),
         key("limit", "limit = { iops = 5000 }"),

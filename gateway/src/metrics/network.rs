@@ -40,6 +40,7 @@ pub(super) const PEERS: &[Family] = &[
                     ("protection", session.protection.as_str()),
                     ("cipher", session.cipher.as_str()),
                     ("psk", if session.psk { "yes" } else { "no" }),
+                    ("post_quantum", session.post_quantum.as_str()),
                 ]);
                 samples.add(&labels, true);
             });

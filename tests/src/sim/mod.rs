@@ -15,7 +15,7 @@
 //! - [`reload`]: configurations drawn from a seed, one after the other under load
 //! - [`seeds`]: many runs; a failing one says how to repeat it
 //!
-//! The same seed makes the same run, byte by byte: [`World::digest`] covers all that was sent.
+//! The same seed makes the same run, byte by byte: [`World::digest`] covers all that was sent, but for what gateways seal.
 
 pub mod craft;
 pub mod host;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, Limit, PathMtu, Protection, SegmentId,
-    TunnelConfig,
+    Access, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, Limit, PathMtu, PostQuantum,
+    Protection, SegmentId, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_lab::initiator::driver::{Driver, Habit};
@@ -72,6 +72,8 @@ pub struct PeerPlan {
     pub site: SiteId,
     /// The shared secret, if there is one.
     pub psk: Option<[u8; 32]>,
+    /// Whether keys are to withstand a quantum computer.
+    pub post_quantum: PostQuantum,
     /// Whether it can be called.
     pub endpoint: Endpoint,
     /// Whether it is spoken to at its endpoint only.
@@ -206,6 +208,7 @@ impl Plan {
             self.sites[site.0].peers.push(PeerPlan {
                 site: peer,
                 psk: None,
+                post_quantum: PostQuantum::default(),
                 endpoint: Endpoint::Known,
                 endpoint_pinned: false,
                 protection: vec![Protection::Encrypt],

@@ -175,6 +175,7 @@ impl PeerPlan {
             name,
             trust: Trust::Key(KeyTrust {
                 psk: self.psk.map(Psk::from_bytes),
+                post_quantum: self.post_quantum,
                 ..KeyTrust::of(SecretKey::from_bytes(secret).public())
             }),
             endpoint: self.endpoint,

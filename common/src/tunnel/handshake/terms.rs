@@ -2,9 +2,10 @@
 
 use aoe_keys::{Psk, PublicKey, SecretKey};
 
-use crate::config::{Cipher, Protection};
+use crate::config::{Cipher, PostQuantum, Protection};
 use crate::random::Secret;
 use crate::tunnel::macs::MAC_LEN;
+use crate::tunnel::quantum::ChainSecret;
 use crate::worker::Worker;
 
 /// What one side brings to every handshake.
@@ -28,6 +29,18 @@ pub(crate) struct Terms<'a> {
     pub(crate) psk: Option<&'a Psk>,
     /// Accepted modes, in order of preference.
     pub(crate) protection: &'a [Protection],
+    /// Whether keys are to withstand a quantum computer.
+    pub(crate) post_quantum: PostQuantum,
+    /// The secret of an exchange in a session before: the newest one for a call of ours, and for a call of the peer the one
+    /// that it names. It takes the place of the psk, which it was made with.
+    pub(crate) secret: Option<&'a ChainSecret>,
+}
+
+impl<'a> Terms<'a> {
+    /// The same with this secret of an exchange.
+    pub(crate) fn with(self, secret: Option<&'a ChainSecret>) -> Terms<'a> {
+        Terms { secret, ..self }
+    }
 }
 
 /// Why a handshake message led to nothing.
@@ -37,6 +50,8 @@ pub(crate) enum Failure {
     Undecryptable,
     /// Decrypted, but the two sides' lists have nothing in common.
     NoAgreement(&'static str),
+    /// The side that was called does not know the secret that the call names.
+    UnknownSecret,
     /// The peer remembers this stamp, which is not less than that of our call.
     OldStamp(u64),
 }

@@ -94,5 +94,6 @@ impl Link {
         at.min(self.liveness.deadline(self.handshakes.dialing.is_some()))
             .min(self.updates.deadline())
             .min(self.key_talk.deadline())
+            .min(self.chain.deadline())
     }
 }

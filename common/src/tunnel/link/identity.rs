@@ -88,6 +88,8 @@ impl Identity {
             boot: self.boot,
             psk: self.trust.psk(),
             protection: &self.protection,
+            post_quantum: self.trust.post_quantum(),
+            secret: None,
         }
     }
 
@@ -98,6 +100,7 @@ impl Identity {
             psk: secret(&self.trust) != secret(&trust),
             protection: self.protection != protection,
             keys: self.trust.keys() != trust.keys(),
+            post_quantum: self.trust.post_quantum() != trust.post_quantum(),
         };
         (self.trust, self.protection) = (trust, protection);
         self.judge_keys(revoked);
@@ -111,4 +114,5 @@ pub(crate) struct Changed {
     pub(crate) psk: bool,
     pub(crate) protection: bool,
     pub(crate) keys: bool,
+    pub(crate) post_quantum: bool,
 }

@@ -58,6 +58,14 @@ impl Link {
         result
     }
 
+    /// Whether the keys in use are good enough for this.
+    fn check_carried(&self, kind: Kind) -> Result<(), DropReason> {
+        match self.carries_storage() || !kind.is_storage() {
+            true => Ok(()),
+            false => Err(DropReason::NotPostQuantum),
+        }
+    }
+
     /// Packs a message.
     pub(crate) fn push(
         &mut self,
@@ -66,6 +74,7 @@ impl Link {
         body: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
+        self.check_carried(kind)?;
         self.with_outlet(cx, |packer, outlet| packer.push(kind, head, body, outlet))?;
         // A ping is asked about again by itself.
         self.outbox.awaits_news |= kind.wants_news() && kind != Kind::Ping;
@@ -188,6 +197,7 @@ impl Link {
         let Some(position) = position else {
             return self.push(kind, bytes, &[], cx);
         };
+        self.check_carried(kind)?;
         self.outbox.awaits_news = true;
         self.with_outlet(cx, |packer, outlet| {
             packer.push_part(kind, position, bytes, outlet)

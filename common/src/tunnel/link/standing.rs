@@ -7,15 +7,21 @@ use super::Link;
 use crate::config::Endpoint;
 use crate::context::Context;
 use crate::event::Event;
+use crate::notes::What;
 use crate::snapshot::{self, State};
 use crate::standing::{Moment, Standing};
 use crate::telemetry::Telemetry;
 use crate::time::Instant;
 use crate::trouble::{About, STALE};
+use crate::tunnel::quantum::Quantum;
 use crate::tunnel::timing::CALL_WITHIN;
 
 /// A peer whose records come from another address answers there within this time, or is not there.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Time in which keys become post-quantum, or it is said that they do not.
+const QUANTUM_WITHIN: Duration = Duration::from_secs(8);
+const WITHHELD: &str = "the session's keys are not post-quantum yet, and no frame passes by others";
 
 /// How a peer is.
 #[derive(Debug)]
@@ -40,6 +46,11 @@ impl Presence {
     pub(crate) fn up(&mut self, now: Instant) {
         self.cause = None;
         self.standing.note(State::Up, "", now);
+    }
+
+    /// There is a session, and no frame passes by it yet.
+    pub(crate) fn withheld(&mut self, now: Instant) {
+        self.standing.note(State::Starting, WITHHELD, now);
     }
 
     /// There is no session yet: what was in its way is not any more.
@@ -72,6 +83,31 @@ impl Link {
         }
         cx.telemetry
             .raise(cx.now, About::Session(self.identity.id), event);
+    }
+
+    /// There are new keys, or they are judged otherwise. `before`: what those before rested on.
+    pub(crate) fn note_quantum(&mut self, before: Option<Quantum>, cx: &mut Context<'_>) {
+        let Some(session) = &self.sessions.current else {
+            return;
+        };
+        let (carries, is) = (session.carries_storage, session.assurance.kind);
+        let about = About::Quantum(self.identity.id);
+        if carries {
+            self.presence.up(cx.now);
+            cx.telemetry.over(cx.now, about);
+        } else {
+            self.presence.withheld(cx.now);
+            let event = Event::NotPostQuantum { peer: self.name() };
+            cx.telemetry.raise_after(QUANTUM_WITHIN, cx.now, about, event);
+        }
+        if before == Some(Quantum::None) && is != Quantum::None {
+            cx.telemetry.event(Event::PostQuantumKeys { peer: self.name() });
+            let keys = What::SessionKeys {
+                peer: self.known(),
+                post_quantum: is.name(),
+            };
+            cx.telemetry.notes.session(cx.now, keys);
+        }
     }
 
     /// There is no session: asks for the peer's addresses, or notes that it has to call.

@@ -49,8 +49,9 @@ impl Links {
         }
         let call = link.judge_call(call, path, cx)?;
         let (stamp, answer_key) = (call.stamp(), call.answer_key());
+        let secret = call.secret_name().and_then(|name| link.chain.find(name));
         let (mut message, outcome) = call
-            .answer(&local, link.identity.terms(), local_index)
+            .answer(&local, link.identity.terms().with(secret), local_index)
             .map_err(|_| DropReason::HandshakeUndecryptable)?;
         append_to_answer(caller, &mut message, &answer_key);
         cx.out.trains.push_datagram(path, &message);
@@ -59,6 +60,8 @@ impl Links {
                 self.answered(peer, agreed, (path, stamp), cx);
                 Ok(())
             }
+            // It calls again without.
+            Err(Failure::UnknownSecret) => Err(DropReason::HandshakeSecretUnknown),
             Err(failure) => {
                 self.no_agreement(peer, failure, cx);
                 Err(DropReason::HandshakeNoAgreement)
@@ -90,7 +93,7 @@ impl Links {
         (path, stamp): (Path, u64),
         cx: &mut Context<'_>,
     ) {
-        let session = self.session(agreed, cx.now);
+        let session = self.session(peer, agreed, cx.now);
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
@@ -111,7 +114,9 @@ impl Links {
     pub(super) fn no_agreement(&mut self, peer: PeerId, failure: Failure, cx: &mut Context<'_>) {
         let what = match failure {
             Failure::NoAgreement(what) => what,
-            Failure::Undecryptable | Failure::OldStamp(_) => "its handshake does not decrypt",
+            Failure::Undecryptable | Failure::OldStamp(_) | Failure::UnknownSecret => {
+                "its handshake does not decrypt"
+            }
         };
         if let Some(link) = self.links.get_mut(peer) {
             let known = link.known();

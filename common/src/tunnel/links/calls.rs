@@ -100,6 +100,7 @@ impl Links {
         if !macs::is_marked(datagram, &dial.answer_key) {
             return Err(DropReason::HandshakeForged);
         }
+        let named = dial.secret_name();
         match dial.finish(body, &link.identity.protection, &self.us.ciphers) {
             Ok(agreed) => {
                 let attempt = link
@@ -121,6 +122,12 @@ impl Links {
                 link.handshakes.note_old_dial(newest);
                 self.note_own_clock(peer, newest, cx);
                 Err(DropReason::HandshakeOldStamp)
+            }
+            Err(Failure::UnknownSecret) => {
+                if let Some(named) = named {
+                    self.call_without(peer, named, cx);
+                }
+                Err(DropReason::HandshakeSecretUnknown)
             }
             Err(failure) => {
                 link.handshakes.give_up();
@@ -153,18 +160,21 @@ impl Links {
 
     /// Our call was answered: the new keys are ours to use at once, and the first record confirms them.
     pub(super) fn begin(&mut self, peer: PeerId, agreed: Agreed, cx: &mut Context<'_>) {
-        let session = self.session(agreed, cx.now);
+        let session = self.session(peer, agreed, cx.now);
         if let Some(link) = self.links.get_mut(peer) {
             link.liveness.heard(cx.now);
         }
         self.promote(peer, session, cx);
         self.ping(peer, cx);
         self.say_keys(peer, cx);
+        self.begin_exchange(peer, cx);
     }
 
     /// The session of what was agreed on.
-    pub(super) fn session(&self, agreed: Agreed, now: Instant) -> Session {
-        let mut session = Session::new(agreed, now, self.rekey_after);
+    pub(super) fn session(&self, peer: PeerId, agreed: Agreed, now: Instant) -> Session {
+        let link = self.links.get(peer);
+        let post_quantum = link.map(|link| link.identity.trust.post_quantum());
+        let mut session = Session::new(agreed, post_quantum.unwrap_or_default(), now, self.rekey_after);
         session.note_wall_clock(Duration::from_micros(self.wall_micros(now)), now);
         session
     }
@@ -219,7 +229,8 @@ impl Link {
         fresh: Fresh,
         now: Instant,
     ) -> Option<(Dial, Vec<u8>)> {
-        let (dial, mut message) = Dial::start(local, pair.theirs, self.identity.terms(), fresh)?;
+        let terms = self.identity.terms().with(self.chain.newest());
+        let (dial, mut message) = Dial::start(local, pair.theirs, terms, fresh)?;
         self.handshakes.stamp.append(pair.theirs, &mut message, now);
         Some((dial, message))
     }

@@ -4,7 +4,7 @@
 mod tests;
 
 use super::{Change, Links};
-use crate::config::{Endpoint, PeerConfig, PeerId, TunnelConfig};
+use crate::config::{Endpoint, PeerConfig, PeerId, PostQuantum, TunnelConfig};
 use crate::context::Context;
 use crate::event::Event;
 use crate::notes::What;
@@ -61,6 +61,10 @@ impl Links {
             // What the peer said was about other keys.
             link.key_talk.waiting = None;
         }
+        // Secrets were made with the psk of before.
+        if terms.psk || link.identity.trust.post_quantum() == PostQuantum::Off {
+            link.chain.forget();
+        }
         if terms.psk {
             let session = link.sessions.current.as_ref();
             cx.telemetry.event(Event::PskChanged {
@@ -72,6 +76,7 @@ impl Links {
         if link.settle_way(cx) {
             self.changes.push_back((peer, Change::Path));
         }
+        self.judge_quantum(peer, cx);
         self.end_unaccepted(peer, cx);
         let Some(link) = self.links.get_mut(peer) else {
             return;
@@ -80,7 +85,7 @@ impl Links {
             link.await_session(cx.now, cx.telemetry);
         }
         // A call under way was made on the old terms. One that is not under way is made if it is for us to call.
-        if (terms.psk || terms.protection)
+        if (terms.psk || terms.protection || terms.post_quantum)
             && (link.path.endpoint == Endpoint::Known || link.handshakes.dialing.is_some())
         {
             let at = link.sessions.renew_at(link.precedence(), cx.now);
@@ -151,6 +156,7 @@ fn is_about(about: About, peer: PeerId) -> bool {
         | About::Path(id)
         | About::KeysOf(id)
         | About::OurKeys(id)
+        | About::Quantum(id)
         | About::Missed(id)
         | About::RefusedThere(id, _)
         | About::Sending(Some(id)) => id == peer,

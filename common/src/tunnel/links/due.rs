@@ -79,7 +79,11 @@ impl Links {
         if !link.outbox.packer.is_empty() && link.outbox.list() {
             self.packed.push(peer);
         }
-        let update = link.updates.again(now);
+        let update = if link.carries_storage() {
+            link.updates.again(now)
+        } else {
+            None
+        };
         let keys = link.key_talk.again(now);
         let redial = link
             .handshakes
@@ -101,6 +105,9 @@ impl Links {
         }
         if let (true, Some(message)) = (up, keys) {
             self.send_keys(peer, &message, cx);
+        }
+        if up {
+            self.offer(peer, cx);
         }
         if let Some(attempt) = redial.or(first) {
             self.dial(peer, attempt, cx);

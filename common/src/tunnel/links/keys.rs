@@ -389,8 +389,12 @@ impl Links {
         let by_key = |pair: Option<KeyPair>| {
             pair.is_none_or(|pair| keys.is_live(&pair.ours) && identity.accepts(&pair.theirs))
         };
-        let is_accepted =
-            |session: &Session| identity.protection.contains(&session.protection) && by_key(session.keys);
+        let post_quantum = identity.trust.post_quantum();
+        let is_accepted = |session: &Session| {
+            identity.protection.contains(&session.protection)
+                && by_key(session.keys)
+                && session.assurance.suits(post_quantum)
+        };
         link.sessions.previous.take_if(|session| !is_accepted(session));
         link.sessions.next.take_if(|next| !is_accepted(&next.session));
         let dialing = link.handshakes.dialing.as_ref();
@@ -398,6 +402,7 @@ impl Links {
         let dial_ends = dials.is_some_and(|dial| !by_key(dial.keys()));
         let current = link.sessions.current.as_ref();
         let mode_ends = current.is_some_and(|session| !identity.protection.contains(&session.protection));
+        let quantum_ends = current.is_some_and(|session| !session.assurance.suits(post_quantum));
         let key_ends = current.is_some_and(|session| !by_key(session.keys));
         let attempt = dialing.map(|dialing| dialing.attempt).filter(|_| dial_ends);
         if dial_ends {
@@ -412,11 +417,16 @@ impl Links {
             );
             if let Some(link) = self.links.get_mut(peer) {
                 link.reassembly.clear();
+                link.chain.forget();
             }
             self.changes.push_back((peer, Change::Cut));
         } else if mode_ends {
             self.close(peer, Closing::Protection, cx);
             self.lose(peer, "its protection mode is not accepted here any more", cx);
+        } else if quantum_ends {
+            self.close(peer, Closing::PostQuantum, cx);
+            let why = "its keys are not what `post_quantum` here, or there, asks for now";
+            self.lose(peer, why, cx);
         }
         if attempt.is_some() {
             self.dial(peer, 0, cx);

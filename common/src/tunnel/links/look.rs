@@ -93,6 +93,7 @@ impl Link {
             protection: session.protection.to_string(),
             cipher: session.cipher.to_string(),
             psk: session.has_psk,
+            post_quantum: session.assurance.kind.name().to_owned(),
             our_key: print(session.keys.map(|keys| keys.ours)),
             peer_key: print(session.keys.map(|keys| keys.theirs)),
             since: moment.unix(session.since()),

@@ -74,6 +74,7 @@ impl Links {
                         self.changes.push_back((peer, Change::Path));
                     }
                     link.note_path(cx.now);
+                    link.note_used_secret();
                     cx.timers.lower(Timer::Peers, link.path.mtu.deadline());
                 }
             }
@@ -116,6 +117,16 @@ impl Links {
                     return cx.telemetry.drop(DropReason::MessageMalformed);
                 };
                 self.send_or_count(peer, Kind::PathResponse, token, cx);
+            }
+            Kind::QuantumOffer => {
+                if let Err(reason) = self.handle_offer(peer, message, cx) {
+                    cx.telemetry.drop(reason);
+                }
+            }
+            Kind::QuantumAnswer => {
+                if let Err(reason) = self.handle_answer(peer, message, cx) {
+                    cx.telemetry.drop(reason);
+                }
             }
             Kind::PathResponse => self.handle_path_response(peer, message, cx),
             Kind::Request

@@ -49,6 +49,7 @@ impl Links {
         let tolerance = link.path.tolerance.get(round_trip);
         let len = datagram.len();
         let (payload, arrival) = session.open(header, datagram, tolerance, cx.now)?;
+        let carries_storage = session.carries_storage;
         cx.telemetry.count(Count::RecordsOpened);
         link.path.counts.opened(len);
         link.path.came = Came::AtOnce;
@@ -92,6 +93,7 @@ impl Links {
         let opened = Opened {
             peer,
             session: header.receiver,
+            carries_storage,
             payload,
         };
         if let Some(link) = self.links.get_mut(peer)
@@ -124,7 +126,13 @@ impl Links {
         link.path.home = link.path.address.map(|path| path.remote.ip());
         link.handshakes.succeeded(cx.now);
         let (protection, cipher) = (session.protection, session.cipher);
-        let psk = session.has_psk;
+        let (psk, quantum) = (session.has_psk, session.assurance.kind);
+        let had_carried = link.carries_storage();
+        let before = link
+            .sessions
+            .current
+            .as_ref()
+            .map(|session| session.assurance.kind);
         let was_up = link.sessions.current.is_some();
         let promotion = link.sessions.promote(session);
         cx.telemetry.count(Count::Handshakes);
@@ -135,6 +143,7 @@ impl Links {
             Promotion::Rekeyed => cx.telemetry.event(Event::SessionRekeyed { peer: link.name() }),
             Promotion::Up => self.changes.push_back((peer, Change::Up)),
             Promotion::Restarted => {
+                link.chain.forget();
                 link.reassembly.clear();
                 link.repair.clear(&mut cx.out.trains);
                 link.path.clock.forget();
@@ -157,9 +166,16 @@ impl Links {
                 self.changes.push_back((peer, Change::Restarted));
             }
         }
-        link.presence.up(cx.now);
+        if let Some(session) = &link.sessions.current {
+            link.chain.left(session);
+        }
+        link.note_used_secret();
+        link.note_quantum(before, cx);
         link.note_path(cx.now);
         cx.telemetry.over(cx.now, About::Session(peer));
+        if link.carries_storage() != had_carried {
+            self.changes.push_back((peer, Change::Path));
+        }
         if promotion != Promotion::Rekeyed {
             cx.telemetry.event(Event::SessionUp {
                 peer: link.name(),
@@ -171,6 +187,7 @@ impl Links {
                 protection,
                 cipher,
                 psk,
+                post_quantum: quantum.name(),
             };
             cx.telemetry.notes.session(cx.now, up);
         }
@@ -185,6 +202,7 @@ impl Links {
         link.outbox.packer.discard();
         link.repair.clear(&mut cx.out.trains);
         cx.telemetry.over(cx.now, About::Path(peer));
+        cx.telemetry.over(cx.now, About::Quantum(peer));
         link.liveness.forgive();
         link.sessions.previous = None;
         if link.sessions.current.take().is_some() {

@@ -113,6 +113,8 @@ fn expects_answer(kind: Kind) -> bool {
         | Kind::Refusals
         | Kind::PathChallenge
         | Kind::PathResponse
+        | Kind::QuantumOffer
+        | Kind::QuantumAnswer
         // It may be answered when its host has written it, and by an older version not at all.
         | Kind::Keys
         | Kind::KeysAck => false,

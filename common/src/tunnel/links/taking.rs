@@ -23,6 +23,7 @@ impl Links {
         let link = self.links.get_mut(peer)?;
         link.sessions.next = None;
         link.handshakes.dialing = None;
+        link.chain.forget();
         link.reassembly.clear();
         let event = Event::PeerTakenDown {
             peer: link.name(),

@@ -6,7 +6,7 @@ use aoe_keys::SecretKey;
 
 use super::Links;
 use crate::config::{
-    Endpoint, OwnKeys, PathMtu, PeerConfig, PeerId, Protection, Revoked, Trust, TunnelConfig,
+    Endpoint, OwnKeys, PathMtu, PeerConfig, PeerId, PostQuantum, Protection, Revoked, Trust, TunnelConfig,
 };
 use crate::context::Context;
 use crate::drop_reason::DropReason;
@@ -41,10 +41,17 @@ pub(super) fn key(secret: u8) -> SecretKey {
     SecretKey::from_bytes([secret; 32])
 }
 
+/// Without post-quantum keys: most tests want one handshake and not two.
+fn trust(secret: u8) -> Trust {
+    let mut trust = Trust::of_key(key(secret).public());
+    trust.set_post_quantum(PostQuantum::Off);
+    trust
+}
+
 pub(super) fn config(secret: u8) -> PeerConfig {
     PeerConfig {
         name: format!("site-{secret}"),
-        trust: Trust::of_key(key(secret).public()),
+        trust: trust(secret),
         endpoint: Endpoint::Known,
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],
@@ -59,9 +66,14 @@ pub(super) fn way_to(secret: u8) -> Path {
 
 impl Side {
     pub(super) fn new(secret: u8, peers: Vec<PeerConfig>) -> Side {
+        Side::seeded(secret, secret, peers)
+    }
+
+    /// A process of its own: all that it draws comes from this seed.
+    pub(super) fn seeded(secret: u8, seed: u8, peers: Vec<PeerConfig>) -> Side {
         let now = Instant::from_micros(5_000_000);
         let unix_time = Duration::from_secs(1_800_000_000);
-        let (tunnel, secrets) = (TunnelConfig::default(), Secrets::new([secret; 32]));
+        let (tunnel, secrets) = (TunnelConfig::default(), Secrets::new([seed; 32]));
         Side {
             secret,
             links: Links::new(
@@ -119,10 +131,21 @@ impl Side {
             };
             let (peer, session, payload) = (opened.peer, opened.session, opened.payload.to_vec());
             for chunk in crate::tunnel::message::chunks(&payload).flatten() {
+                let whole;
+                let bytes = match chunk.position {
+                    None => chunk.bytes,
+                    Some(position) => {
+                        let Some(made) = links.reassemble(peer, position, chunk.bytes, cx) else {
+                            continue;
+                        };
+                        whole = made;
+                        whole.bytes()
+                    }
+                };
                 match chunk.kind {
-                    Kind::Keys => links.handle_keys(peer, session, chunk.bytes, cx)?,
-                    Kind::KeysAck => links.handle_keys_ack(peer, chunk.bytes, cx)?,
-                    kind => links.handle_control(peer, kind, chunk.bytes, cx),
+                    Kind::Keys => links.handle_keys(peer, session, bytes, cx)?,
+                    Kind::KeysAck => links.handle_keys_ack(peer, bytes, cx)?,
+                    kind => links.handle_control(peer, kind, bytes, cx),
                 }
             }
             Ok(())

@@ -13,9 +13,9 @@ use crate::tunnel::update::emit_ack;
 impl Links {
     /// Whether an update can be sent: one at a time is under way.
     pub(crate) fn takes_update(&self, peer: PeerId, now: Instant) -> bool {
-        self.links
-            .get(peer)
-            .is_some_and(|link| link.updates.are_told() && link.is_up(now) && link.path.mtu.is_proven())
+        self.links.get(peer).is_some_and(|link| {
+            link.updates.are_told() && link.is_up(now) && link.path.mtu.is_proven() && link.carries_storage()
+        })
     }
 
     /// Sends an update (`entries`: what follows the serial) until it is acknowledged.

@@ -3,7 +3,7 @@
 use aoe_keys::{Psk, SecretKey};
 
 use super::{Vector, bytes, hex, number};
-use crate::config::{Cipher, Protection};
+use crate::config::{Cipher, PostQuantum, Protection};
 use crate::random::{Random, Secret};
 use crate::time::Instant;
 use crate::tunnel::admission::{Admission, Gate, Stamp, append_to_answer};
@@ -11,6 +11,7 @@ use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::handshake::noise::{Call, Dial, response_receiver};
 use crate::tunnel::handshake::{Failure, Fresh, Local, Terms};
 use crate::tunnel::macs::{self, cookie_receiver};
+use crate::tunnel::quantum::ChainSecret;
 use crate::tunnel::record::HEADER_LEN;
 use crate::tunnel::session::Agreed;
 use crate::worker::Worker;
@@ -32,6 +33,9 @@ struct First {
     modes: Vec<Protection>,
     ciphers: Vec<Cipher>,
     has_cookie: bool,
+    post_quantum: PostQuantum,
+    /// The secret of an exchange, and its name.
+    secret: Option<([u8; 8], [u8; 32])>,
     bytes: Vec<u8>,
 }
 
@@ -68,6 +72,11 @@ impl First {
                 .split(' ')
                 .map(|word| word.parse().unwrap())
                 .collect(),
+            post_quantum: vector.post_quantum(),
+            secret: vector.find("secret").map(|_| {
+                let name = bytes(vector.get("secret-name")).try_into().unwrap();
+                (name, vector.key("secret"))
+            }),
             has_cookie: mac2 == "mac2 of the cookie",
             bytes: vector.datagram().bytes.clone(),
         }
@@ -82,8 +91,13 @@ impl First {
         }
     }
 
+    fn chain_secret(&self) -> Option<ChainSecret> {
+        self.secret.map(|(name, secret)| ChainSecret::known(name, secret))
+    }
+
     /// The dial that made it; its message is not looked at.
     fn dial(&self) -> (Dial, Vec<u8>) {
+        let secret = self.chain_secret();
         Dial::start(
             &self.dialer(),
             self.listener.public(),
@@ -91,6 +105,8 @@ impl First {
                 boot: self.boot,
                 psk: self.psk.as_ref(),
                 protection: &self.modes,
+                post_quantum: self.post_quantum,
+                secret: secret.as_ref(),
             },
             Fresh {
                 local_index: self.index,
@@ -153,11 +169,21 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
             "{name}"
         );
         let index = u32::try_from(vector.number("index")).unwrap();
+        assert_eq!(
+            call.secret_name,
+            first.secret.as_ref().map(|(name, _)| *name),
+            "{name}"
+        );
+        let known = first
+            .chain_secret()
+            .filter(|_| vector.find("secret") == Some("known"));
         let modes = vector.protections("modes");
         let terms = Terms {
             boot: vector.number("boot"),
             psk: first.psk.as_ref(),
             protection: &modes,
+            post_quantum: vector.post_quantum(),
+            secret: known.as_ref(),
         };
         assert_eq!(call.answer_key, first.answer_key, "{name}");
         let (mut message, ours) = match vector.find("newest") {
@@ -203,7 +229,35 @@ fn answers_are_made_byte_for_byte_and_agree_on_the_keys_of_the_file() {
         assert_keys(dialer, &to_listener, &to_dialer);
         assert_keys(listener, &to_dialer, &to_listener);
     }
-    assert_eq!(agreed, 2);
+    assert_eq!(agreed, 4);
+}
+
+/// What dialer and listener have of the handshake that ends in this answer, and its psk.
+pub(super) fn agreed_by(answer: &str) -> ([Agreed; 2], Option<Psk>) {
+    let vector = Vector::read(answer);
+    let first = First::read(vector.get("answers"));
+    let ciphers = vector.ciphers("ciphers");
+    let listener = Local {
+        secret: &first.listener,
+        public: first.listener.public(),
+        ciphers: &ciphers,
+        worker: Worker::default(),
+    };
+    let ephemeral = Secret::new(vector.key("ephemeral").into());
+    let call = Call::read(&listener, macs::body(&first.bytes), ephemeral).unwrap();
+    let modes = vector.protections("modes");
+    let terms = Terms {
+        boot: vector.number("boot"),
+        psk: first.psk.as_ref(),
+        protection: &modes,
+        post_quantum: vector.post_quantum(),
+        secret: None,
+    };
+    let index = u32::try_from(vector.number("index")).unwrap();
+    let ours = call.answer(&listener, terms, index).unwrap().1;
+    let body = macs::body(&vector.datagram().bytes);
+    let theirs = first.dial().0.finish(body, &first.modes, &first.ciphers);
+    ([theirs.ok().unwrap(), ours.ok().unwrap()], first.psk)
 }
 
 fn assert_keys(side: Agreed, send: &[u8], receive: &[u8]) {

@@ -5,12 +5,13 @@
 //! what the datagram below means, and its bytes in hexadecimal. An empty line stands between two datagrams.
 
 mod handshakes;
+mod quantum;
 mod records;
 
 use std::fs;
 use std::path::Path;
 
-use crate::config::{Cipher, Protection};
+use crate::config::{Cipher, PostQuantum, Protection};
 
 /// One file.
 struct Vector {
@@ -99,6 +100,12 @@ impl Vector {
             .collect()
     }
 
+    /// What a side wants of keys; files that do not say so are from before that was.
+    fn post_quantum(&self) -> PostQuantum {
+        self.find("post-quantum")
+            .map_or(PostQuantum::Off, |word| word.parse().unwrap())
+    }
+
     /// The only datagram.
     fn datagram(&self) -> &Datagram {
         assert_eq!(self.datagrams.len(), 1, "{}", self.name);
@@ -138,7 +145,14 @@ fn number(text: &str) -> u64 {
 
 #[test]
 fn every_file_belongs_to_a_test() {
-    let tested = ["first-message", "answer", "cookie-reply", "record-", "fragments-"];
+    let tested = [
+        "first-message",
+        "answer",
+        "cookie-reply",
+        "post-quantum-exchange",
+        "record-",
+        "fragments-",
+    ];
     for name in names() {
         assert!(tested.iter().any(|prefix| name.starts_with(prefix)), "{name}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Vector, hex, number};
-use crate::config::{Access, ConfigString};
+use crate::config::{Access, ConfigString, PostQuantum};
 use crate::event::KeysFault;
 use crate::export::{ExportState, TargetState, Withdrawn, Writes};
 use crate::refusal;
@@ -14,6 +14,7 @@ use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::message::{
     Chunk, Kind, ReplyHead, RequestHead, chunks, emit_chunk_head, emit_fragment_head,
 };
+use crate::tunnel::quantum::Assurance;
 use crate::tunnel::reassembly::{Reassembly, Step};
 use crate::tunnel::record::{HEADER_LEN, MAX_RECORD_LEN, RecordHeader};
 use crate::tunnel::report::Report;
@@ -40,6 +41,7 @@ impl Vector {
             transport: Transport::Noise,
             keys: None,
             has_psk: false,
+            assurance: Assurance::NONE,
             role: Role::Listener,
             local_index: u32::try_from(number(receiver)).unwrap(),
             remote_index: 0,
@@ -51,7 +53,7 @@ impl Vector {
             group: None,
             proof: None,
         };
-        Session::new(agreed, NOW, Duration::from_secs(120))
+        Session::new(agreed, PostQuantum::Prefer, NOW, Duration::from_secs(120))
     }
 }
 
@@ -118,6 +120,7 @@ fn a_session_counts_its_records_from_zero_as_the_file_does() {
         transport: Transport::Noise,
         keys: None,
         has_psk: false,
+        assurance: Assurance::NONE,
         role: Role::Dialer,
         local_index: 0,
         remote_index: receiver,
@@ -129,7 +132,7 @@ fn a_session_counts_its_records_from_zero_as_the_file_does() {
         group: None,
         proof: None,
     };
-    let mut session = Session::new(agreed, NOW, Duration::from_secs(120));
+    let mut session = Session::new(agreed, PostQuantum::Prefer, NOW, Duration::from_secs(120));
     for (datagram, payload_len) in vector.datagrams.iter().zip([0, 1]) {
         let mut record = vec![0; HEADER_LEN + payload_len];
         session.seal(&mut record, 0).unwrap();
@@ -297,6 +300,15 @@ fn tell_message(kind: Kind, message: &[u8], lines: &mut Vec<String>) {
                 )
             }));
         }
+        Kind::QuantumOffer | Kind::QuantumAnswer => {
+            let (session, rest) = message.split_first_chunk().unwrap();
+            let session = u32::from_be_bytes(*session);
+            lines.push(format!(
+                "{} session {session:#010x} {}",
+                name(kind),
+                tell_pdu(rest)
+            ));
+        }
         Kind::Keys => {
             let said = SaidKeys::parse(message).unwrap();
             lines.push(format!("keys serial {} in use {}", said.serial, said.in_use));
@@ -437,8 +449,13 @@ fn emit(chunk: &Chunk<'_>, out: &mut Vec<u8>) {
             let (serial, outcome) = said_keys::parse_ack(chunk.bytes).unwrap();
             out.extend_from_slice(&said_keys::emit_ack(serial, outcome));
         }
-        Kind::Ping | Kind::Pong | Kind::Close | Kind::PathChallenge | Kind::PathResponse | Kind::Inquire => {
-            out.extend_from_slice(chunk.bytes)
-        }
+        Kind::Ping
+        | Kind::Pong
+        | Kind::Close
+        | Kind::PathChallenge
+        | Kind::PathResponse
+        | Kind::Inquire
+        | Kind::QuantumOffer
+        | Kind::QuantumAnswer => out.extend_from_slice(chunk.bytes),
     }
 }

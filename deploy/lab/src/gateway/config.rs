@@ -72,6 +72,8 @@ pub struct PeerSection {
     pub endpoint_pinned: bool,
     /// File with a pre-shared key.
     pub psk: Option<String>,
+    /// Whether keys are to withstand a quantum computer; `None`: the key is left out.
+    pub post_quantum: Option<String>,
     /// Accepted modes; empty: the key is left out.
     pub protection: Vec<String>,
     /// IP MTU to assume.
@@ -202,6 +204,7 @@ impl GatewayFile {
                 text.line(format_args!("endpoint_pinned = true"));
             }
             text.maybe("psk", peer.psk.as_ref());
+            text.maybe("post_quantum", peer.post_quantum.as_ref());
             if !peer.protection.is_empty() {
                 text.strings("protection", peer.protection.iter());
             }
@@ -320,6 +323,7 @@ mod tests {
             endpoint: Some("198.51.100.7:34978".into()),
             endpoint_pinned: false,
             psk: None,
+            post_quantum: None,
             protection: vec!["encrypt".into()],
             path_mtu: None,
         });

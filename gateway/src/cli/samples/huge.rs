@@ -126,6 +126,7 @@ pub(crate) fn huge(name: &str) -> Snapshot {
                 protection: "authenticate".into(),
                 cipher: "chacha20-poly1305".into(),
                 psk: true,
+                post_quantum: "ml-kem-768".into(),
                 our_key: name.into(),
                 peer_key: name.into(),
                 since: NOW,

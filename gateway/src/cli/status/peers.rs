@@ -52,13 +52,14 @@ fn keys(view: &View<'_>, session: Option<&Session>) -> [Cell; 3] {
     };
     let word = |text: &str| clip(&known(text), WORD);
     let psk = if session.psk { "+psk" } else { "" };
+    let quantum = if session.is_post_quantum() { "+pq" } else { "" };
     let rekey = if session.rekey_at > 0.0 {
         duration(session.rekey_at - view.now.gateway.now)
     } else {
         UNKNOWN.to_owned()
     };
     [
-        word(&format!("{}{psk}", session.handshake)),
+        word(&format!("{}{psk}{quantum}", session.handshake)),
         word(&session.protection),
         rekey,
     ]

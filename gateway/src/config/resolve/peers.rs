@@ -50,6 +50,7 @@ fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Opt
         name: peer.name.as_ref()?.value.clone(),
         trust: Trust::Key(KeyTrust {
             psk,
+            post_quantum: peer.post_quantum.unwrap_or_default(),
             ..KeyTrust::of(peer.key.as_ref()?.value)
         }),
         endpoint: if peer.endpoint.is_some() {

@@ -79,6 +79,8 @@ fn compare_one(old: &PeerConfig, new: &PeerConfig, usage: &Usage<'_>, lines: &mu
     };
     let (was, is) = (modes(&old.protection), modes(protection));
     lines.becomes(&subject, "protection", was, is);
+    let (was, is) = (old.trust.post_quantum(), trust.post_quantum());
+    lines.becomes(&subject, "post_quantum", was, is);
     lines.becomes(&subject, "path_mtu", old.path_mtu, path_mtu);
     let overruled = usage.overruled("", name);
     lines.limit(&subject, (&old.limit.whole, &limit.whole), overruled);

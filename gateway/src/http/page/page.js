@@ -371,6 +371,10 @@ function drawUsers() {
   ], rows, (row) => row.key, 'nobody yet; each minute is counted when it is over');
 }
 
+function quantum(session) {
+  return ['', 'none', undefined].includes(session.post_quantum) ? '' : ` + ${session.post_quantum}`;
+}
+
 function drawPaths(now) {
   const loss = (row, way) => percent(speed('peers', row, (row) => row.path.missed[way]), speed('peers', row, (row) => row.path.records[way]));
   table('peers', 'Peers', [
@@ -383,7 +387,7 @@ function drawPaths(now) {
     number('in', (row) => perSecond(speed('peers', row, (row) => row.path.bytes.in))),
     number('out', (row) => perSecond(speed('peers', row, (row) => row.path.bytes.out))),
     column('keys', (row) => (row.session
-      ? [`${row.session.handshake}${row.session.psk ? ' + psk' : ''}`, `${row.session.protection}, ${row.session.cipher}`]
+      ? [`${row.session.handshake}${row.session.psk ? ' + psk' : ''}${quantum(row.session)}`, `${row.session.protection}, ${row.session.cipher}`]
       : UNKNOWN)),
   ], troubledFirst(now.peers), KEYS.peers, 'none');
   table('segments', 'Segments', [

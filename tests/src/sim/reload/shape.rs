@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Endpoint, ExportConfig, ExportSafety, ImportConfig, OnConflict, PathMtu, Protection, SegmentId,
-    TargetOrder,
+    Access, Endpoint, ExportConfig, ExportSafety, ImportConfig, OnConflict, PathMtu, PostQuantum, Protection,
+    SegmentId, TargetOrder,
 };
 use aoe_common::frame::Address;
 use aoe_lab::random::Random;
@@ -239,6 +239,7 @@ pub(super) fn peer(site: SiteId) -> PeerPlan {
     PeerPlan {
         site,
         psk: None,
+        post_quantum: PostQuantum::default(),
         endpoint: Endpoint::Known,
         endpoint_pinned: false,
         protection: vec![Protection::Encrypt],

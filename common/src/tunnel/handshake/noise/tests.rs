@@ -34,6 +34,8 @@ fn terms<'a>(boot: u64, psk: Option<&'a Psk>, protection: &'a [Protection]) -> T
         boot,
         psk,
         protection,
+        post_quantum: PostQuantum::Prefer,
+        secret: None,
     }
 }
 

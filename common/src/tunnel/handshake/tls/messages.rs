@@ -14,6 +14,7 @@ use super::connection::Connection;
 use crate::config::{Cipher, Protection};
 use crate::tunnel::cipher::RecordKey;
 use crate::tunnel::handshake::Failure;
+use crate::tunnel::quantum::Assurance;
 use crate::tunnel::session::{Agreed, Proof, Role};
 use crate::tunnel::transport::Transport;
 use crate::worker::Worker;
@@ -156,6 +157,7 @@ pub(super) fn agreed(
         transport: Transport::Tls,
         keys: None,
         has_psk: false,
+        assurance: Assurance::of_group(connection.group()),
         role,
         local_index,
         remote_index,

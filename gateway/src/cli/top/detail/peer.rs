@@ -20,9 +20,14 @@ pub(super) fn peer(text: &mut Text, picture: &Picture, peer: &Peer, row: &Row) {
     let session = match &peer.session {
         None => "no session".to_owned(),
         Some(session) => format!(
-            "session: {}{}, {} with {}, keys of {} ago, new ones in {}",
+            "session: {}{}{}, {} with {}, keys of {} ago, new ones in {}",
             known(&session.handshake),
             if session.psk { "+psk" } else { "" },
+            if session.is_post_quantum() {
+                format!("+{}", known(&session.post_quantum))
+            } else {
+                String::new()
+            },
             known(&session.protection),
             known(&session.cipher),
             age(now, session.since),
