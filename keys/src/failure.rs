@@ -20,13 +20,15 @@ pub(crate) enum Exit {
     Data = 65,
     /// There is nothing to read, or it cannot be read (`EX_NOINPUT`).
     NoInput = 66,
+    /// A gateway that runs did not do what was asked (`EX_UNAVAILABLE`).
+    Unavailable = 69,
     /// The system gave no randomness (`EX_OSERR`).
     System = 71,
     /// The output file cannot be made (`EX_CANTCREAT`).
     CannotCreate = 73,
     /// Reading or writing broke off (`EX_IOERR`).
     Io = 74,
-    /// Somebody else is at work there (`EX_TEMPFAIL`).
+    /// Another one is at work, or it is too early: try later (`EX_TEMPFAIL`).
     Busy = 75,
     /// Others could get at a secret (`EX_NOPERM`).
     Permission = 77,
@@ -49,6 +51,8 @@ pub(crate) enum Failure {
     Output(StoreError),
     #[error(transparent)]
     Pairing(#[from] Refusal),
+    #[error("{message}")]
+    Refused { exit: Exit, message: String },
     #[error(
         "a secret was given on the command line, where every user of this machine can see it and the shell's \
          history keeps it; hold it for lost and make a new one (files and `-` are the ways to pass secrets)"
@@ -61,6 +65,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// A verb that does not do what was asked, and says why.
+    pub(crate) fn refused(exit: Exit, message: String) -> Self {
+        Self::Refused { exit, message }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Argument(_) => Exit::Data,
@@ -69,6 +78,7 @@ impl Failure {
             Self::Input(error) => Exit::of_reading(error),
             Self::Output(error) => Exit::of_writing(error),
             Self::Pairing(refusal) => Exit::of_pairing(refusal.kind),
+            Self::Refused { exit, .. } => *exit,
             Self::SecretArgument => Exit::Usage,
             Self::StandardInput(_) | Self::StandardOutput(_) => Exit::Io,
         }

@@ -6,6 +6,7 @@
 mod authority;
 mod cmd;
 mod failure;
+mod living;
 mod streams;
 
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ enum Verb {
     Init(cmd::init::Args),
     Invite(cmd::invite::Args),
     Accept(cmd::accept::Args),
+    Revoke(cmd::revoke::Args),
 }
 
 fn main() -> ExitCode {
@@ -78,6 +80,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Init(args) => cmd::init::run(args, format),
         Verb::Invite(args) => cmd::invite::run(args, format),
         Verb::Accept(args) => cmd::accept::run(args, format),
+        Verb::Revoke(args) => cmd::revoke::run(args, format),
     }
 }
 

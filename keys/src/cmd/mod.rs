@@ -11,6 +11,7 @@ pub(crate) mod init;
 pub(crate) mod invite;
 pub(crate) mod psk;
 pub(crate) mod public;
+pub(crate) mod revoke;
 
 use std::path::{Path, PathBuf};
 
