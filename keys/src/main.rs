@@ -53,6 +53,7 @@ enum Verb {
     Init(cmd::init::Args),
     Invite(cmd::invite::Args),
     Accept(cmd::accept::Args),
+    Rotate(cmd::rotate::Args),
     Revoke(cmd::revoke::Args),
 }
 
@@ -80,6 +81,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Init(args) => cmd::init::run(args, format),
         Verb::Invite(args) => cmd::invite::run(args, format),
         Verb::Accept(args) => cmd::accept::run(args, format),
+        Verb::Rotate(args) => cmd::rotate::run(args, format),
         Verb::Revoke(args) => cmd::revoke::run(args, format),
     }
 }

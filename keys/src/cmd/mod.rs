@@ -12,6 +12,7 @@ pub(crate) mod invite;
 pub(crate) mod psk;
 pub(crate) mod public;
 pub(crate) mod revoke;
+pub(crate) mod rotate;
 
 use std::path::{Path, PathBuf};
 

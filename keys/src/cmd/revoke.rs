@@ -95,10 +95,18 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
         known.add(&site.revoked, &site.config, &added)?;
     }
     for entry in &already {
-        streams::note(format_args!("{} was revoked already ({}).", shown(entry), entry.when));
+        streams::note(format_args!(
+            "{} was revoked already ({}).",
+            shown(entry),
+            entry.when
+        ));
     }
     for entry in &added {
-        streams::note(format_args!("Revoked {} in {}.", shown(entry), site.revoked.display()));
+        streams::note(format_args!(
+            "Revoked {} in {}.",
+            shown(entry),
+            site.revoked.display()
+        ));
     }
     let in_force = tell(&site.config, &added, &already);
     if format == Format::Json {
@@ -125,9 +133,17 @@ fn tell(config: &Path, added: &[Revocation], already: &[Revocation]) -> Option<b
     let until = Instant::now() + PATIENCE;
     loop {
         let status: Status = running::status(config).unwrap_or_default();
-        let has = |entry: &Revocation| status.gateway.revoked.iter().any(|known| known.what == entry.what);
+        let has = |entry: &Revocation| {
+            status
+                .gateway
+                .revoked
+                .iter()
+                .any(|known| known.what == entry.what)
+        };
         if added.iter().chain(already).all(has) {
-            streams::note(format_args!("The running gateway trusts it no more: its sessions have ended."));
+            streams::note(format_args!(
+                "The running gateway trusts it no more: its sessions have ended."
+            ));
             return Some(true);
         }
         if Instant::now() > until {
@@ -142,7 +158,11 @@ fn tell(config: &Path, added: &[Revocation], already: &[Revocation]) -> Option<b
 
 /// Everything that is meant by a word, with the name of the peer it belongs to.
 fn meant(word: &str, site: &Site) -> Result<Vec<(String, What)>, Failure> {
-    let mut known: Vec<(String, PublicKey)> = site.peers.iter().map(|peer| (peer.name.clone(), peer.key)).collect();
+    let mut known: Vec<(String, PublicKey)> = site
+        .peers
+        .iter()
+        .map(|peer| (peer.name.clone(), peer.key))
+        .collect();
     let status: Status = running::status(&site.config).unwrap_or_default();
     let of_unit = std::env::var_os("STATE_DIRECTORY").map(Into::into);
     let said = (!status.gateway.state.is_empty()).then(|| status.gateway.state.into());

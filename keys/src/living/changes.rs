@@ -15,7 +15,9 @@ pub(crate) fn replace(path: &Path, text: &str, mode: u32, like: &Path) -> Result
 
 fn put(path: &Path, text: &str, mode: u32, like: &Path) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".aoe-keys-").tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".aoe-keys-")
+        .tempfile_in(directory)?;
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
     own(file.path(), like)?;
     file.write_all(text.as_bytes())?;
@@ -29,7 +31,9 @@ pub(crate) fn own(path: &Path, like: &Path) -> io::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(());
     }
-    let Ok(like) = fs::metadata(like) else { return Ok(()) };
+    let Ok(like) = fs::metadata(like) else {
+        return Ok(());
+    };
     std::os::unix::fs::chown(path, Some(like.uid()), Some(like.gid()))
 }
 
@@ -40,5 +44,8 @@ pub(crate) fn sync(directory: &Path) -> io::Result<()> {
 
 /// For the person at the keyboard.
 pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::refused(Exit::CannotCreate, format!("cannot write {}: {error}", path.display()))
+    Failure::refused(
+        Exit::CannotCreate,
+        format!("cannot write {}: {error}", path.display()),
+    )
 }

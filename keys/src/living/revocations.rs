@@ -42,8 +42,14 @@ impl FromStr for What {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.starts_with(SpkiHash::PREFIX) {
-            true => text.parse().map(What::Certificate).map_err(|error: aoe_keys::SpkiTextError| error.to_string()),
-            false => text.parse().map(What::Key).map_err(|error: aoe_keys::KeyTextError| error.to_string()),
+            true => text
+                .parse()
+                .map(What::Certificate)
+                .map_err(|error: aoe_keys::SpkiTextError| error.to_string()),
+            false => text
+                .parse()
+                .map(What::Key)
+                .map_err(|error: aoe_keys::KeyTextError| error.to_string()),
         }
     }
 }
@@ -98,12 +104,18 @@ impl Revocations {
             let why = why.replace('\n', " ");
             Failure::refused(
                 Exit::Data,
-                format!("{}:{line}: {why}; mend the file first: the gateway refuses it too", path.display()),
+                format!(
+                    "{}:{line}: {why}; mend the file first: the gateway refuses it too",
+                    path.display()
+                ),
             )
         };
         let contents: Contents = toml::from_str(&text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
-            broken(text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1, error.message())
+            broken(
+                text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1,
+                error.message(),
+            )
         })?;
         for entry in &contents.revoked {
             if let Err(why) = entry.what.parse::<What>() {

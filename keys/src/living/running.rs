@@ -54,7 +54,10 @@ pub(crate) fn reload(config: &Path) -> Told {
 /// How the gateway that runs with `config` is; `None` if none does, or it does not say.
 pub(crate) fn status<T: DeserializeOwned>(config: &Path) -> Option<T> {
     let output = run(config, &["status", "--json"]).ok()?;
-    output.status.success().then(|| serde_json::from_slice(&output.stdout).ok())?
+    output
+        .status
+        .success()
+        .then(|| serde_json::from_slice(&output.stdout).ok())?
 }
 
 fn run(config: &Path, verb: &[&str]) -> std::io::Result<Output> {

@@ -69,7 +69,10 @@ impl Which {
                 true => "",
                 false => "; name it with --config FILE or --dir DIR",
             };
-            Failure::refused(Exit::NoInput, format!("cannot read {}: {why}{hint}", config.display()))
+            Failure::refused(
+                Exit::NoInput,
+                format!("cannot read {}: {why}{hint}", config.display()),
+            )
         })?;
         Ok(Site::of(config, &table))
     }
@@ -80,8 +83,13 @@ impl Site {
         let directory = config.parent().unwrap_or(Path::new("/")).to_owned();
         let gateway = table.get("gateway").and_then(Value::as_table);
         let written = |key: &str| gateway?.get(key)?.as_str();
-        let mut peers: Vec<_> = tables(table, "peer").filter_map(|peer| Peer::of(peer, None)).collect();
-        for file in written("peers").iter().flat_map(|peers| toml_files(&directory.join(peers))) {
+        let mut peers: Vec<_> = tables(table, "peer")
+            .filter_map(|peer| Peer::of(peer, None))
+            .collect();
+        for file in written("peers")
+            .iter()
+            .flat_map(|peers| toml_files(&directory.join(peers)))
+        {
             let stem = file.file_stem().and_then(|stem| stem.to_str());
             let table = read(&file).unwrap_or_default();
             let peer = table.get("peer").and_then(Value::as_table);
@@ -107,13 +115,18 @@ impl Site {
     /// If another `aoe-keys` does.
     pub(crate) fn hold(&self) -> Result<Flock<fs::File>, Failure> {
         let failed = |exit, why: String| {
-            Failure::refused(exit, format!("cannot work in {}: {why}", self.directory.display()))
+            Failure::refused(
+                exit,
+                format!("cannot work in {}: {why}", self.directory.display()),
+            )
         };
-        let opened = fs::File::open(&self.directory).map_err(|error| failed(Exit::NoInput, error.to_string()))?;
+        let opened =
+            fs::File::open(&self.directory).map_err(|error| failed(Exit::NoInput, error.to_string()))?;
         Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-            nix::errno::Errno::EWOULDBLOCK => {
-                failed(Exit::Busy, "another aoe-keys does: wait until it has ended".to_owned())
-            }
+            nix::errno::Errno::EWOULDBLOCK => failed(
+                Exit::Busy,
+                "another aoe-keys does: wait until it has ended".to_owned(),
+            ),
             errno => failed(Exit::Io, errno.to_string()),
         })
     }
@@ -132,7 +145,8 @@ impl Peer {
 
 fn read(file: &Path) -> Result<Table, String> {
     let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
-    text.parse().map_err(|error: toml::de::Error| format!("this is not TOML: {}", error.message()))
+    text.parse()
+        .map_err(|error: toml::de::Error| format!("this is not TOML: {}", error.message()))
 }
 
 fn tables<'t>(table: &'t Table, key: &str) -> impl Iterator<Item = &'t Table> {
@@ -145,7 +159,10 @@ fn toml_files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     let is_one = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         name.ends_with(".toml") && !name.starts_with('.')
     };
     let mut files: Vec<_> = paths.filter(is_one).collect();
