@@ -8,6 +8,7 @@ mod exports;
 mod head;
 mod imports;
 mod initiators;
+mod keys;
 mod page;
 mod peers;
 mod refusals;

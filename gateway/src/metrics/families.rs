@@ -3,12 +3,13 @@
 use aoe_common::snapshot::Snapshot;
 
 use super::writer::{Samples, head};
-use super::{alarms, counters, expiring, exports, gateway, imports, initiators, limits, network};
+use super::{alarms, counters, expiring, exports, gateway, imports, initiators, keys, limits, network};
 
 /// All of them, in the order in which they are written; each part brings its own.
 pub(super) fn all() -> impl Iterator<Item = Family> {
     let tables = [
         gateway::FAMILIES,
+        keys::FAMILIES,
         alarms::FAMILIES,
         expiring::FAMILIES,
         network::PEERS,

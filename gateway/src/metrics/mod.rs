@@ -12,6 +12,7 @@ mod families;
 mod gateway;
 mod imports;
 mod initiators;
+mod keys;
 mod limits;
 mod network;
 mod parts;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aoe_common::drop_reason::DropReason;
-use aoe_common::snapshot::{Alarm, Expiring, Initiator, Limit, Standing, State, Traffic};
+use aoe_common::snapshot::{Alarm, Expiring, Initiator, Key, KeyStage, Limit, Standing, State, Traffic};
 use aoe_common::telemetry::Count;
 
 use super::families::{Kind, all};
@@ -38,6 +38,12 @@ fn full() -> Snapshot {
     snapshot.exports[0].limit.clone_from(&limit);
     snapshot.exports[0].allow[0].limit.clone_from(&limit);
     snapshot.initiators[0].limit = limit;
+    snapshot.keys.own = vec![Key {
+        fingerprint: "9bcb".to_owned(),
+        stage: KeyStage::Old,
+        drop_at: Some(1_800_000_000.0),
+    }];
+    snapshot.keys.without = vec!["site-b".to_owned()];
     snapshot.counters = Count::ALL
         .iter()
         .map(|count| (count.name().to_owned(), 1))
@@ -190,6 +196,10 @@ fn numbers_are_where_they_belong() {
             "1700345600",
         ),
         ("aoe_expiry_warning", &["name=\"site-b.crt\""], "2"),
+        ("aoe_own_keys", &["stage=\"old\""], "1"),
+        ("aoe_own_keys", &["stage=\"next\""], "0"),
+        ("aoe_own_key_drop_timestamp_seconds", &["9bcb"], "1800000000"),
+        ("aoe_peers_without_newest_key", &[], "1"),
         ("aoe_alarms", &["state=\"down\""], "1"),
         ("aoe_alarms", &["state=\"degraded\""], "0"),
         ("aoe_alarm", &["about=\"export archive\"", "state=\"down\""], "1"),

@@ -1,7 +1,7 @@
 //! The page: one part after another.
 
 use super::view::View;
-use super::{alarms, captures, expiring, exports, head, imports, initiators, peers, refusals, segments};
+use super::{alarms, captures, expiring, exports, head, imports, initiators, keys, peers, refusals, segments};
 
 /// Draws it; `unread` parts of the document were not understood.
 pub(super) fn draw(view: &View<'_>, unread: usize) -> String {
@@ -20,6 +20,7 @@ pub(super) fn draw(view: &View<'_>, unread: usize) -> String {
         part(&mut out, view);
     }
     expiring::draw(&mut out, view);
+    keys::draw(&mut out, view);
     captures::draw(&mut out, view);
     out
 }
