@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::disks::{Export, Grant, Import, Initiator, Side};
-pub use self::keys::{Key, KeyStage, Keys};
+pub use self::keys::{Key, KeyStage, Keys, Revocation};
 pub use self::latency::{BUCKET_BOUNDS_US, Buckets, Latency};
 pub use self::peers::{Path, Peer, Session};
 pub use self::usage::{Limit, Refusals, Size, Split, Traffic};
@@ -85,6 +85,10 @@ pub struct Gateway {
     pub listen: Vec<String>,
     /// The gateway file.
     pub config: String,
+    /// Where it keeps what it learns; empty: nowhere.
+    pub state: String,
+    /// Keys that it does not trust any more.
+    pub revoked: Vec<Revocation>,
 }
 
 /// How something is.

@@ -14,6 +14,7 @@
 //! - [`hardening`]: keeps keys inside the process.
 //! - [`audit`]: who did what, taken down for good; `journal`: the journal of systemd.
 //! - [`disks`]: which disk each export has, in files.
+//! - `key_memory`: what is remembered of keys, in a file.
 //! - `watching`: files that count as soon as they change.
 //! - `expiring`: what ends by itself, and when to say so.
 //! - [`clock`]: the only place that asks what time it is.
@@ -37,6 +38,7 @@ pub mod workers;
 mod expiring;
 mod http;
 mod journal;
+mod key_memory;
 mod listening;
 mod metrics;
 mod pcapng;

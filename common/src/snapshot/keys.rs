@@ -32,6 +32,20 @@ pub struct Key {
     pub drop_at: Option<f64>,
 }
 
+/// A key that is not trusted any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Revocation {
+    /// A public key (`aoe-public-1:…`), or what names the key of a certificate (`spki-sha256:…`).
+    pub what: String,
+    /// Whose it was; empty if nobody says.
+    pub name: String,
+    /// When it was revoked, as a date; empty if nobody says.
+    pub when: String,
+    /// Why; empty if nobody says.
+    pub why: String,
+}
+
 /// What a key is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -193,6 +193,33 @@ pub(crate) enum Entry {
         /// `added`, `removed` or `changed`.
         change: &'static str,
     },
+    /// A peer has other keys, as it said itself.
+    PeerKeys {
+        /// The peer.
+        peer: String,
+        /// The fingerprints of all its keys, the newest first.
+        keys: Vec<String>,
+        /// The one that it uses.
+        in_use: String,
+    },
+    /// Peers are called by another key of ours.
+    KeySwitched {
+        /// Its fingerprint.
+        key: String,
+        /// The one that it takes the place of.
+        was: Option<String>,
+    },
+    /// A key is not trusted any more, or again.
+    Revoked {
+        /// Its text.
+        what: String,
+        /// The peer, as the file says.
+        peer: String,
+        /// Why, as the file says.
+        why: String,
+        /// `added` or `removed`.
+        change: &'static str,
+    },
     /// The operator accepted another disk.
     DiskAccepted {
         /// Of this export.

@@ -12,6 +12,7 @@ use crate::config::Loaded;
 pub(crate) fn differences(old: &Loaded, new: &Loaded) -> Vec<Entry> {
     let mut entries = Vec::new();
     keys(old, new, &mut entries);
+    revoked(old, new, &mut entries);
     let (before, after) = (rights(old), rights(new));
     let either = before
         .keys()
@@ -108,6 +109,20 @@ fn right(allow: &Allow) -> Value {
         }
     }
     right
+}
+
+/// What is not trusted any more, or again.
+fn revoked(old: &Loaded, new: &Loaded, entries: &mut Vec<Entry>) {
+    for (from, to, change) in [(old, new, "added"), (new, old, "removed")] {
+        let is_in = |what: &str| from.revocations.iter().any(|known| known.what == what);
+        let differ = to.revocations.iter().filter(|entry| !is_in(&entry.what));
+        entries.extend(differ.map(|entry| Entry::Revoked {
+            what: entry.what.clone(),
+            peer: entry.name.clone(),
+            why: entry.why.clone(),
+            change,
+        }));
+    }
 }
 
 fn find<'a>(loaded: &'a Loaded, name: &str) -> Option<&'a PeerConfig> {

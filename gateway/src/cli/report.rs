@@ -125,7 +125,7 @@ mod tests {
         assert!(!text.contains('\u{1b}'), "colour without a terminal");
         let total = lines.last().unwrap();
         assert!(
-            total.ends_with("warning in 3 files; no gateway can run with this configuration"),
+            total.ends_with("warning in 4 files; no gateway can run with this configuration"),
             "{total}"
         );
     }

@@ -43,6 +43,7 @@ pub(super) struct GatewayEntry {
     pub(super) listen: Vec<Located<SocketAddr>>,
     pub(super) key: Option<Located<String>>,
     pub(super) exports: Option<Located<String>>,
+    pub(super) revoked: Option<Located<String>>,
     pub(super) peers: Option<Located<String>>,
     pub(super) tunnel: TunnelConfig,
     pub(super) settings: Settings,
@@ -213,6 +214,7 @@ fn read_gateway(section: &Section<'_, '_>, directory: &Path, faults: &mut Faults
             .unwrap_or_default(),
         key: section.required("key", faults, value::file),
         exports: section.optional("exports", faults, value::path),
+        revoked: section.optional("revoked", faults, value::path),
         peers: section.optional("peers", faults, value::path),
         tunnel: read_tunnel(section, faults),
     }

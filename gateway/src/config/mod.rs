@@ -18,10 +18,12 @@ mod kept;
 mod limit;
 mod metrics;
 mod net;
+mod own_keys;
 mod peer_file;
 mod places;
 mod redact;
 mod resolve;
+mod revoked_file;
 mod secrets;
 mod section;
 mod settings;
@@ -35,10 +37,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use aoe_common::config::GatewayConfig;
+use aoe_common::config::{GatewayConfig, Revoked};
+use aoe_common::snapshot::Revocation;
 
 use self::directories::WhichFile;
 pub use self::fault::{Fault, Faults, Kind, Severity};
+use self::gateway_file::GatewayFile;
 use self::kept::{Origin, Reader};
 pub(crate) use self::kept::{Texts, Version, Watched, version};
 pub(crate) use self::limit::{MOST_BANDWIDTH, MOST_IOPS, bandwidth};
@@ -46,6 +50,7 @@ pub use self::metrics::Metrics;
 pub(crate) use self::net::scoped;
 pub(crate) use self::places::RulePlaces;
 use self::resolve::Secrets;
+use self::revoked_file::RevokedFile;
 pub use self::settings::{Group, Settings};
 pub use self::source::Excerpt;
 pub(crate) use self::suggest::nearest;
@@ -67,8 +72,29 @@ pub struct Loaded {
     pub metrics: Option<Metrics>,
     /// What the core needs not know.
     pub settings: Settings,
+    /// What is written of keys that are not trusted any more.
+    pub revocations: Vec<Revocation>,
     /// What it was read from.
     pub(crate) origin: Origin,
+}
+
+impl Loaded {
+    /// The same once more, but this is not trusted any more.
+    pub(crate) fn with_revoked(&self, revoked: Revoked, revocations: Vec<Revocation>) -> Loaded {
+        Loaded {
+            core: GatewayConfig {
+                revoked,
+                ..self.core.copy()
+            },
+            listen: self.listen.clone(),
+            endpoints: self.endpoints.clone(),
+            devices: self.devices.clone(),
+            metrics: self.metrics.clone(),
+            settings: self.settings.clone(),
+            revocations,
+            origin: self.origin.clone(),
+        }
+    }
 }
 
 /// What a segment attaches to.
@@ -126,6 +152,17 @@ pub(crate) fn examine_again(path: &Path, texts: &Texts) -> Examined {
     examine_by(Reader::again(texts), path).0
 }
 
+/// What is revoked now, by the file that these texts name; `None` if that cannot be used. Whatever else cannot be used.
+pub(crate) fn revoked_now(path: &Path, texts: &Texts) -> Option<(Revoked, Vec<Revocation>)> {
+    let mut faults = Faults::default();
+    let mut reader = Reader::again(texts);
+    let text = reader.text(path).ok()?;
+    let gateway = gateway_file::parse(path, &text, &mut faults)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let file = read_revoked(&gateway, directory, &mut reader, &mut faults);
+    (!faults.is_fatal()).then_some((file.revoked, file.entries))
+}
+
 fn examine_by(reader: Reader<'_>, path: &Path) -> (Examined, RulePlaces) {
     let mut faults = Faults::default();
     let (loaded, places) = read(path, reader, &mut faults);
@@ -175,6 +212,7 @@ pub fn check_text(text: &str) -> Faults {
         gateway.as_ref(),
         export.as_slice(),
         Secrets::default(),
+        revoked_file::parse(Path::new("revoked.toml"), text, &mut faults),
         &mut faults,
     );
     faults.sort();
@@ -200,11 +238,29 @@ fn read(path: &Path, mut reader: Reader<'_>, faults: &mut Faults) -> (Option<Loa
         .as_ref()
         .map(|gateway| secrets::read(gateway, directory, &mut reader, faults))
         .unwrap_or_default();
+    let revoked = gateway
+        .as_ref()
+        .map(|gateway| read_revoked(gateway, directory, &mut reader, faults))
+        .unwrap_or_default();
     if let Some(audit) = gateway.as_ref().and_then(|file| file.audit.as_ref()) {
         audit::look(audit, faults);
     }
     let places = RulePlaces::of(&exports, faults);
-    let loaded = resolve::resolve(gateway.as_ref(), &exports, secrets, faults);
+    let loaded = resolve::resolve(gateway.as_ref(), &exports, secrets, revoked, faults);
     let origin = reader.into_origin();
     (loaded.map(|loaded| Loaded { origin, ..loaded }), places)
+}
+
+fn read_revoked(
+    gateway: &GatewayFile,
+    directory: &Path,
+    reader: &mut Reader<'_>,
+    faults: &mut Faults,
+) -> RevokedFile {
+    let Some(entry) = &gateway.gateway else {
+        return RevokedFile::default();
+    };
+    let named = entry.revoked.as_ref();
+    let path = named.map_or(revoked_file::DEFAULT, |named| named.value.as_str());
+    revoked_file::read(&directory.join(path), named, reader, faults)
 }

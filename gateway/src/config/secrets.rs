@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use aoe_common::config::OwnKeys;
 use aoe_keys::store::credential::{self, CredentialFault};
 use aoe_keys::store::{self, Purpose, StoreError};
 use aoe_keys::{KEY_LEN, KeyKind, Psk, SecretKey};
@@ -10,6 +11,7 @@ use aoe_keys::{KEY_LEN, KeyKind, Psk, SecretKey};
 use super::fault::{Faults, Kind};
 use super::gateway_file::GatewayFile;
 use super::kept::{Reader, locate};
+use super::own_keys;
 use super::resolve::Secrets;
 use super::source::Located;
 
@@ -22,7 +24,13 @@ pub(super) fn read(
 ) -> Secrets {
     let key = file.gateway.as_ref().and_then(|gateway| gateway.key.as_ref());
     Secrets {
-        own: key.and_then(|path| read_one::<SecretKey>(path, directory, reader, faults)),
+        own: key.and_then(|path| {
+            let current = read_one::<SecretKey>(path, directory, reader, faults)?;
+            Some(match locate(directory, &path.value) {
+                Ok(file) => own_keys::read(current, &file, &path.place, (reader, faults)),
+                Err(_) => OwnKeys::of(current),
+            })
+        }),
         psks: file
             .peers
             .iter()

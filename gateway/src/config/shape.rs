@@ -67,6 +67,7 @@ pub(super) const GATEWAY: Shape = Shape {
         key("key", "key = \"site-a.key\""),
         key("exports", "exports = \"exports.d\""),
         key("peers", "peers = \"peers.d\""),
+        key("revoked", "revoked = \"revoked.toml\""),
         key("state", "state = \"/var/lib/aoe-gateway\""),
         key("rekey_after", "rekey_after = \"120s\""),
         key("keepalive", "keepalive = \"5s\""),
@@ -87,6 +88,25 @@ pub(super) const GATEWAY: Shape = Shape {
         ),
         ("port", "it is part of `listen`: listen = [\"0.0.0.0:34978\"]"),
     ],
+};
+
+/// The top of `revoked.toml`.
+pub(super) const REVOKED_FILE: Shape = Shape {
+    heading: "the file of revoked keys",
+    keys: &[key("revoked", "[[revoked]]")],
+    elsewhere: &[],
+};
+
+/// `[[revoked]]`.
+pub(super) const REVOKED: Shape = Shape {
+    heading: "[[revoked]]",
+    keys: &[
+        key("what", "what = \"aoe-public-1:…\""),
+        key("name", "name = \"site-b\""),
+        key("when", "when = \"2027-01-31T00:00:00Z\""),
+        key("why", "why = \"its disk was stolen\""),
+    ],
+    elsewhere: &[("key", "it is called `what`: what = \"aoe-public-1:…\"")],
 };
 
 /// `[audit]`.
@@ -347,6 +367,7 @@ mod tests {
             ("[audit]", &AUDIT),
             ("[[peer]]", &PEER),
             ("[[import]]", &IMPORT),
+            ("[[revoked]]", &REVOKED),
             ("[[allow]]", &ALLOW),
             ("exports.d/NAME.toml", &EXPORT_FILE),
             ("limit", &LIMIT),

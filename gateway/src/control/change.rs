@@ -29,6 +29,7 @@ use crate::config::Loaded;
 use crate::disks::{Disks, Note, NoteError};
 use crate::driver::{Command, CommandSender, Renewal};
 use crate::http::{self, Front};
+use crate::key_memory::Memory;
 use crate::listening;
 use crate::logging::Filter;
 use crate::logging::id;
@@ -70,6 +71,8 @@ pub(crate) struct Followers {
 pub(super) struct Running {
     loaded: Loaded,
     followers: Followers,
+    /// What is remembered of keys.
+    pub(super) memory: Memory,
     sockets: Sockets,
     /// The number of the next socket. None is used twice.
     next: usize,
@@ -96,7 +99,7 @@ struct Prepared {
 
 impl Running {
     /// The workers listen at the addresses of the configuration, by their order.
-    pub(super) fn new(loaded: Loaded, followers: Followers) -> Self {
+    pub(super) fn new(loaded: Loaded, followers: Followers, memory: Memory) -> Self {
         let sockets = workers::sockets(&loaded.listen);
         let parts = loaded.core.for_workers(loaded.settings.workers);
         Running {
@@ -106,12 +109,18 @@ impl Running {
             sockets,
             loaded,
             followers,
+            memory,
         }
     }
 
     /// The configuration.
     pub(super) fn loaded(&self) -> &Loaded {
         &self.loaded
+    }
+
+    /// What is remembered of keys counts: the data planes know it too.
+    pub(super) fn know(&mut self) {
+        self.memory.apply(&mut self.loaded.core);
     }
 
     /// Who has to follow.

@@ -44,6 +44,7 @@ pub(super) fn compare(running: &Loaded, candidate: Loaded) -> Result<Loaded, Obs
         devices,
         metrics,
         settings,
+        revocations,
         origin,
     } = candidate;
     let candidate = Loaded {
@@ -53,6 +54,7 @@ pub(super) fn compare(running: &Loaded, candidate: Loaded) -> Result<Loaded, Obs
         devices,
         metrics,
         settings,
+        revocations,
         origin,
     };
     let mut fields: Vec<String> = match diff(&running.core, &candidate.core) {

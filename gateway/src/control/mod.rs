@@ -8,12 +8,14 @@
 //! - `steering`: what an operator says to the workers; `things`: what the operator calls them.
 //! - `captures`: copies of frames, handed to who asked until it has enough.
 //! - `limiting`: limits that an operator sets.
+//! - `learning`: keys that change by what gateways tell each other.
 //! - `reload`, `change`: first everything that can fail, then everything that cannot.
 
 pub(crate) mod captures;
 mod change;
 mod compare;
 mod guests;
+mod learning;
 mod limiting;
 mod observe;
 pub(crate) mod orders;
@@ -31,6 +33,7 @@ use std::path::Path;
 
 pub(crate) use self::captures::Captures;
 pub(crate) use self::change::Followers;
+pub(crate) use self::learning::KeyNews;
 pub(crate) use self::orders::MOST_ASKS;
 pub(crate) use self::past::record;
 pub(crate) use self::protocol::Answer;

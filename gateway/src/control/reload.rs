@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::change::{Followers, Running};
 use super::compare::{Obstacle, compare};
+use super::learning::KeyNews;
 use super::orders::{Ask, By};
 use super::protocol::{Answer, Outcome, Request};
 use super::snapshots::{About, Snapshots};
@@ -21,7 +22,8 @@ use super::steering::Drain;
 use super::words::{Line, words};
 use crate::audit::{Audit, Entry, differences};
 use crate::clock::unix_time;
-use crate::config::{Examined, Faults, Loaded, Watched, examine_again, examine_to_run};
+use crate::config::{Examined, Faults, Loaded, Watched, examine_again, examine_to_run, revoked_now};
+use crate::key_memory::Memory;
 use crate::logging::id;
 
 /// Changes that are logged one by one, the worst first: the log has room for some thousand lines at a time.
@@ -59,6 +61,8 @@ pub(crate) struct Lines {
     pub(crate) hangups: Arc<Notify>,
     /// Files have changed that count at once.
     pub(crate) changes: mpsc::Receiver<Vec<PathBuf>>,
+    /// What data planes say of keys.
+    pub(crate) keys: mpsc::UnboundedReceiver<KeyNews>,
     /// Which files these are, and the versions in use.
     pub(crate) watched: watch::Sender<Vec<Watched>>,
 }
@@ -87,12 +91,12 @@ impl Reloader {
     pub(crate) fn new(
         config: PathBuf,
         loaded: Loaded,
-        followers: Followers,
+        (followers, memory): (Followers, Memory),
         snapshots: Arc<Snapshots>,
         audit: Audit,
     ) -> Self {
         Reloader {
-            running: Running::new(loaded, followers),
+            running: Running::new(loaded, followers, memory),
             watched: None,
             config,
             snapshots,
@@ -106,6 +110,7 @@ impl Reloader {
             mut asks,
             hangups,
             mut changes,
+            mut keys,
             watched,
         } = lines;
         self.watched = Some(watched);
@@ -118,6 +123,7 @@ impl Reloader {
                 Some(files) = changes.recv() => {
                     let _ = self.reload(self.config.clone(), Cause::Changed(files)).await;
                 }
+                Some(news) = keys.recv() => self.running.learn(news, &self.audit).await,
                 Some(ask) = asks.recv() => self.obey(ask).await,
                 () = self.running.drained() => self.running.narrow().await,
             }
@@ -228,9 +234,49 @@ impl Reloader {
                     "reload by {cause}: nothing was changed: {}",
                     obstacle.reason()
                 );
-                (obstacle.answer(), Vec::new())
+                let differences = match cause {
+                    Cause::Changed(_) => self.revoke().await,
+                    Cause::Asked(_) => Vec::new(),
+                };
+                (obstacle.answer(), differences)
             }
         }
+    }
+
+    /// What is revoked counts, whatever else is wrong with files: nobody waits for a psk that is half written. What differs.
+    async fn revoke(&mut self) -> Vec<Entry> {
+        let (config, texts) = (self.config.clone(), self.running.loaded().origin.texts.clone());
+        let reading = timeout(PATIENCE, spawn_blocking(move || revoked_now(&config, &texts)));
+        let Ok(Ok(Some((revoked, revocations)))) = reading.await else {
+            return Vec::new();
+        };
+        let running = self.running.loaded();
+        if running.core.revoked == revoked {
+            return Vec::new();
+        }
+        let new = running.with_revoked(revoked, revocations.clone());
+        let differences = differences(running, &new);
+        let now = self.snapshots.snapshot().await;
+        let lines = words(running, &new, &now, self.running.log().fixed());
+        if let Err(obstacle) = self.running.become_as(new).await {
+            tracing::warn!(
+                id = id::RELOAD_REFUSED,
+                "nothing is revoked: {}",
+                obstacle.reason()
+            );
+            return Vec::new();
+        }
+        for line in lines.iter().take(MOST_LOGGED) {
+            tracing::warn!(
+                id = id::RELOAD,
+                "what is revoked counts all the same: {}",
+                line.text
+            );
+        }
+        self.snapshots
+            .change(|about| about.gateway.revoked = revocations)
+            .await;
+        differences
     }
 
     async fn try_reload(&mut self, config: PathBuf, cause: &Cause) -> Result<Findings, Obstacle> {
@@ -252,6 +298,7 @@ impl Reloader {
         };
         let watched = loaded.origin.watched.clone();
         let endings = loaded.origin.endings.clone();
+        let (revoked, fingerprint) = (loaded.revocations.clone(), loaded.core.keys.fingerprint());
         let listen = loaded.listen.iter().map(ToString::to_string).collect();
         self.running.become_as(loaded).await?;
         if let Some(files) = &self.watched {
@@ -262,6 +309,8 @@ impl Reloader {
             about.gateway.configured = unix_time().as_secs_f64();
             about.gateway.listen = listen;
             about.endings = endings;
+            about.gateway.revoked = revoked;
+            about.gateway.fingerprint = fingerprint;
             about.gateway.reloads += changed;
         };
         self.snapshots.change(about).await;
@@ -282,9 +331,10 @@ impl Reloader {
             .await
             .map_err(|error| unread(&error))?
             .map_err(|error| unread(&error))?;
-        let Some(loaded) = loaded else {
+        let Some(mut loaded) = loaded else {
             return Err(Obstacle::Faults(faults));
         };
+        self.running.memory.apply(&mut loaded.core);
         let running = self.running.loaded();
         let loaded = compare(running, loaded)?;
         let now = self.snapshots.snapshot().await;

@@ -37,10 +37,11 @@ use self::signals::Signals;
 use crate::audit::{Audit, Auditor, Noted};
 use crate::clock::{Clock, unix_time};
 use crate::config::Loaded;
-use crate::control::{self, About, Captures, Followers, Lines, Reloader, Snapshots};
+use crate::control::{self, About, Captures, Followers, KeyNews, Lines, Reloader, Snapshots};
 use crate::disks::{Disks, Found, Keeper, remember};
-use crate::driver::{Command, CommandSender, Driver, Lost, Reports};
+use crate::driver::{Command, CommandSender, Driver, KeyReports, Lost, Reports};
 use crate::http::{Front, LastText, Site};
+use crate::key_memory::Memory;
 use crate::listening::Report;
 use crate::logging::Filter;
 use crate::resolver::{self, Known, Resolver};
@@ -79,6 +80,8 @@ struct Start {
     segments: Vec<WatchedSegment>,
     losses: mpsc::UnboundedReceiver<Lost>,
     noted: mpsc::UnboundedReceiver<Noted>,
+    keys: mpsc::UnboundedReceiver<KeyNews>,
+    memory: Memory,
     workers: Vec<DataPlane>,
 }
 
@@ -93,15 +96,18 @@ struct DataPlane {
 }
 
 impl Start {
-    fn new(loaded: Loaded) -> Result<Start, RunError> {
+    fn new(mut loaded: Loaded) -> Result<Start, RunError> {
         let clock = Clock::start();
         let disks = Disks::new(loaded.settings.state.as_deref());
+        let memory = Memory::read(disks.as_ref().map(Disks::directory));
+        memory.apply(&mut loaded.core);
         let exports = loaded.core.exports.values();
         let exports: Vec<_> = exports.map(|export| export.name.clone()).collect();
         let remembered = remember(disks.as_ref(), &exports);
         let parts = loaded.core.for_workers(loaded.settings.workers);
         let (lost, losses) = mpsc::unbounded_channel();
         let (note, noted) = mpsc::unbounded_channel();
+        let (key_news, keys) = mpsc::unbounded_channel();
         let mut start = Start {
             segments: segments(&loaded, &parts),
             loaded,
@@ -110,10 +116,13 @@ impl Start {
             found: Found::default(),
             losses,
             noted,
+            keys,
+            memory,
             workers: Vec::new(),
         };
         for part in parts {
-            let worker = start.data_plane(part, &remembered, (lost.clone(), note.clone()))?;
+            let worker =
+                start.data_plane(part, &remembered, (lost.clone(), note.clone(), key_news.clone()))?;
             start.workers.push(worker);
         }
         Ok(start)
@@ -123,7 +132,11 @@ impl Start {
         &self,
         part: GatewayConfig,
         remembered: &[(String, Disk)],
-        (lost, noted): (mpsc::UnboundedSender<Lost>, mpsc::UnboundedSender<Noted>),
+        (lost, noted, keys): (
+            mpsc::UnboundedSender<Lost>,
+            mpsc::UnboundedSender<Noted>,
+            mpsc::UnboundedSender<KeyNews>,
+        ),
     ) -> Result<DataPlane, RunError> {
         let Worker { number, of } = part.tunnel.worker;
         let wires = bind(&self.loaded.listen, number, self.loaded.settings.buffers())?;
@@ -137,6 +150,10 @@ impl Start {
             noted,
             endpoint_needed: ask.clone(),
             disks: self.found.clone(),
+            keys: KeyReports {
+                worker: number.into(),
+                to: keys,
+            },
         };
         let label = match of {
             1 => String::new(),
@@ -166,7 +183,8 @@ impl Start {
             .iter()
             .map(|worker| worker.commands.clone())
             .collect();
-        let mut about = about(&self.loaded, &std::path::absolute(config)?);
+        let state = self.disks.as_ref().map(Disks::directory);
+        let mut about = about(&self.loaded, &std::path::absolute(config)?, state);
         let counts = about.http.clone();
         let settings = self.loaded.settings.clone();
         let name = self.loaded.core.name.clone();
@@ -219,7 +237,7 @@ impl Start {
         let reloader = Reloader::new(
             config.to_owned(),
             self.loaded,
-            followers,
+            (followers, self.memory),
             snapshots.clone(),
             audit.clone(),
         );
@@ -230,6 +248,7 @@ impl Start {
             asks,
             hangups: hangups.clone(),
             changes,
+            keys: self.keys,
             watched,
         }));
         tasks.spawn(control::record(snapshots.clone()));
@@ -278,7 +297,7 @@ fn segments(loaded: &Loaded, parts: &[GatewayConfig]) -> Vec<WatchedSegment> {
 }
 
 /// What a snapshot says of the gateway as a whole.
-fn about(loaded: &Loaded, config: &Path) -> About {
+fn about(loaded: &Loaded, config: &Path, state: Option<&Path>) -> About {
     let now = unix_time().as_secs_f64();
     About {
         gateway: Gateway {
@@ -293,6 +312,8 @@ fn about(loaded: &Loaded, config: &Path) -> About {
             fingerprint: loaded.core.keys.fingerprint(),
             listen: loaded.listen.iter().map(ToString::to_string).collect(),
             config: config.display().to_string(),
+            state: state.map(|state| state.display().to_string()).unwrap_or_default(),
+            revoked: loaded.revocations.clone(),
         },
         devices: loaded.devices.clone(),
         http: Arc::default(),

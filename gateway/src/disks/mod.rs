@@ -112,6 +112,11 @@ impl Disks {
         Some(Disks { directory })
     }
 
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The file of an export.
     pub fn path(&self, export: &str) -> PathBuf {
         self.directory.join(format!("{export}.disk"))

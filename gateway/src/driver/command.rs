@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aoe_common::config::{Change, PeerId, SegmentId};
 use aoe_common::disk::Disk;
+use aoe_common::event::KeyEvent;
 use aoe_common::output::Path;
 use aoe_common::segment::SegmentState;
 use aoe_common::snapshot::Snapshot;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::sync::oneshot;
 
 use crate::audit::Noted;
+use crate::control::KeyNews;
 use crate::disks::Found;
 use crate::resolver::ask::Ask;
 use crate::segment::SegmentPort;
@@ -61,6 +63,13 @@ pub enum Command {
     AcceptDisk {
         /// The export's name.
         export: String,
+    },
+    /// What a peer said of its keys is kept.
+    KeysKept {
+        /// The peer.
+        peer: PeerId,
+        /// The number of what it said.
+        serial: u32,
     },
     /// Do what an operator says; `None`: it is about nothing of this worker.
     Steer(Order, oneshot::Sender<Option<Steered>>),
@@ -149,6 +158,30 @@ pub struct Reports {
     pub endpoint_needed: UnboundedSender<Ask>,
     /// Disks that are to be remembered.
     pub disks: Found,
+    /// What becomes of keys, if a restart should not forget it.
+    pub keys: KeyReports,
+}
+
+/// Where one data plane reports what becomes of keys.
+#[derive(Clone, Debug)]
+pub struct KeyReports {
+    /// Which data plane it is.
+    pub(crate) worker: usize,
+    /// Where to.
+    pub(crate) to: UnboundedSender<KeyNews>,
+}
+
+impl KeyReports {
+    /// Reports what concerns a restart. Peers say few things of keys in a second, however many they say.
+    pub(crate) fn report(&self, event: &KeyEvent) {
+        if let KeyEvent::Learnt { .. } | KeyEvent::Told { .. } | KeyEvent::Switched { .. } = event {
+            // The control side is only gone when the process ends.
+            let _ = self.to.send(KeyNews {
+                worker: self.worker,
+                event: event.clone(),
+            });
+        }
+    }
 }
 
 /// A way to command the data plane, and to wake it.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use aoe_common::config::SegmentId;
 use aoe_common::drop_reason::DropReason;
 use aoe_common::engine::{Engine, Refused};
-use aoe_common::event::Event;
+use aoe_common::event::{Event, KeyEvent};
 use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
 use aoe_common::table::{Id as _, Table};
@@ -27,7 +27,7 @@ use aoe_common::tap::Batch;
 use aoe_common::time::Instant;
 use tokio::sync::mpsc::Sender;
 
-pub use self::command::{Command, CommandSender, Lost, Renewal, Reports};
+pub use self::command::{Command, CommandSender, KeyReports, Lost, Renewal, Reports};
 pub(crate) use self::command::{CommandReceiver, channel};
 use self::queue::Queue;
 use self::segment::Segment;
@@ -318,6 +318,12 @@ impl Driver {
                     // The control side is only gone when the process ends.
                     let _ = self.reports.endpoint_needed.send(Ask::Needed(*peer));
                     continue;
+                }
+                Event::Keys(news) => {
+                    self.reports.keys.report(news);
+                    if matches!(news, KeyEvent::Learnt { .. }) {
+                        continue;
+                    }
                 }
                 Event::DiskKnown { export, disk } => self.reports.disks.add(export.clone(), disk.clone()),
                 _ => {}

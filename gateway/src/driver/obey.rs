@@ -53,6 +53,9 @@ impl Driver {
                     self.engine.set_endpoint(peer, ways, now, &mut self.out);
                 }
                 Command::AcceptDisk { export } => self.engine.accept_disk(&export, now, &mut self.out),
+                Command::KeysKept { peer, serial } => {
+                    self.engine.keys_kept(peer, serial, now, &mut self.out);
+                }
                 Command::Steer(order, asker) => {
                     self.engine.set_wall_clock(unix_time(), now);
                     // Who has given up finds it in the log and in `status`.

@@ -51,6 +51,10 @@ ids! {
     MEMORY => "memory",
     /// The operator accepted a disk.
     DISK_ACCEPTED => "disk-accepted",
+    /// What was remembered of keys cannot be used.
+    KEYS_FORGOTTEN => "keys-forgotten",
+    /// What is learnt of keys cannot be kept.
+    KEYS_NOT_KEPT => "keys-not-kept",
     /// The file that says which disk an export has cannot be used.
     DISK_FILE => "disk-file",
     /// Which disk an export has is not remembered.

@@ -1,7 +1,9 @@
 //! The page: one part after another.
 
 use super::view::View;
-use super::{alarms, captures, expiring, exports, head, imports, initiators, keys, peers, refusals, segments};
+use super::{
+    alarms, captures, expiring, exports, head, imports, initiators, keys, peers, refusals, segments,
+};
 
 /// Draws it; `unread` parts of the document were not understood.
 pub(super) fn draw(view: &View<'_>, unread: usize) -> String {

@@ -12,21 +12,22 @@ mod names;
 mod peers;
 mod unused;
 
-use aoe_common::config::{Cipher, GatewayConfig, OwnKeys, Revoked, SegmentConfig, TunnelConfig};
-use aoe_keys::{Psk, SecretKey};
+use aoe_common::config::{Cipher, GatewayConfig, OwnKeys, SegmentConfig, TunnelConfig};
+use aoe_keys::Psk;
 
 use self::names::Names;
 use super::audit::AuditEntry;
 use super::export_file::ExportFile;
 use super::fault::Faults;
 use super::gateway_file::GatewayFile;
+use super::revoked_file::RevokedFile;
 use super::{Loaded, Settings};
 use crate::clock::unix_time;
 
 /// The contents of the files of secrets; absent where there is none or it was reported.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
-    pub(super) own: Option<SecretKey>,
+    pub(super) own: Option<OwnKeys>,
     /// One per peer, in their order.
     pub(super) psks: Vec<Option<Psk>>,
 }
@@ -36,6 +37,7 @@ pub(super) fn resolve(
     gateway: Option<&GatewayFile>,
     export_files: &[ExportFile],
     secrets: Secrets,
+    revoked: RevokedFile,
     faults: &mut Faults,
 ) -> Option<Loaded> {
     let segment_names = Names::declare(
@@ -60,8 +62,12 @@ pub(super) fn resolve(
     );
     let devices = local::devices(file, faults);
     let listen = local::listen(file, faults);
-    let own = secrets.own.as_ref().map(SecretKey::public);
-    let (peers, endpoints) = peers::resolve(file, own, secrets.psks, faults);
+    let own = secrets.own.as_ref().map(OwnKeys::public).unwrap_or_default();
+    let known = peers::Known {
+        own: &own,
+        revoked: &revoked.revoked,
+    };
+    let (peers, endpoints) = peers::resolve(file, &known, secrets.psks, faults);
 
     // Where something is broken, something else only seems to be unused.
     if !faults.is_fatal() {
@@ -79,8 +85,8 @@ pub(super) fn resolve(
     Some(Loaded {
         core: GatewayConfig {
             name: entry.name.as_ref()?.value.clone(),
-            keys: OwnKeys::of(secrets.own?),
-            revoked: Revoked::default(),
+            keys: secrets.own?,
+            revoked: revoked.revoked,
             tls: None,
             segments: file
                 .segments
@@ -103,6 +109,7 @@ pub(super) fn resolve(
             audit: file.audit.as_ref().and_then(AuditEntry::to),
             ..entry.settings.clone()
         },
+        revocations: revoked.entries,
         // Who reads the files knows.
         origin: Default::default(),
     })

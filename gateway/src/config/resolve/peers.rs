@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use aoe_common::config::{Endpoint, KeyTrust, PathMtu, PeerConfig, PeerLimit, Protection, Trust};
+use aoe_common::config::{Endpoint, KeyTrust, PathMtu, PeerConfig, PeerLimit, Protection, Revoked, Trust};
 use aoe_keys::{Psk, PublicKey};
 
 use super::names::Once;
@@ -14,10 +14,18 @@ use crate::config::scoped;
 use crate::config::source::Located;
 use crate::config::value::quote;
 
-/// All peers, and the endpoints that were written, by the peer's name. `own` is our own public key, if it could be read.
+/// Keys that say something about those of peers.
+pub(super) struct Known<'a> {
+    /// Our own public keys, as far as they could be read.
+    pub(super) own: &'a [PublicKey],
+    /// What is not trusted any more.
+    pub(super) revoked: &'a Revoked,
+}
+
+/// All peers, and the endpoints that were written, by the peer's name.
 pub(super) fn resolve(
     file: &GatewayFile,
-    own: Option<PublicKey>,
+    known: &Known<'_>,
     psks: Vec<Option<Psk>>,
     faults: &mut Faults,
 ) -> (Option<Vec<PeerConfig>>, BTreeMap<String, String>) {
@@ -32,7 +40,7 @@ pub(super) fn resolve(
     let mut peers = Vec::new();
     let mut psks = psks.into_iter();
     for peer in &file.peers {
-        check_key(peer, own, &mut keys, faults);
+        check_key(peer, known, &mut keys, faults);
         check_name(file, peer, faults);
         check_endpoint(file, peer, faults);
         check_pinned(peer, faults);
@@ -68,9 +76,16 @@ fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Opt
     })
 }
 
-fn check_key(peer: &PeerEntry, own: Option<PublicKey>, keys: &mut Once<PublicKey>, faults: &mut Faults) {
+fn check_key(peer: &PeerEntry, known: &Known<'_>, keys: &mut Once<PublicKey>, faults: &mut Faults) {
     let Some(key) = &peer.key else { return };
-    if own == Some(key.value) {
+    if known.revoked.has_key(&key.value) {
+        faults.warn(
+            &key.place,
+            "this key is revoked, so the peer can do nothing here unless it has told us another one",
+            "write its new key, or remove the peer; `aoe-keys revoke --list` says what is revoked",
+        );
+    }
+    if known.own.contains(&key.value) {
         faults.fault(
             Kind::Conflict,
             &key.place,

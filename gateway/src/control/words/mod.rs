@@ -4,6 +4,7 @@
 
 mod exports;
 mod imports;
+mod keys;
 mod peers;
 mod rights;
 mod settings;
@@ -81,6 +82,7 @@ pub(crate) fn words(old: &Loaded, new: &Loaded, now: &Snapshot, log: Option<&str
     exports::compare(old, new, &usage, &mut lines);
     imports::compare(old, new, &usage, &mut lines);
     peers::compare(old, new, &usage, &mut lines);
+    keys::compare(old, new, &mut lines);
     settings::compare(old, new, log, &mut lines);
     // Stable: within a kind they stay in the order of the configuration.
     lines.0.sort_by_key(|line| line.kind);

@@ -101,6 +101,7 @@ fn loaded(change: impl FnOnce(&mut Loaded)) -> Loaded {
             audit: None,
             key: "k".into(),
         },
+        revocations: Vec::new(),
         origin: Default::default(),
     };
     change(&mut loaded);
