@@ -71,12 +71,12 @@ impl Rotation {
     /// # Errors
     /// The key cannot be read, or one of the other files is there and cannot.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
-        let maybe = |suffix| match store::read_secret(with(file, suffix)) {
+        let maybe = |suffix| match store::look_at_secret(with(file, suffix)) {
             Ok(key) => Ok(Some(key.public())),
             Err(store::StoreError::Open { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::Input(error)),
         };
-        let current = store::read_secret(file).map_err(Failure::Input)?.public();
+        let current = store::look_at_secret(file).map_err(Failure::Input)?.public();
         if fs::symlink_metadata(file).is_ok_and(|found| found.is_symlink()) {
             return Err(Failure::refused(
                 Exit::CannotCreate,
