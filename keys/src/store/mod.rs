@@ -28,7 +28,10 @@ pub use contents::MAX_FILE_LEN;
 pub use error::StoreError;
 pub use guard::Purpose;
 pub use inspect::{Content, Inspection, inspect};
-pub use x509::{read_certificate_key, read_certificates, read_crls};
+pub use x509::{
+    look_at_certificate_key, look_at_certificates, look_at_crls, read_certificate_key, read_certificates,
+    read_crls,
+};
 
 use crate::{AnyKey, KeyTextError, Psk, PublicKey, SecretKey};
 

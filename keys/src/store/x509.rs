@@ -16,7 +16,20 @@ use crate::x509::{self, Certificate, Crl, MAX_CERTIFICATES_LEN, MAX_CRL_LEN, Pri
 pub fn read_certificates(path: impl AsRef<Path>) -> Result<Vec<Certificate>, StoreError> {
     read(
         path.as_ref(),
-        Visibility::Public,
+        (Visibility::Public, Purpose::Use),
+        MAX_CERTIFICATES_LEN,
+        x509::certificates,
+    )
+}
+
+/// The same for who only looks.
+///
+/// # Errors
+/// As [`read_certificates`], but see [`Purpose::Look`].
+pub fn look_at_certificates(path: impl AsRef<Path>) -> Result<Vec<Certificate>, StoreError> {
+    read(
+        path.as_ref(),
+        (Visibility::Public, Purpose::Look),
         MAX_CERTIFICATES_LEN,
         x509::certificates,
     )
@@ -27,7 +40,25 @@ pub fn read_certificates(path: impl AsRef<Path>) -> Result<Vec<Certificate>, Sto
 /// # Errors
 /// [`StoreError`]: the file cannot be read, others could change it or swap it, or it holds no revocation list.
 pub fn read_crls(path: impl AsRef<Path>) -> Result<Vec<Crl>, StoreError> {
-    read(path.as_ref(), Visibility::Public, MAX_CRL_LEN, x509::crls)
+    read(
+        path.as_ref(),
+        (Visibility::Public, Purpose::Use),
+        MAX_CRL_LEN,
+        x509::crls,
+    )
+}
+
+/// The same for who only looks.
+///
+/// # Errors
+/// As [`read_crls`], but see [`Purpose::Look`].
+pub fn look_at_crls(path: impl AsRef<Path>) -> Result<Vec<Crl>, StoreError> {
+    read(
+        path.as_ref(),
+        (Visibility::Public, Purpose::Look),
+        MAX_CRL_LEN,
+        x509::crls,
+    )
 }
 
 /// Reads the private key of a certificate from a PEM file that only we and root can read.
@@ -38,7 +69,20 @@ pub fn read_certificate_key(path: impl AsRef<Path>) -> Result<PrivateKey, StoreE
     // A key may stand in one file with its certificates.
     read(
         path.as_ref(),
-        Visibility::Secret,
+        (Visibility::Secret, Purpose::Use),
+        MAX_CERTIFICATES_LEN,
+        x509::private_key,
+    )
+}
+
+/// The same for who only looks.
+///
+/// # Errors
+/// As [`read_certificate_key`], but see [`Purpose::Look`].
+pub fn look_at_certificate_key(path: impl AsRef<Path>) -> Result<PrivateKey, StoreError> {
+    read(
+        path.as_ref(),
+        (Visibility::Secret, Purpose::Look),
         MAX_CERTIFICATES_LEN,
         x509::private_key,
     )
@@ -46,12 +90,12 @@ pub fn read_certificate_key(path: impl AsRef<Path>) -> Result<PrivateKey, StoreE
 
 fn read<T>(
     path: &Path,
-    visibility: Visibility,
+    (visibility, purpose): (Visibility, Purpose),
     longest: usize,
     parse: impl Fn(&[u8]) -> Result<T, X509Fault>,
 ) -> Result<T, StoreError> {
     let (file, found) = open(path)?;
-    first(guard::faults(path, &found, visibility, Purpose::Use))?;
+    first(guard::faults(path, &found, visibility, purpose))?;
     let bytes: Zeroizing<Vec<u8>> = contents::read_up_to(longest, file, path)?;
     parse(&bytes).map_err(|source| StoreError::X509 {
         path: path.to_owned(),
