@@ -1,5 +1,7 @@
 //! Keys that systemd hands over, and keys that belong to the user of a service: what `check` and `run` say of them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
 mod check_site;
 
 use std::fs;
