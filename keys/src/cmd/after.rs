@@ -74,9 +74,7 @@ impl After {
                     .find(|line| line.contains("can run"))
                     .unwrap_or_default();
                 text.push_str(&format!("aoe-gateway check: {}\n", last.trim()));
-                if said.text.contains("warning") {
-                    text.push_str(&format!("{}\n", indented(&said.text)));
-                }
+                text.push_str(&warnings(&said.text));
             }
             Some(said) => text.push_str(&format!(
                 "aoe-gateway check finds faults:\n{}\n",
@@ -100,6 +98,13 @@ impl After {
         }
         text
     }
+}
+
+/// What a good configuration is warned of: each warning, and what to do about it.
+fn warnings(text: &str) -> String {
+    let told = |line: &&str| line.contains("warning") || line.trim_start().starts_with("= ");
+    let lines = text.lines().filter(told).map(str::trim);
+    lines.map(|line| format!("  {line}\n")).collect()
 }
 
 fn indented(text: &str) -> String {

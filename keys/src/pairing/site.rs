@@ -151,9 +151,10 @@ impl Site {
         let name = name
             .ok_or_else(|| missing("name", "name = \"site-a\""))?
             .to_owned();
-        let key_file = held
-            .path
-            .join(of_gateway("key").ok_or_else(|| missing("key", "key = \"site-a.key\""))?);
+        let key_file = of_gateway("key").ok_or_else(|| missing("key", "key = \"site-a.key\""))?;
+        let credentials = store::credential::directory();
+        let key_file = store::credential::locate(&held.path, key_file, credentials.as_deref())
+            .map_err(|fault| Refusal::config(fault.to_string()))?;
         let peers_directory = of_gateway("peers").ok_or_else(|| missing("peers", "peers = \"peers.d\""))?;
         let peers_directory = held.path.join(peers_directory);
         let exports_directory = of_gateway("exports").map(|path| held.path.join(path));

@@ -27,6 +27,25 @@ fn run(bench: &Bench, block: &str) -> Run {
 }
 
 #[test]
+fn the_pairing_of_the_page() {
+    let bench = Bench::new();
+    let [commands] = blocks("Pairing")[..] else {
+        panic!("other blocks than expected")
+    };
+
+    let told = run(&bench, commands).stdout;
+
+    for line in [
+        "site-b is a peer now, by invitation ",
+        "backup of site-b will be e107.3 on san (read-write).",
+        "site-a is a peer now, by invitation ",
+        "site-a may use backup (read-write).",
+    ] {
+        assert!(told.contains(line) && PAGE.contains(line), "{line}: {told}");
+    }
+}
+
+#[test]
 fn the_private_ca_of_the_page() {
     let bench = Bench::new();
     let [init, request, list] = blocks("A private CA")[..] else {
