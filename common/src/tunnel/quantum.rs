@@ -3,7 +3,7 @@
 //!
 //! Who records today and breaks X25519 later reads the exchange, and still does not have its secret. So what is sealed
 //! by a session made with it stays closed. The cryptography is `aws-lc`'s; what is here is the binding of a secret to
-//! what it belongs to, and the names it goes by. Who exchanges when is [`Chain`](super::link::Chain)'s affair.
+//! what it belongs to, and the names it goes by. Who exchanges when is said in `link/chain.rs`.
 
 #[cfg(test)]
 mod tests;
