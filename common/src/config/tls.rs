@@ -54,6 +54,11 @@ impl TlsKey {
         TlsKey(key)
     }
 
+    /// Takes the bytes of a PKCS#8 key.
+    pub fn pkcs8(der: Vec<u8>) -> TlsKey {
+        TlsKey(PrivateKeyDer::Pkcs8(der.into()))
+    }
+
     /// The key, in the clear.
     pub fn expose(&self) -> &PrivateKeyDer<'static> {
         &self.0

@@ -12,7 +12,7 @@ use super::cipher::RecordKey;
 use super::gaps::{Arrival, Gaps};
 use super::quantum::Assurance;
 use super::record::{AUTH_TAG_LEN, HEADER_LEN, RecordHeader};
-use super::transport::{Group, Transport};
+use super::transport::Transport;
 use crate::config::{Cipher, PostQuantum, Protection};
 use crate::drop_reason::DropReason;
 use crate::time::Instant;
@@ -60,8 +60,6 @@ pub(crate) struct Agreed {
     pub(crate) cipher: Cipher,
     /// A number the peer drew when it started: tells a rekey from a restart.
     pub(crate) peer_boot: u64,
-    /// How TLS exchanged the keys; `None`: it was not TLS.
-    pub(crate) group: Option<Group>,
     /// By what the peer has shown who it is; `None`: by its static key.
     pub(crate) proof: Option<Box<Proof>>,
 }
@@ -91,8 +89,6 @@ pub(crate) struct Session {
     pub(crate) protection: Protection,
     pub(crate) cipher: Cipher,
     pub(crate) peer_boot: u64,
-    /// How TLS exchanged the keys; `None`: it was not TLS.
-    pub(crate) group: Option<Group>,
     /// By what the peer has shown who it is; `None`: by its static key.
     pub(crate) proof: Option<Box<Proof>>,
     /// When the proof has expired, by the wall clock as it is now.
@@ -128,7 +124,6 @@ impl Session {
             protection: agreed.protection,
             cipher: agreed.cipher,
             peer_boot: agreed.peer_boot,
-            group: agreed.group,
             proof: agreed.proof,
             trusted_until: Instant::NEVER,
             gaps: Gaps::default(),
@@ -295,7 +290,6 @@ pub(crate) mod tests {
                 protection: Protection::Encrypt,
                 cipher: Cipher::Aes256Gcm,
                 peer_boot: 1,
-                group: None,
                 proof: None,
             };
             Session::new(agreed, PostQuantum::Prefer, now, Duration::from_secs(120))

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aoe_common::config::{Limit, OnConflict, PathMtu, PostQuantum, Protection, TunnelConfig};
+use aoe_common::config::{
+    CertificateName, Limit, OnConflict, PathMtu, PostQuantum, Protection, TunnelConfig,
+};
 use aoe_common::frame::Address;
 use aoe_keys::{KeyTextError, PublicKey};
 use toml::de::{DeTable, DeValue};
@@ -19,8 +21,9 @@ use super::net;
 use super::peer_file::PeerFile;
 use super::section::{MOST_SECTIONS, Section};
 use super::settings::{self, Settings};
-use super::shape::{AUDIT, GATEWAY, GATEWAY_FILE, IMPORT, METRICS, PEER, SEGMENT};
+use super::shape::{AUDIT, GATEWAY, GATEWAY_FILE, IMPORT, METRICS, PEER, SEGMENT, TLS};
 use super::source::{Located, Place};
+use super::tls::{self, TlsEntry, Transport};
 use super::value::{self, Refusal, quote};
 
 /// The file.
@@ -34,14 +37,19 @@ pub(super) struct GatewayFile {
     pub(super) peers: Vec<PeerEntry>,
     pub(super) imports: Vec<ImportEntry>,
     pub(super) audit: Option<AuditEntry>,
+    pub(super) tls: Option<TlsEntry>,
 }
 
 /// `[gateway]`.
 #[derive(Debug)]
 pub(super) struct GatewayEntry {
+    /// The heading.
+    pub(super) place: Place,
     pub(super) name: Option<Located<String>>,
     pub(super) listen: Vec<Located<SocketAddr>>,
     pub(super) key: Option<Located<String>>,
+    /// Whether a key was tried, so that a bad one is not reported as a missing one too.
+    pub(super) has_key: bool,
     pub(super) exports: Option<Located<String>>,
     pub(super) revoked: Option<Located<String>>,
     pub(super) peers: Option<Located<String>>,
@@ -99,6 +107,10 @@ pub(super) struct PeerEntry {
     pub(super) directory: PathBuf,
     pub(super) name: Option<Located<String>>,
     pub(super) key: Option<Located<PublicKey>>,
+    pub(super) transport: Option<Located<Transport>>,
+    pub(super) certificate_name: Option<Located<CertificateName>>,
+    /// Whether a name was tried, so that a bad one is not taken for the default.
+    pub(super) has_certificate_name: bool,
     pub(super) endpoint: Option<Located<String>>,
     pub(super) endpoint_pinned: Option<Located<bool>>,
     /// Whether an endpoint was tried, so that a bad one is not reported as a missing one too.
@@ -108,6 +120,15 @@ pub(super) struct PeerEntry {
     pub(super) protection: Option<Vec<Located<Protection>>>,
     pub(super) path_mtu: Option<Located<PathMtu>>,
     pub(super) limit: Option<Located<Limit>>,
+}
+
+impl PeerEntry {
+    /// Whether it is known by a certificate.
+    pub(super) fn is_by_tls(&self) -> bool {
+        self.transport
+            .as_ref()
+            .is_some_and(|transport| transport.value == Transport::Tls)
+    }
 }
 
 /// `[[import]]`.
@@ -164,6 +185,9 @@ pub(super) fn parse(path: &Path, text: &str, faults: &mut Faults) -> Option<Gate
         audit: file
             .optional_section("audit", &AUDIT, faults)
             .map(|section| audit::read(&section, &directory, faults)),
+        tls: file
+            .optional_section("tls", &TLS, faults)
+            .map(|section| tls::read(&section, faults)),
         place,
     })
 }
@@ -207,12 +231,14 @@ fn read_gateway(section: &Section<'_, '_>, directory: &Path, faults: &mut Faults
     // Without a name it is not used, whatever else it says.
     let known = name.as_ref().map_or("", |name| name.value.as_str());
     GatewayEntry {
+        place: section.place().clone(),
         settings: settings::read(section, known, directory, faults),
         name,
         listen: section
             .required_list("listen", faults, net::listen)
             .unwrap_or_default(),
-        key: section.required("key", faults, value::file),
+        key: section.optional("key", faults, value::file),
+        has_key: section.has("key"),
         exports: section.optional("exports", faults, value::path),
         revoked: section.optional("revoked", faults, value::path),
         peers: section.optional("peers", faults, value::path),
@@ -260,11 +286,22 @@ pub(super) fn read_peer(
     directory: &Path,
     faults: &mut Faults,
 ) -> PeerEntry {
+    let transport = section.optional("transport", faults, tls::transport);
+    let is_tls = transport
+        .as_ref()
+        .is_some_and(|transport| transport.value == Transport::Tls);
     PeerEntry {
         place: section.place().clone(),
         directory: directory.to_owned(),
         name,
-        key: section.required("key", faults, public_key),
+        key: if is_tls {
+            section.optional("key", faults, public_key)
+        } else {
+            section.required("key", faults, public_key)
+        },
+        transport,
+        certificate_name: section.optional("certificate_name", faults, tls::certificate_name),
+        has_certificate_name: section.has("certificate_name"),
         endpoint: section.optional("endpoint", faults, net::endpoint),
         endpoint_pinned: section.flag("endpoint_pinned", faults),
         has_endpoint: section.has("endpoint"),

@@ -30,6 +30,7 @@ mod settings;
 mod shape;
 mod source;
 mod suggest;
+mod tls;
 mod value;
 mod written;
 

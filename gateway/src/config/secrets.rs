@@ -39,6 +39,10 @@ pub(super) fn read(
                 path.and_then(|path| read_one::<Psk>(path, &peer.directory, reader, faults))
             })
             .collect(),
+        tls: file
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.open(directory, reader, faults)),
     }
 }
 

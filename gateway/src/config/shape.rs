@@ -44,6 +44,7 @@ pub(super) const GATEWAY_FILE: Shape = Shape {
         key("peer", "[[peer]]"),
         key("import", "[[import]]"),
         key("audit", "[audit]"),
+        key("tls", "[tls]"),
     ],
     elsewhere: &[
         (
@@ -119,6 +120,22 @@ pub(super) const AUDIT: Shape = Shape {
     elsewhere: &[],
 };
 
+/// `[tls]`.
+pub(super) const TLS: Shape = Shape {
+    heading: "[tls]",
+    keys: &[
+        key("certificate", "certificate = \"site-a.crt\""),
+        key("key", "key = \"site-a.tls.key\""),
+        key("ca", "ca = \"ca.crt\""),
+        key("crl", "crl = [\"ca.crl\"]"),
+        key("crl_grace", "crl_grace = \"0s\""),
+    ],
+    elsewhere: &[(
+        "certificate_name",
+        "it belongs into [[peer]]: the name in the certificate of that peer",
+    )],
+};
+
 /// `[metrics]`.
 pub(super) const METRICS: Shape = Shape {
     heading: "[metrics]",
@@ -147,6 +164,8 @@ pub(super) const PEER: Shape = Shape {
     keys: &[
         key("name", "name = \"site-b\""),
         key("key", "key = \"aoe-public-1:…\""),
+        key("transport", "transport = \"noise\""),
+        key("certificate_name", "certificate_name = \"dns:b.example\""),
         key("endpoint", "endpoint = \"198.51.100.7:34978\""),
         key("endpoint_pinned", "endpoint_pinned = true"),
         key("psk", "psk = \"site-b.psk\""),
@@ -362,6 +381,7 @@ mod tests {
     fn the_page_on_configuration_has_exactly_these_keys() {
         for (table, shape) in [
             ("[gateway]", &GATEWAY),
+            ("[tls]", &TLS),
             ("[metrics]", &METRICS),
             ("[[segment]]", &SEGMENT),
             ("[audit]", &AUDIT),

@@ -431,7 +431,6 @@ fn agreed(
         protection,
         cipher,
         peer_boot,
-        group: None,
         proof: None,
     })
 }

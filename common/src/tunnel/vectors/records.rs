@@ -50,7 +50,6 @@ impl Vector {
             protection: self.protections("protection")[0],
             cipher: self.ciphers("cipher")[0],
             peer_boot: 0,
-            group: None,
             proof: None,
         };
         Session::new(agreed, PostQuantum::Prefer, NOW, Duration::from_secs(120))
@@ -129,7 +128,6 @@ fn a_session_counts_its_records_from_zero_as_the_file_does() {
         protection: vector.protections("protection")[0],
         cipher: vector.ciphers("cipher")[0],
         peer_boot: 0,
-        group: None,
         proof: None,
     };
     let mut session = Session::new(agreed, PostQuantum::Prefer, NOW, Duration::from_secs(120));

@@ -3,6 +3,7 @@
 //! Each step reports all it finds and gives `None` for what cannot be made; the next step goes on with what
 //! there is. A `None` at the end always comes with a fault.
 
+mod certificate;
 mod exports;
 mod grants;
 mod idle;
@@ -18,9 +19,11 @@ use aoe_keys::Psk;
 use self::names::Names;
 use super::audit::AuditEntry;
 use super::export_file::ExportFile;
-use super::fault::Faults;
-use super::gateway_file::GatewayFile;
+use super::fault::{Faults, Kind};
+use super::gateway_file::{GatewayFile, PeerEntry};
 use super::revoked_file::RevokedFile;
+use super::source::Place;
+use super::tls::TlsFiles;
 use super::{Loaded, Settings};
 use crate::clock::unix_time;
 
@@ -30,6 +33,8 @@ pub(super) struct Secrets {
     pub(super) own: Option<OwnKeys>,
     /// One per peer, in their order.
     pub(super) psks: Vec<Option<Psk>>,
+    /// Certificates and what belongs to them.
+    pub(super) tls: Option<TlsFiles>,
 }
 
 /// Checks the files against each other. `gateway` is `None` if `gateway.toml` is not TOML.
@@ -66,8 +71,14 @@ pub(super) fn resolve(
     let known = peers::Known {
         own: &own,
         revoked: &revoked.revoked,
+        own_names: secrets.tls.as_ref().map_or(&[], |tls| &tls.names),
     };
     let (peers, endpoints) = peers::resolve(file, &known, secrets.psks, faults);
+    let keys = match secrets.own {
+        Some(keys) => Some(keys),
+        None if own_key_is_needed(file, faults) => None,
+        None => Some(OwnKeys::default()),
+    };
 
     // Where something is broken, something else only seems to be unused.
     if !faults.is_fatal() {
@@ -85,9 +96,9 @@ pub(super) fn resolve(
     Some(Loaded {
         core: GatewayConfig {
             name: entry.name.as_ref()?.value.clone(),
-            keys: secrets.own?,
+            keys: keys?,
             revoked: revoked.revoked,
-            tls: None,
+            tls: secrets.tls.map(|tls| tls.config),
             segments: file
                 .segments
                 .iter()
@@ -113,6 +124,29 @@ pub(super) fn resolve(
         // Who reads the files knows.
         origin: Default::default(),
     })
+}
+
+/// Whether somebody is to know us by our static key, or one was written that cannot be read; reports that it is missing.
+fn own_key_is_needed(file: &GatewayFile, faults: &mut Faults) -> bool {
+    let Some(gateway) = &file.gateway else {
+        return true;
+    };
+    let only_tls = !file.peers.is_empty() && file.peers.iter().all(PeerEntry::is_by_tls);
+    if only_tls && !gateway.has_key {
+        return false;
+    }
+    if !gateway.has_key {
+        faults.fault(
+            Kind::MissingKey,
+            &Place {
+                field: format!("{}.key", gateway.place.field),
+                ..gateway.place.clone()
+            },
+            "[gateway] has no `key`",
+            "add key = \"site-a.key\"",
+        );
+    }
+    true
 }
 
 /// Both ciphers, the one this CPU is faster at first.

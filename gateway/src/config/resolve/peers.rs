@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use aoe_common::config::{Endpoint, KeyTrust, PathMtu, PeerConfig, PeerLimit, Protection, Revoked, Trust};
+use aoe_common::config::{
+    CertificateName, Endpoint, KeyTrust, PathMtu, PeerConfig, PeerLimit, Protection, Revoked, Trust,
+};
 use aoe_keys::{Psk, PublicKey};
 
+use super::certificate;
 use super::names::Once;
 use crate::config::fault::{Faults, Kind};
 use crate::config::gateway_file::{GatewayFile, PeerEntry};
@@ -20,6 +23,8 @@ pub(super) struct Known<'a> {
     pub(super) own: &'a [PublicKey],
     /// What is not trusted any more.
     pub(super) revoked: &'a Revoked,
+    /// The names in our own certificate.
+    pub(super) own_names: &'a [CertificateName],
 }
 
 /// All peers, and the endpoints that were written, by the peer's name.
@@ -36,16 +41,17 @@ pub(super) fn resolve(
             "pair it: `aoe-keys invite` where the disk is, `aoe-keys accept` at the other site; or add [[peer]] by hand",
         );
     }
-    let mut keys = Once::default();
+    let (mut keys, mut names) = (Once::default(), Once::default());
     let mut peers = Vec::new();
     let mut psks = psks.into_iter();
     for peer in &file.peers {
         check_key(peer, known, &mut keys, faults);
+        let certificate = certificate::name(file, peer, (known.own_names, &mut names), faults);
         check_name(file, peer, faults);
         check_endpoint(file, peer, faults);
         check_pinned(peer, faults);
         let protection = protection(peer, faults);
-        peers.push(build(peer, protection, psks.next().flatten()));
+        peers.push(build(peer, certificate, protection, psks.next().flatten()));
     }
     let written = |text: &Option<Located<String>>| text.as_ref().map(|text| text.value.clone());
     let endpoints = file.peers.iter();
@@ -53,14 +59,24 @@ pub(super) fn resolve(
     (peers.into_iter().collect(), endpoints.collect())
 }
 
-fn build(peer: &PeerEntry, protection: Vec<Protection>, psk: Option<Psk>) -> Option<PeerConfig> {
-    Some(PeerConfig {
-        name: peer.name.as_ref()?.value.clone(),
-        trust: Trust::Key(KeyTrust {
+fn build(
+    peer: &PeerEntry,
+    certificate: Option<CertificateName>,
+    protection: Vec<Protection>,
+    psk: Option<Psk>,
+) -> Option<PeerConfig> {
+    let trust = match certificate {
+        Some(name) => Trust::of_certificate(name),
+        None if peer.is_by_tls() => return None,
+        None => Trust::Key(KeyTrust {
             psk,
             post_quantum: peer.post_quantum.unwrap_or_default(),
             ..KeyTrust::of(peer.key.as_ref()?.value)
         }),
+    };
+    Some(PeerConfig {
+        name: peer.name.as_ref()?.value.clone(),
+        trust,
         endpoint: if peer.endpoint.is_some() {
             Endpoint::Known
         } else {

@@ -10,6 +10,7 @@ mod rights;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod usage;
 
 use aoe_common::config::Limit;
@@ -83,6 +84,7 @@ pub(crate) fn words(old: &Loaded, new: &Loaded, now: &Snapshot, log: Option<&str
     imports::compare(old, new, &usage, &mut lines);
     peers::compare(old, new, &usage, &mut lines);
     keys::compare(old, new, &mut lines);
+    tls::compare(old, new, &mut lines);
     settings::compare(old, new, log, &mut lines);
     // Stable: within a kind they stay in the order of the configuration.
     lines.0.sort_by_key(|line| line.kind);

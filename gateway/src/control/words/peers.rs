@@ -47,8 +47,23 @@ fn compare_one(old: &PeerConfig, new: &PeerConfig, usage: &Usage<'_>, lines: &mu
         limit,
     } = new;
     let subject = format!("peer {name}");
-    if old.trust.keys() != trust.keys() {
-        lines.add(Kind::Changes, format!("{subject}: another key: its session ends"));
+    match (old.trust.certificate_name(), trust.certificate_name()) {
+        (None, None) if old.trust.keys() != trust.keys() => {
+            lines.add(Kind::Changes, format!("{subject}: another key: its session ends"));
+        }
+        (Some(was), Some(is)) if was != is => lines.add(
+            Kind::Changes,
+            format!("{subject}: certificate_name {was} becomes {is}: its session ends"),
+        ),
+        (None, Some(is)) => lines.add(
+            Kind::Changes,
+            format!("{subject}: transport noise becomes tls, by the certificate name {is}: its session ends"),
+        ),
+        (Some(_), None) => lines.add(
+            Kind::Changes,
+            format!("{subject}: transport tls becomes noise: its session ends"),
+        ),
+        (None, None) | (Some(_), Some(_)) => {}
     }
     let what = match (old.trust.psk(), trust.psk()) {
         (None, None) => None,

@@ -166,7 +166,6 @@ pub(super) fn agreed(
         protection,
         cipher,
         peer_boot,
-        group: connection.group(),
         proof: Some(Box::new(proof)),
     })
 }

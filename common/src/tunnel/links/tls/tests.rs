@@ -11,7 +11,8 @@ use crate::output::Path;
 use crate::timers::Timer;
 use crate::tunnel::handshake::tls::tests::{Ca, START, Wish};
 use crate::tunnel::handshake::tls::{Call, Part, Up};
-use crate::tunnel::transport::{Group, Transport};
+use crate::tunnel::quantum::Quantum;
+use crate::tunnel::transport::Transport;
 
 fn name(site: u8) -> String {
     format!("site-{site}.example")
@@ -72,7 +73,7 @@ fn two_gateways_agree_by_certificates_and_the_keys_are_hybrid() {
     for side in [&one, &other] {
         let session = side.link(FIRST).sessions.current.as_ref().unwrap();
         assert_eq!(session.transport, Transport::Tls);
-        assert_eq!(session.group, Some(Group::X25519MlKem768));
+        assert_eq!(session.assurance.kind, Quantum::X25519MlKem768);
     }
     let first = one.session(FIRST);
     // What is asked for is owed until it is answered: records pass both ways.
