@@ -3,6 +3,7 @@
 mod binaries;
 mod config;
 mod counted;
+mod transport;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,6 +22,7 @@ pub use config::{
     Access, AllowSection, Attachment, ExportFile, GatewayFile, ImportSection, PeerSection, SegmentSection,
 };
 pub use counted::Counted;
+pub use transport::{Transport, VARIABLE as TRANSPORT_VARIABLE};
 
 /// UDP port of gateways, 0x88A2.
 pub const PORT: u16 = 34978;
@@ -45,7 +47,8 @@ pub struct RunningGateway {
 }
 
 impl Site {
-    /// Makes the directory `dir` with a new key in it. `name` is the gateway's name.
+    /// Makes the directory `dir` with a new key in it, and a certificate if the lab's transport is TLS. `name` is the
+    /// gateway's name.
     ///
     /// # Errors
     /// When the directory cannot be made or `aoe-keys` fails; the message carries what it said.
@@ -54,12 +57,17 @@ impl Site {
         let key = format!("{name}.key");
         binaries.keys(dir, &["generate", "--out", &key])?;
         let public_key = binaries.keys(dir, &["public", &key])?.trim().to_owned();
+        let mut config = GatewayFile::new(name, &key);
+        config.transport = Transport::of_environment()?;
+        if config.transport == Transport::Tls {
+            transport::certify(dir, binaries, name)?;
+        }
         Ok(Site {
             dir: dir.to_owned(),
             binaries: binaries.clone(),
             public_key,
             log_filter: "info".to_owned(),
-            config: GatewayFile::new(name, &key),
+            config,
             exports: Vec::new(),
         })
     }

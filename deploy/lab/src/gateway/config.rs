@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use aoe_common::frame::{Address, MacAddr};
 
+use super::Transport;
+
 /// `gateway.toml`.
 #[derive(Clone, Debug)]
 pub struct GatewayFile {
@@ -14,6 +16,8 @@ pub struct GatewayFile {
     pub listen: Vec<SocketAddr>,
     /// Its key file, relative to the directory.
     pub key: String,
+    /// How it agrees on keys with all of its peers.
+    pub transport: Transport,
     /// `state`, relative to the directory.
     pub state: Option<String>,
     /// `rekey_after`, such as "5s".
@@ -147,6 +151,7 @@ impl GatewayFile {
             name: name.to_owned(),
             listen: Vec::new(),
             key: key.to_owned(),
+            transport: Transport::Noise,
             state: None,
             audit: None,
             rekey_after: None,
@@ -176,6 +181,13 @@ impl GatewayFile {
         text.maybe("keepalive", self.keepalive.as_ref());
         text.maybe("busy_poll", self.busy_poll.as_ref());
         text.number("workers", self.workers.map(u32::from));
+        if self.transport == Transport::Tls {
+            text.section("[tls]");
+            text.string("certificate", &format!("{}.crt", self.name));
+            text.string("key", &format!("{}.tls.key", self.name));
+            text.string("ca", "ca.crt");
+            text.strings("crl", ["ca.crl"].iter());
+        }
         if let Some(listen) = &self.metrics {
             text.section("[metrics]");
             text.string("listen", listen);
@@ -198,13 +210,19 @@ impl GatewayFile {
         for peer in &self.peers {
             text.section("[[peer]]");
             text.string("name", &peer.name);
-            text.string("key", &peer.key);
+            match self.transport {
+                Transport::Noise => text.string("key", &peer.key),
+                Transport::Tls => text.string("transport", Transport::Tls.name()),
+            }
             text.maybe("endpoint", peer.endpoint.as_ref());
             if peer.endpoint_pinned {
                 text.line(format_args!("endpoint_pinned = true"));
             }
-            text.maybe("psk", peer.psk.as_ref());
-            text.maybe("post_quantum", peer.post_quantum.as_ref());
+            if self.transport == Transport::Noise {
+                // There is neither with TLS.
+                text.maybe("psk", peer.psk.as_ref());
+                text.maybe("post_quantum", peer.post_quantum.as_ref());
+            }
             if !peer.protection.is_empty() {
                 text.strings("protection", peer.protection.iter());
             }
