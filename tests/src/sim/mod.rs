@@ -6,6 +6,7 @@
 //!    load ──────────────────── registers: what a read may return ───────────────────────┘
 //! ```
 //! - [`plan`]: sites, LANs, keys, exports and imports, in a few lines
+//! - [`pki`]: certificates for sites
 //! - [`world`]: the plan come alive; one loop that moves virtual time from event to event
 //! - [`wire`]: what happens to datagrams; [`lan`]: what a frame of a gateway must look like
 //! - [`host`]: initiators, targets, and stations that send any bytes
@@ -21,6 +22,7 @@ pub mod craft;
 pub mod host;
 pub mod lan;
 pub mod load;
+pub mod pki;
 pub mod plan;
 pub mod puppet;
 pub mod registers;

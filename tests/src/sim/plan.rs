@@ -1,11 +1,12 @@
 //! What a simulation is made of, before it starts.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, Limit, PathMtu, PostQuantum,
-    Protection, SegmentId, TunnelConfig,
+    Access, CertificateName, Endpoint, ExportConfig, ExportId, ImportConfig, ImportId, Limit, PathMtu,
+    PostQuantum, Protection, SegmentId, TlsConfig, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
 use aoe_lab::initiator::driver::{Driver, Habit};
@@ -39,6 +40,8 @@ pub struct SitePlan {
     pub name: String,
     /// Its secret key.
     pub secret: [u8; 32],
+    /// What it proves itself by to peers that know it by its certificate.
+    pub tls: Option<Arc<TlsConfig>>,
     /// Its listen addresses.
     pub sockets: Vec<SocketAddr>,
     /// LANs it is attached to; the index is the [`SegmentId`].
@@ -70,6 +73,8 @@ pub enum Guard {
 pub struct PeerPlan {
     /// Which.
     pub site: SiteId,
+    /// The name in its certificate; `None`: it is known by its key.
+    pub certificate: Option<CertificateName>,
     /// The shared secret, if there is one.
     pub psk: Option<[u8; 32]>,
     /// Whether keys are to withstand a quantum computer.
@@ -191,6 +196,7 @@ impl Plan {
         self.sites.push(SitePlan {
             name: format!("site-{site}"),
             secret,
+            tls: None,
             sockets: vec![address(site)],
             segments: lans.to_vec(),
             peers: Vec::new(),
@@ -207,6 +213,7 @@ impl Plan {
         for (site, peer) in [(one, other), (other, one)] {
             self.sites[site.0].peers.push(PeerPlan {
                 site: peer,
+                certificate: None,
                 psk: None,
                 post_quantum: PostQuantum::default(),
                 endpoint: Endpoint::Known,

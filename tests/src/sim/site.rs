@@ -22,7 +22,7 @@ use super::plan::{Guard, PeerPlan, SitePlan};
 pub struct SiteId(pub usize);
 
 /// What the wall clocks say when a simulation starts: 2027-01-15.
-const UNIX_START: Duration = Duration::from_secs(1_800_000_000);
+pub const UNIX_START: Duration = Duration::from_secs(1_800_000_000);
 /// A process's own clock does not start at its first instruction.
 const OWN_ZERO: Duration = Duration::from_millis(3);
 
@@ -130,7 +130,7 @@ impl Site {
             name: self.plan.name.clone(),
             keys: OwnKeys::of(SecretKey::from_bytes(self.plan.secret)),
             revoked: Revoked::default(),
-            tls: None,
+            tls: self.plan.tls.clone(),
             segments: (0..self.segments.len())
                 .map(|index| SegmentConfig {
                     name: format!("lan{index}"),
@@ -171,13 +171,17 @@ impl Process {
 
 impl PeerPlan {
     pub(super) fn config(&self, name: String, secret: [u8; 32]) -> PeerConfig {
-        PeerConfig {
-            name,
-            trust: Trust::Key(KeyTrust {
+        let trust = match &self.certificate {
+            Some(name) => Trust::of_certificate(name.clone()),
+            None => Trust::Key(KeyTrust {
                 psk: self.psk.map(Psk::from_bytes),
                 post_quantum: self.post_quantum,
                 ..KeyTrust::of(SecretKey::from_bytes(secret).public())
             }),
+        };
+        PeerConfig {
+            name,
+            trust,
             endpoint: self.endpoint,
             endpoint_pinned: self.endpoint_pinned,
             protection: self.protection.clone(),

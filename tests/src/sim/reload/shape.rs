@@ -238,6 +238,7 @@ pub(super) fn export_name(name: usize) -> String {
 pub(super) fn peer(site: SiteId) -> PeerPlan {
     PeerPlan {
         site,
+        certificate: None,
         psk: None,
         post_quantum: PostQuantum::default(),
         endpoint: Endpoint::Known,
