@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aoe_common::config::{CertificateFault, CertificateName, TlsConfig, TlsFault, TlsKey};
 use aoe_keys::store::{self, Purpose, StoreError};
-use aoe_keys::x509::{Certificate, Crl, San};
+use aoe_keys::x509::{Certificate, Crl, PrivateKey, San};
 
 use super::fault::{Faults, Kind};
 use super::kept::{Reader, locate};
@@ -106,17 +106,15 @@ impl TlsEntry {
             reader,
             faults,
         };
+        let (certificates, lists, private_key) = readers(open.reader.purpose());
         let chain = self.certificate.as_ref();
-        let chain =
-            chain.and_then(|path| open.read(path, "certificates", |path| store::read_certificates(path)));
+        let chain = chain.and_then(|path| open.read(path, "certificates", certificates));
         let key = self.key.as_ref();
-        let key =
-            key.and_then(|path| open.read(path, "a private key", |path| store::read_certificate_key(path)));
+        let key = key.and_then(|path| open.read(path, "a private key", private_key));
         let roots = self.ca.as_ref();
-        let roots =
-            roots.and_then(|path| open.read(path, "certificates", |path| store::read_certificates(path)));
+        let roots = roots.and_then(|path| open.read(path, "certificates", certificates));
         let lists = self.crl.iter().map(|path| {
-            let lists = open.read(path, "a revocation list", |path| store::read_crls(path));
+            let lists = open.read(path, "a revocation list", lists);
             lists.map(|lists| (path, lists))
         });
         let lists: Option<Vec<_>> = lists.collect();
@@ -197,6 +195,30 @@ impl TlsEntry {
             faults.warn(place, format!("our certificate {why}"), instead);
         }
         Some(())
+    }
+}
+
+type ReadFile<T> = fn(&Path) -> Result<T, StoreError>;
+
+/// How certificates, revocation lists and keys are read, to use them or only to look at them.
+fn readers(
+    purpose: Purpose,
+) -> (
+    ReadFile<Vec<Certificate>>,
+    ReadFile<Vec<Crl>>,
+    ReadFile<PrivateKey>,
+) {
+    match purpose {
+        Purpose::Use => (
+            |path| store::read_certificates(path),
+            |path| store::read_crls(path),
+            |path| store::read_certificate_key(path),
+        ),
+        Purpose::Look => (
+            |path| store::look_at_certificates(path),
+            |path| store::look_at_crls(path),
+            |path| store::look_at_certificate_key(path),
+        ),
     }
 }
 
