@@ -256,6 +256,17 @@ fn a_peer_that_was_away_is_waited_for_and_restarts_in_the_middle_forget_nothing(
         );
         let load = trial.load(load::mixed())?;
         load.go_on(20)?;
+
+        // What is written can follow while disks are used.
+        let advice = String::from_utf8(b.check()?.stdout)?;
+        let public = rotate(stage, &a, &["--status"])?["current"]["public"].clone();
+        let public = public.as_str().context("no public key")?;
+        ensure!(advice.contains(&format!("write key = \"{public}\"")), "{advice}");
+        let lost = trial.logged(Side::B, "is lost")?;
+        public.clone_into(&mut trial.world.site_b.peer("site-a")?.key);
+        trial.site(Side::B).reload()?;
+        load.go_on(20)?;
+        ensure!(trial.logged(Side::B, "is lost")? == lost, "the session stayed");
         trial.finish(load)?;
         Ok(())
     });

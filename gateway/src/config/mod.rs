@@ -15,6 +15,7 @@ mod files;
 mod gateway_file;
 pub(crate) mod grants;
 mod kept;
+mod learnt;
 mod limit;
 mod metrics;
 mod net;
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 
 use aoe_common::config::{GatewayConfig, Revoked};
 use aoe_common::snapshot::Revocation;
+use aoe_keys::store::Purpose;
 
 use self::directories::WhichFile;
 pub use self::fault::{Fault, Faults, Kind, Severity};
@@ -239,6 +241,9 @@ fn read(path: &Path, mut reader: Reader<'_>, faults: &mut Faults) -> (Option<Loa
         .as_ref()
         .map(|gateway| secrets::read(gateway, directory, &mut reader, faults))
         .unwrap_or_default();
+    if let Some(gateway) = gateway.as_ref().filter(|_| reader.purpose() == Purpose::Look) {
+        learnt::warn(gateway, faults);
+    }
     let revoked = gateway
         .as_ref()
         .map(|gateway| read_revoked(gateway, directory, &mut reader, faults))

@@ -199,6 +199,11 @@ impl Reloader {
     /// Reloads; what it answers, and which rights and keys are others now.
     async fn reload_and_log(&mut self, config: PathBuf, cause: &Cause) -> (Answer, Vec<Entry>) {
         match self.try_reload(config, cause).await {
+            // A program that changes a file and then asks for a reload has had what it wants.
+            Ok(found) if found.lines.is_empty() && matches!(cause, Cause::Changed(_)) => {
+                tracing::debug!(id = id::RELOAD, "reload by {cause}: nothing has changed");
+                (found.answer(Outcome::Same), Vec::new())
+            }
             Ok(mut found) => {
                 for warning in found.warnings.iter() {
                     tracing::warn!(id = id::CONFIG_WARNING, "{warning}");

@@ -70,6 +70,16 @@ impl Memory {
         Memory { path, known }
     }
 
+    /// What is in the state directory, if it can be read. Nothing is changed.
+    pub(crate) fn look(directory: &Path) -> Option<Memory> {
+        let path = file::path(directory);
+        let known = file::read(&path).ok().flatten()?;
+        Some(Memory {
+            path: Some(path),
+            known,
+        })
+    }
+
     /// Whether anything is remembered over a restart.
     pub(crate) fn is_kept(&self) -> bool {
         self.path.is_some()

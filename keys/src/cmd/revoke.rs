@@ -127,7 +127,7 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
 fn tell(config: &Path, added: &[Revocation], already: &[Revocation]) -> Option<bool> {
     let told = running::reload(config);
     told.say(config, "this counts");
-    if told == Told::NotRunning {
+    if matches!(told, Told::NotRunning | Told::NoProgram) {
         return None;
     }
     let until = Instant::now() + PATIENCE;

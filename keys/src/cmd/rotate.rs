@@ -14,6 +14,8 @@ use crate::streams::{self, Format};
 
 /// How long the running gateway may take to say that it has the key.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long peers that are there take, if nothing is in the way.
+const MOMENT: Duration = Duration::from_secs(2);
 /// The shortest and the longest time in which an old key is accepted.
 const OVERLAP: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(366 * 86_400)];
 
@@ -94,6 +96,9 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
         begin(&mut rotation, &site, switch, drop_after)?;
     }
     running::reload(&site.config).say(&site.config, "this counts");
+    if !args.finish && !args.abort {
+        wait(&rotation, &site);
+    }
     say(&rotation, &site, format)
 }
 
@@ -179,6 +184,18 @@ fn abort(rotation: &mut Rotation, site: &Site, force: bool) -> Result<(), Failur
     rotation.abort()?;
     streams::note(format_args!("Took the next key {} back.", next.fingerprint()));
     Ok(())
+}
+
+/// Gives peers that are there a moment to take the next key, and us one to use it.
+fn wait(rotation: &Rotation, site: &Site) {
+    let until = Instant::now() + MOMENT;
+    while Instant::now() < until {
+        let stage = Stage::of(rotation, running::status::<Status>(&site.config).as_ref());
+        if !stage.running || stage.stage == "switched" {
+            return;
+        }
+        sleep(Duration::from_millis(100));
+    }
 }
 
 /// Where it stands. A gateway that runs has a moment to read what is new.

@@ -19,6 +19,8 @@ pub(crate) enum Told {
     Done(String),
     /// No gateway runs with this configuration.
     NotRunning,
+    /// There is no program here that could be asked.
+    NoProgram,
     /// It was not done; what was said.
     Refused(String),
 }
@@ -31,6 +33,9 @@ impl Told {
             Told::NotRunning => streams::note(format_args!(
                 "No gateway runs with {}: {what} when it starts.",
                 config.display()
+            )),
+            Told::NoProgram => streams::note(format_args!(
+                "There is no {PROGRAM} here to tell a gateway: {what} when one reads its files."
             )),
             Told::Refused(why) => streams::note(format_args!(
                 "The running gateway refused to reload, {what} all the same once it has seen the file; see its log. It \
@@ -47,6 +52,7 @@ pub(crate) fn reload(config: &Path) -> Told {
         Ok(output) if output.status.success() => Told::Done(text(&output.stdout)),
         Ok(output) if output.status.code() == Some(NOT_RUNNING) => Told::NotRunning,
         Ok(output) => Told::Refused(text(&output.stderr)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Told::NoProgram,
         Err(error) => Told::Refused(format!("cannot run {PROGRAM}: {error}")),
     }
 }

@@ -13,6 +13,7 @@ mod exit_codes;
 mod files;
 mod json;
 mod kinds;
+mod living;
 mod pairing;
 mod pipes;
 mod secrecy;

@@ -49,7 +49,12 @@ fn compare_one(old: &PeerConfig, new: &PeerConfig, usage: &Usage<'_>, lines: &mu
     let subject = format!("peer {name}");
     match (old.trust.certificate_name(), trust.certificate_name()) {
         (None, None) if old.trust.keys() != trust.keys() => {
-            lines.add(Kind::Changes, format!("{subject}: another key: its session ends"));
+            let used = old.trust.as_key().and_then(|trust| trust.in_call_order().next());
+            let text = match used.is_some_and(|used| trust.keys().contains(&used)) {
+                true => format!("{subject}: other keys, and the one that it uses stays"),
+                false => format!("{subject}: another key: its session ends"),
+            };
+            lines.add(Kind::Changes, text);
         }
         (Some(was), Some(is)) if was != is => lines.add(
             Kind::Changes,
