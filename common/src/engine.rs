@@ -363,6 +363,12 @@ impl Engine {
         self.core.exit.disable_order_guard();
     }
 
+    /// Neither says nor hears what static keys are, as versions before did. Call it right after [`Engine::new`].
+    #[cfg(feature = "fuzzing")]
+    pub fn know_nothing_of_keys(&mut self) {
+        self.core.links.know_nothing_of_keys();
+    }
+
     /// How many requests the exit keeps, at its targets and before.
     #[cfg(feature = "fuzzing")]
     pub fn requests_at_exit(&self) -> usize {

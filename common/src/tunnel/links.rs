@@ -83,6 +83,9 @@ pub(crate) struct Links {
     /// Peers with something packed.
     packed: Vec<PeerId>,
     changes: VecDeque<(PeerId, Change)>,
+    /// For tests: whether messages about keys are unknown here.
+    #[cfg(feature = "fuzzing")]
+    knows_nothing_of_keys: bool,
 }
 
 /// What we bring to every handshake.
@@ -176,6 +179,8 @@ impl Links {
             links: Table::default(),
             packed: Vec::new(),
             changes: VecDeque::new(),
+            #[cfg(feature = "fuzzing")]
+            knows_nothing_of_keys: false,
         };
         for (id, peer) in peers {
             links.insert(id, peer, now)?;

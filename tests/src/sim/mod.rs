@@ -13,6 +13,7 @@
 //! - [`registers`]: which versions of a sector a read may return; [`load`]: requests that use it
 //! - [`craft`]: frames and messages by hand; [`puppet`]: a pair whose both ends the test plays
 //! - [`storm`]: everything that can go wrong at once, drawn from a seed
+//! - [`keys`]: static keys that change, and what hosts keep of them
 //! - [`reload`]: configurations drawn from a seed, one after the other under load
 //! - [`seeds`]: many runs; a failing one says how to repeat it
 //!
@@ -20,6 +21,7 @@
 
 pub mod craft;
 pub mod host;
+pub mod keys;
 pub mod lan;
 pub mod load;
 pub mod pki;

@@ -9,11 +9,13 @@ use aoe_common::config::{
     PostQuantum, Protection, SegmentId, TlsConfig, TunnelConfig,
 };
 use aoe_common::frame::{Address, MacAddr};
+use aoe_keys::PublicKey;
 use aoe_lab::initiator::driver::{Driver, Habit};
 use aoe_lab::random::{Random, mix};
 use aoe_lab::target::{Backing, Blade, BladeSettings, Target};
 
 use super::host::{Host, HostId, Kind};
+use super::keys::KeyPlan;
 use super::lan::{Lan, LanId, LanWeather, Port};
 use super::site::{Site, SiteId};
 use super::wire::Weather;
@@ -42,6 +44,8 @@ pub struct SitePlan {
     pub secret: [u8; 32],
     /// What it proves itself by to peers that know it by its certificate.
     pub tls: Option<Arc<TlsConfig>>,
+    /// Its other keys, and those that it does not trust.
+    pub keys: KeyPlan,
     /// Its listen addresses.
     pub sockets: Vec<SocketAddr>,
     /// LANs it is attached to; the index is the [`SegmentId`].
@@ -75,6 +79,8 @@ pub struct PeerPlan {
     pub site: SiteId,
     /// The name in its certificate; `None`: it is known by its key.
     pub certificate: Option<CertificateName>,
+    /// Its key, as the file here has it; `None`: the one that it had at its start.
+    pub key: Option<PublicKey>,
     /// The shared secret, if there is one.
     pub psk: Option<[u8; 32]>,
     /// Whether keys are to withstand a quantum computer.
@@ -197,6 +203,7 @@ impl Plan {
             name: format!("site-{site}"),
             secret,
             tls: None,
+            keys: KeyPlan::default(),
             sockets: vec![address(site)],
             segments: lans.to_vec(),
             peers: Vec::new(),
@@ -214,6 +221,7 @@ impl Plan {
             self.sites[site.0].peers.push(PeerPlan {
                 site: peer,
                 certificate: None,
+                key: None,
                 psk: None,
                 post_quantum: PostQuantum::default(),
                 endpoint: Endpoint::Known,

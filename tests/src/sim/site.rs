@@ -4,16 +4,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aoe_common::config::{
-    Access, Allow, GatewayConfig, KeyTrust, OwnKeys, PeerConfig, PeerId, Revoked, SegmentConfig, SegmentId,
-    Trust,
+    Access, Allow, GatewayConfig, KeyTrust, PeerConfig, PeerId, SegmentConfig, SegmentId, Trust,
 };
 use aoe_common::engine::Engine;
 use aoe_common::event::Event;
 use aoe_common::output::{Output, Path};
 use aoe_common::segment::SegmentState;
 use aoe_common::time::Instant;
-use aoe_keys::{Psk, SecretKey};
+use aoe_keys::Psk;
 
+use super::keys::Kept;
 use super::lan::LanId;
 use super::plan::{Guard, PeerPlan, SitePlan};
 
@@ -28,6 +28,10 @@ const OWN_ZERO: Duration = Duration::from_millis(3);
 
 pub(super) struct Site {
     pub(super) plan: SitePlan,
+    /// Its key at its start, which files of its peers have.
+    pub(super) first: [u8; 32],
+    /// What its host has written.
+    pub(super) kept: Kept,
     pub(super) process: Option<Process>,
     pub(super) segments: Vec<(LanId, SegmentState)>,
     /// Where its sockets really are.
@@ -79,6 +83,8 @@ pub(super) const BACKLOG: usize = 2048;
 impl Site {
     pub(super) fn new(plan: SitePlan) -> Self {
         Site {
+            first: plan.secret,
+            kept: Kept::default(),
             process: None,
             segments: plan
                 .segments
@@ -110,6 +116,9 @@ impl Site {
         let own = Instant::from_micros(now.as_micros() - zero.as_micros());
         let config = self.config(peers.iter().map(PeerConfig::copy).collect());
         let mut engine = Engine::new(self.config(peers), entropy, own, self.wall_clock(now));
+        if self.plan.keys.is_old_version {
+            engine.know_nothing_of_keys();
+        }
         if self.plan.guard == Guard::Off {
             engine.disable_order_guard();
         }
@@ -128,8 +137,8 @@ impl Site {
     pub(super) fn config(&self, peers: Vec<PeerConfig>) -> GatewayConfig {
         GatewayConfig {
             name: self.plan.name.clone(),
-            keys: OwnKeys::of(SecretKey::from_bytes(self.plan.secret)),
-            revoked: Revoked::default(),
+            keys: self.own_keys(),
+            revoked: self.plan.keys.revoked.clone(),
             tls: self.plan.tls.clone(),
             segments: (0..self.segments.len())
                 .map(|index| SegmentConfig {
@@ -170,13 +179,14 @@ impl Process {
 }
 
 impl PeerPlan {
-    pub(super) fn config(&self, name: String, secret: [u8; 32]) -> PeerConfig {
+    /// `keys`: its keys.
+    pub(super) fn config(&self, name: String, keys: KeyTrust) -> PeerConfig {
         let trust = match &self.certificate {
             Some(name) => Trust::of_certificate(name.clone()),
             None => Trust::Key(KeyTrust {
                 psk: self.psk.map(Psk::from_bytes),
                 post_quantum: self.post_quantum,
-                ..KeyTrust::of(SecretKey::from_bytes(secret).public())
+                ..keys
             }),
         };
         PeerConfig {

@@ -41,8 +41,8 @@ pub type Filter = Box<dyn FnMut(u64, &Datagram) -> Fate>;
 /// A running simulation.
 pub struct World {
     seed: u64,
-    now: Instant,
-    sites: Vec<Site>,
+    pub(super) now: Instant,
+    pub(super) sites: Vec<Site>,
     lans: Vec<Lan>,
     hosts: Vec<Host>,
     weather: Weather,
@@ -89,6 +89,13 @@ enum What {
     Resolved {
         site: usize,
         peer: u16,
+    },
+    /// A host has written what a peer said of its keys.
+    Wrote {
+        site: usize,
+        boots: u64,
+        peer: u16,
+        serial: u32,
     },
     Resumed {
         site: usize,
@@ -238,6 +245,12 @@ impl World {
             What::Frame { lan, port, bytes } => self.deliver_frame(lan, port, &bytes),
             What::Datagram { from, to, bytes } => self.deliver_datagram(Datagram { from, to, bytes }),
             What::Resumed { site, boots, stood } => self.resume(site, boots, stood),
+            // A process that ended meanwhile wrote nothing.
+            What::Wrote { site, boots, .. } if self.sites[site].boots != boots => {}
+            What::Wrote { site, .. } if self.is_paused(site) => self.later(STILL_PAUSED, what),
+            What::Wrote {
+                site, peer, serial, ..
+            } => self.wrote(site, PeerId(peer), serial),
             // Nobody takes the answer now.
             What::Resolved { site, .. } if self.is_paused(site) => self.later(STILL_PAUSED, what),
             What::Resolved { site, peer } => {

@@ -27,6 +27,12 @@ const RENEW_FOR_EACH: Duration = Duration::from_millis(10);
 const RENEW_LONGEST: Duration = Duration::from_secs(10);
 
 impl Links {
+    /// Neither says nor hears what keys are.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn know_nothing_of_keys(&mut self) {
+        self.knows_nothing_of_keys = true;
+    }
+
     /// Our own keys are these from now on.
     pub(crate) fn set_keys(&mut self, keys: OwnKeys, cx: &mut Context<'_>) {
         let before = self.us.keys.next();
@@ -199,6 +205,10 @@ impl Links {
             return;
         };
         let by_key = |session: &Session| session.keys.is_some();
+        #[cfg(feature = "fuzzing")]
+        if self.knows_nothing_of_keys {
+            return;
+        }
         if link.sessions.current.as_ref().is_some_and(by_key) {
             let message = link.key_talk.say(keys, in_use, cx.now);
             self.send_keys(peer, &message, cx);
@@ -230,6 +240,10 @@ impl Links {
         message: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<(), DropReason> {
+        #[cfg(feature = "fuzzing")]
+        if self.knows_nothing_of_keys {
+            return Err(DropReason::RecordMalformed);
+        }
         let said = SaidKeys::parse(message).ok_or(DropReason::MessageMalformed)?;
         let link = self.links.get_mut(peer).ok_or(DropReason::NoSession)?;
         let by = link.sessions.find(session).and_then(|(_, session)| session.keys);

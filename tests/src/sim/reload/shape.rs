@@ -239,6 +239,7 @@ pub(super) fn peer(site: SiteId) -> PeerPlan {
     PeerPlan {
         site,
         certificate: None,
+        key: None,
         psk: None,
         post_quantum: PostQuantum::default(),
         endpoint: Endpoint::Known,

@@ -15,9 +15,11 @@ use aoe_common::steer::{Order, Steered};
 use aoe_common::tap::{Batch, Place, Wish};
 use aoe_common::telemetry::Count;
 use aoe_common::time::Instant;
+use aoe_keys::SecretKey;
 use aoe_lab::random::{Random, mix};
 
 use super::super::host::Kind;
+use super::super::keys::WRITE_MICROS;
 use super::super::lan::{LanId, Port, inspect};
 use super::super::plan::{PeerPlan, SitePlan, gateway_mac};
 use super::super::site::{BACKLOG, Input, Process, SiteId, Skew};
@@ -70,14 +72,16 @@ impl World {
 
     fn peer_configs(&self, site: SiteId) -> Vec<PeerConfig> {
         let peers = self.sites[site.0].plan.peers.iter().map(|peer| {
-            let other = &self.sites[peer.site.0].plan;
-            peer.config(other.name.clone(), other.secret)
+            let other = &self.sites[peer.site.0];
+            let first = SecretKey::from_bytes(other.first).public();
+            let trust = self.sites[site.0].trust(peer.site, peer.key.unwrap_or(first));
+            peer.config(other.plan.name.clone(), trust)
         });
         peers.collect()
     }
 
     /// The peer of this number, if it still is one.
-    pub(super) fn known_peer(&self, site: usize, peer: PeerId) -> Option<&PeerPlan> {
+    pub(in crate::sim) fn known_peer(&self, site: usize, peer: PeerId) -> Option<&PeerPlan> {
         let process = self.sites[site].process.as_ref()?;
         let name = &process.config.peers.get(peer)?.name;
         let mut peers = self.sites[site].plan.peers.iter();
@@ -360,7 +364,7 @@ impl World {
             .expect("the site's process runs")
     }
 
-    pub(super) fn feed(
+    pub(in crate::sim) fn feed(
         &mut self,
         site: usize,
         input: impl FnOnce(&mut Engine, Instant, &mut aoe_common::output::Output),
@@ -412,6 +416,22 @@ impl World {
                 let PeerId(peer) = peer;
                 let resolving = Duration::from_micros(1 + self.random.below(RESOLVE_MICROS));
                 self.later(resolving, What::Resolved { site, peer });
+            }
+            if let Event::Keys(about) = &event
+                && let Some((peer, serial)) = self.keep(site, about)
+                && !self.sites[site].plan.keys.disk_is_full
+            {
+                let writing = Duration::from_micros(1 + self.random.below(WRITE_MICROS));
+                let (boots, PeerId(peer)) = (self.sites[site].boots, peer);
+                self.later(
+                    writing,
+                    What::Wrote {
+                        site,
+                        boots,
+                        peer,
+                        serial,
+                    },
+                );
             }
             self.sites[site].events.push((now, event));
         }
