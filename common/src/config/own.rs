@@ -26,7 +26,7 @@ pub struct NextKey {
     /// When it is used for calls.
     pub switch: Switch,
     /// When it began to be used, in Unix time; `None`: it is not in use yet, as far as is known. It stays in use over a
-    /// restart if the gateway keeps what [`Event::KeySwitched`](crate::event::Event::KeySwitched) says.
+    /// restart if the gateway keeps what [`KeyEvent::Switched`](crate::event::KeyEvent::Switched) says.
     pub switched: Option<Duration>,
     /// How long after that the key before it is still accepted; `None`: until another configuration says so.
     pub drop_after: Option<Duration>,

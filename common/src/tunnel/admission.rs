@@ -334,6 +334,41 @@ mod tests {
     }
 
     #[test]
+    fn each_of_our_keys_can_be_called_and_asks_for_cookies_and_none_that_is_gone() {
+        let keys = [8, 9, 10].map(|byte| SecretKey::from_bytes([byte; 32]).public());
+        let now = Instant::default();
+        for called in keys {
+            let mut world = world();
+            world.gate.set_keys(keys.into_iter());
+            let call = |world: &mut World| {
+                let mut message = vec![1; 100];
+                world.stamp.append(called, &mut message, now);
+                message
+            };
+            let message = call(&mut world);
+            let verdict = world.admit(&message, "192.0.2.1:1", now);
+            assert_eq!(verdict, Admission::Admit(called));
+            let mut reply = None;
+            while reply.is_none() {
+                let message = call(&mut world);
+                match world.admit(&message, "192.0.2.1:1", now) {
+                    Admission::Cookie(cookie) => reply = Some(cookie),
+                    other => assert_eq!(other, Admission::Admit(called)),
+                }
+            }
+            assert!(world.stamp.accept_cookie(&reply.unwrap(), now));
+            let message = call(&mut world);
+            assert_eq!(
+                world.admit(&message, "192.0.2.1:1", now),
+                Admission::Admit(called)
+            );
+            world.gate.set_keys(keys.into_iter().filter(|key| *key != called));
+            let refused = Admission::Refuse(DropReason::HandshakeBadMac);
+            assert_eq!(world.admit(&message, "192.0.2.1:1", now), refused);
+        }
+    }
+
+    #[test]
     fn a_flood_from_one_source_does_not_cost_another_a_cookie() {
         let mut world = world();
         let now = Instant::default();

@@ -162,6 +162,18 @@ impl World {
         });
     }
 
+    /// A site does not trust the key of this fingerprint any more, which another one has or had.
+    pub fn revoke_print(&mut self, site: SiteId, of: SiteId, print: &str) {
+        let plan = &self.sites[of.0].plan;
+        let next = plan.keys.next.iter().map(|(secret, ..)| *secret);
+        let old = plan.keys.old.iter().map(|(secret, _)| *secret);
+        let all: Vec<_> = next.chain([plan.secret]).chain(old).map(public).collect();
+        let found = all.into_iter().find(|key| key.fingerprint().to_string() == print);
+        if let Some(key) = found {
+            self.revoke(site, key);
+        }
+    }
+
     /// What a site says of its keys.
     pub fn keys(&self, site: SiteId) -> Keys {
         self.snapshot(site).keys
