@@ -149,8 +149,8 @@ fn bytes_that_are_no_list_are_malformed_and_a_flood_is_read_eight_times_in_a_sec
         assert_eq!(carry(&mut one, &mut other), [DropReason::MessageMalformed]);
     }
     let mut dropped = Vec::new();
-    for serial in 60..160 {
-        say(&mut one, &said(serial, &[1, serial as u8], 0));
+    for number in 60..160_u8 {
+        say(&mut one, &said(number.into(), &[1, number], 0));
         dropped.extend(carry(&mut one, &mut other));
     }
     assert_eq!(dropped.len(), 92);
