@@ -43,7 +43,7 @@ pub enum Purpose {
     #[default]
     Use,
     /// What is in it is only checked. Root, who checks for a service with a user of its own, is content with a file of
-    /// that user, see [`is_of_service`].
+    /// that user, where root puts such files: in a directory of that user, or of root with the user's group.
     Look,
 }
 
