@@ -215,6 +215,7 @@ fn paint(peer: Peer) -> (&'static str, Option<&'static str>) {
         Peer::OursBlocking => ("#0b3c6f", Some("dots")),
         Peer::OursAuthenticate => ("#4f86c0", Some("rising")),
         Peer::OursWorkers => ("#4f86c0", Some("falling")),
+        Peer::OursTls => ("#0b3c6f", Some("level")),
         Peer::Vxlan => ("#a6a6a6", None),
         Peer::FastdAes => ("#e69f00", None),
         Peer::FastdSalsa => ("#f6d28a", Some("falling")),

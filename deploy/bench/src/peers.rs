@@ -37,6 +37,8 @@ pub(crate) enum Peer {
     OursAuthenticate,
     /// aoe-gateway with workers = 2
     OursWorkers,
+    /// aoe-gateway with transport = "tls"
+    OursTls,
     /// fastd, aes128-ctr+umac
     FastdAes,
     /// fastd, salsa2012+umac
@@ -65,6 +67,7 @@ impl Peer {
             Peer::OursBlocking => "aoe-gateway, busy_poll off",
             Peer::OursAuthenticate => "aoe-gateway, authenticate",
             Peer::OursWorkers => "aoe-gateway, workers = 2",
+            Peer::OursTls => "aoe-gateway, transport tls",
             Peer::FastdAes => "fastd, aes128-ctr+umac",
             Peer::FastdSalsa => "fastd, salsa2012+umac",
             Peer::Openvpn => "OpenVPN, TLS, AES-256-GCM, 4 MiB buffers",
@@ -77,7 +80,7 @@ impl Peer {
     pub(crate) fn is_ours(self) -> bool {
         matches!(
             self,
-            Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate | Peer::OursWorkers
+            Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate | Peer::OursWorkers | Peer::OursTls
         )
     }
 
@@ -95,7 +98,7 @@ impl Peer {
     pub(crate) fn availability(self) -> Availability {
         match self {
             Peer::Bridge | Peer::Vxlan => Availability::Ready(kernel::version()),
-            Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate | Peer::OursWorkers => {
+            Peer::Ours | Peer::OursBlocking | Peer::OursAuthenticate | Peer::OursWorkers | Peer::OursTls => {
                 Availability::Ready(env!("CARGO_PKG_VERSION").to_owned())
             }
             Peer::FastdAes | Peer::FastdSalsa => fastd::availability(),
@@ -124,6 +127,7 @@ impl Peer {
             Peer::OursWorkers => {
                 ours::start(ground, dir, disks, |config| config.workers = Some(ours::WORKERS))
             }
+            Peer::OursTls => ours::start_with_tls(ground, dir, disks),
             Peer::FastdAes => fastd::start(&ground, dir, "aes128-ctr+umac"),
             Peer::FastdSalsa => fastd::start(&ground, dir, "salsa2012+umac"),
             Peer::Openvpn => openvpn::start(&ground, dir),

@@ -57,19 +57,29 @@ impl Site {
         let key = format!("{name}.key");
         binaries.keys(dir, &["generate", "--out", &key])?;
         let public_key = binaries.keys(dir, &["public", &key])?.trim().to_owned();
-        let mut config = GatewayFile::new(name, &key);
-        config.transport = Transport::of_environment()?;
-        if config.transport == Transport::Tls {
-            transport::certify(dir, binaries, name)?;
-        }
-        Ok(Site {
+        let config = GatewayFile::new(name, &key);
+        let mut site = Site {
             dir: dir.to_owned(),
             binaries: binaries.clone(),
             public_key,
             log_filter: "info".to_owned(),
             config,
             exports: Vec::new(),
-        })
+        };
+        site.speak(Transport::of_environment()?)?;
+        Ok(site)
+    }
+
+    /// Has it agree on keys with its peers in this way; they have to do the same.
+    ///
+    /// # Errors
+    /// When `aoe-keys` makes no certificate.
+    pub fn speak(&mut self, transport: Transport) -> Result<()> {
+        if transport == Transport::Tls {
+            transport::certify(&self.dir, &self.binaries, &self.config.name)?;
+        }
+        self.config.transport = transport;
+        Ok(())
     }
 
     /// The gateway's name.

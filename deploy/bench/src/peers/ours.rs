@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use aoe_common::worker::Worker;
-use aoe_lab::gateway::{Access, Binaries, GatewayFile};
+use aoe_lab::gateway::{Access, Binaries, GatewayFile, Transport};
 use aoe_lab::topology::{Gateways, Ground, World};
 
 use super::address::{IMPORT, TARGET, nth};
@@ -18,11 +18,27 @@ pub(super) fn start(ground: Ground, dir: &Path, disks: u8, change: fn(&mut Gatew
     Ok(Running::by_gateways(pair(ground, dir, disks, change)?))
 }
 
+/// Starts a pair with its defaults that agrees on keys by certificates.
+pub(super) fn start_with_tls(ground: Ground, dir: &Path, disks: u8) -> Result<Running> {
+    let pair = pair_by(Transport::Tls, ground, dir, disks, |_| {})?;
+    Ok(Running::by_gateways(pair))
+}
+
 /// As [`start`], for those who have something to do with the gateways.
 ///
 /// # Errors
 /// When keys and files cannot be made, or a gateway not be started.
 pub(crate) fn pair(ground: Ground, dir: &Path, disks: u8, change: fn(&mut GatewayFile)) -> Result<Gateways> {
+    pair_by(Transport::Noise, ground, dir, disks, change)
+}
+
+fn pair_by(
+    transport: Transport,
+    ground: Ground,
+    dir: &Path,
+    disks: u8,
+    change: fn(&mut GatewayFile),
+) -> Result<Gateways> {
     let underlay_mtu = ground.plan.underlay_mtu;
     let mut world = World::on(ground, dir, &Binaries::find()?)?;
     for disk in 0..disks {
@@ -30,6 +46,7 @@ pub(crate) fn pair(ground: Ground, dir: &Path, disks: u8, change: fn(&mut Gatewa
         world.share(&export_name(disk), target, Access::ReadWrite, import);
     }
     for site in [&mut world.site_a, &mut world.site_b] {
+        site.speak(transport)?;
         for peer in &mut site.config.peers {
             peer.path_mtu = Some(underlay_mtu);
         }
