@@ -94,7 +94,6 @@ impl Packing {
             protection: Protection::Encrypt,
             cipher: Cipher::Aes256Gcm,
             peer_boot: 1,
-            group: None,
             proof: None,
         };
         Packing {

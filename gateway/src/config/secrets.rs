@@ -35,7 +35,8 @@ pub(super) fn read(
             .peers
             .iter()
             .map(|peer| {
-                let path = peer.psk.as_ref();
+                // There is none with TLS, and one that is written is reported elsewhere.
+                let path = peer.psk.as_ref().filter(|_| !peer.is_by_tls());
                 path.and_then(|path| read_one::<Psk>(path, &peer.directory, reader, faults))
             })
             .collect(),
