@@ -182,16 +182,15 @@ impl Rotation {
     /// went.
     pub(crate) fn sweep(&mut self, now: Timestamp) -> Result<Vec<PublicKey>, Failure> {
         let mut gone = Vec::new();
-        for (place, suffix) in [(0, "old"), (1, "old2")] {
-            let Some(key) = self.old.get(place).copied().flatten() else {
-                continue;
-            };
-            if key != self.current && self.drop_at(key).is_some_and(|at| at <= now) {
+        for (suffix, key) in ["old", "old2"].into_iter().zip(self.old) {
+            let is_over =
+                |key: &PublicKey| *key != self.current && self.drop_at(*key).is_some_and(|at| at <= now);
+            if let Some(key) = key.filter(is_over) {
                 self.remove(suffix)?;
-                self.old[place] = None;
                 gone.push(key);
             }
         }
+        self.old = self.old.map(|key| key.filter(|key| !gone.contains(key)));
         self.prune()?;
         Ok(gone)
     }
