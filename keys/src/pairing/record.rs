@@ -99,7 +99,6 @@ impl Record {
         let mut other = self.clone();
         other.psk.zeroize();
         other.identity.zeroize();
-        (other.psk, other.identity) = (None, None);
         (other.state, other.since) = (state, since);
         other
     }

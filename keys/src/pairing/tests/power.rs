@@ -132,13 +132,14 @@ fn what_a_person_changed_meanwhile_is_not_overwritten() {
     world.accept();
     let before = world.read("b/exports.d/backup.toml");
     // Let it fail after the journal is in its place.
-    for steps in 0.. {
+    for steps in 0..100 {
         let disk = Disk::failing_after(steps);
         let _ = world.accept_with(&disk, "b", "to-b.reply", NOW + HOUR);
         if world.at("b/invitations/journal").exists() {
             break;
         }
     }
+    assert!(world.at("b/invitations/journal").exists(), "there is no journal");
     let mine = format!("{before}# mine\n");
     world.write("b/exports.d/backup.toml", &mine);
     for _ in 0..2 {
