@@ -354,6 +354,7 @@ fn a_gateway_that_has_no_peer_yet_can_run_and_is_told_how_to_get_one() {
 }
 
 /// The last peer of the usual site, moved into a file of its own with what is imported from it.
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 fn with_peer_file() -> Site {
     let site = Site::new();
     let text = site.read(G).replace(
