@@ -1,5 +1,6 @@
 //! A small authority for tests, and what is judged of its certificates.
 
+use std::io::Write;
 use std::time::Duration;
 
 use aoe_keys::SpkiHash;
@@ -8,10 +9,14 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
     SerialNumber, date_time_ymd,
 };
+use rustls::client::ClientConnection;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use super::authority::{Authority, Usage, Verified};
-use super::endpoint::judge_own;
+use super::connection::{Broken, Connection};
+use super::datagrams::Part;
+use super::endpoint::{Endpoint, judge_own};
+use super::messages::OFFER_LEN;
 use crate::config::{CertificateFault, CertificateName, TlsConfig, TlsFault, TlsKey};
 
 /// What the wall clock says when a test begins.
@@ -334,4 +339,56 @@ fn what_cannot_be_used_is_refused_at_once() {
         ..one.config(&[], &[&root])
     };
     assert!(matches!(garbage.check(), Err(TlsFault::Authority(_))));
+}
+
+/// Gives a listener all that a dialer has to say.
+fn feed(dialer: &mut ClientConnection, listener: &mut Connection, offset: &mut u16) -> Result<(), Broken> {
+    let mut bytes = Vec::new();
+    while dialer.wants_write() {
+        dialer.write_tls(&mut bytes).unwrap();
+    }
+    let part = Part {
+        offset: *offset,
+        received: 0,
+        bytes: &bytes,
+    };
+    *offset += u16::try_from(bytes.len()).unwrap();
+    listener.take(&part)
+}
+
+#[test]
+fn an_update_of_keys_and_a_second_message_end_a_handshake() {
+    let root = Ca::new("root");
+    let endpoint = |name| {
+        let config = root.issue(&Wish::dns(name)).config(&[], &[&root]);
+        Endpoint::new(&config, Vec::new()).unwrap()
+    };
+    let (one, other) = (endpoint("a.example"), endpoint("b.example"));
+    for updates in [false, true] {
+        let (mut dialer, _) = one.client(CertificateName::dns("b.example"), START).unwrap();
+        let (tls, _) = other.server(START).unwrap();
+        let (mut listener, mut offset) = (Connection::new(tls, OFFER_LEN), 0);
+        feed(&mut dialer, &mut listener, &mut offset).unwrap();
+        let mut answer = Vec::new();
+        while let Some(part) = listener.next() {
+            answer.extend_from_slice(part.bytes);
+        }
+        let mut rest = &answer[..];
+        while !rest.is_empty() {
+            dialer.read_tls(&mut rest).unwrap();
+            dialer.process_new_packets().unwrap();
+        }
+        feed(&mut dialer, &mut listener, &mut offset).unwrap();
+        assert!(listener.is_established());
+        if updates {
+            dialer.refresh_traffic_keys().unwrap();
+        } else {
+            dialer.writer().write_all(&[1; OFFER_LEN]).unwrap();
+            feed(&mut dialer, &mut listener, &mut offset).unwrap();
+            assert_eq!(listener.message(), Some(&[1; OFFER_LEN][..]));
+            dialer.writer().write_all(&[1]).unwrap();
+        }
+        let taken = feed(&mut dialer, &mut listener, &mut offset);
+        assert!(matches!(taken, Err(Broken::Surplus)), "{taken:?}");
+    }
 }
