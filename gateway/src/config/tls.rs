@@ -4,6 +4,7 @@
 mod tests;
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,14 +67,18 @@ pub(super) fn read(section: &Section<'_, '_>, faults: &mut Faults) -> TlsEntry {
 
 /// `transport` of a peer.
 pub(super) fn transport(text: &str) -> Result<Transport, Refusal> {
-    let word: String = value::word(text, &["noise", "tls"])?;
-    match word.as_str() {
-        "noise" => Ok(Transport::Noise),
-        "tls" => Ok(Transport::Tls),
-        _ => value::refuse(
-            format!("{} is not known here", quote(text)),
-            "write \"noise\" or \"tls\"",
-        ),
+    value::word(text, &["noise", "tls"])
+}
+
+impl FromStr for Transport {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "noise" => Ok(Transport::Noise),
+            "tls" => Ok(Transport::Tls),
+            _ => Err(()),
+        }
     }
 }
 
