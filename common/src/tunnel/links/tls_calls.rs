@@ -7,6 +7,7 @@ use crate::drop_reason::DropReason;
 use crate::event::Event;
 use crate::notes::What;
 use crate::output::Path;
+use crate::time::Instant;
 use crate::timers::Timer;
 use crate::tunnel::handshake::Dial;
 use crate::tunnel::handshake::tls::{Call, Down, Heard, LONGEST_HANDSHAKE, Refusal};
@@ -149,21 +150,17 @@ impl Links {
         let Some(link) = self.links.get_mut(peer) else {
             return;
         };
-        let attempt = link
-            .handshakes
-            .dialing
-            .as_ref()
-            .map_or(0, |dialing| dialing.attempt);
-        let calling: Vec<Path> = link.calling(attempt, cx.now).collect();
-        let dial = link
-            .handshakes
-            .dialing
-            .as_mut()
-            .and_then(|dialing| dialing.dial.as_mut());
-        let Some(dial) = dial
-            .and_then(Dial::as_tls)
-            .filter(|dial| cx.now >= dial.again_at())
-        else {
+        let Some(dialing) = link.handshakes.dialing.as_ref() else {
+            return;
+        };
+        let again_at = dialing.dial.as_ref().map_or(Instant::NEVER, Dial::again_at);
+        if cx.now < again_at {
+            return;
+        }
+        let calling: Vec<Path> = link.calling(dialing.attempt, cx.now).collect();
+        let dialing = link.handshakes.dialing.as_mut();
+        let dial = dialing.and_then(|dialing| dialing.dial.as_mut());
+        let Some(dial) = dial.and_then(Dial::as_tls) else {
             return;
         };
         dial.repeat(cx.now);
