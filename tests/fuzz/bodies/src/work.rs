@@ -29,10 +29,11 @@ impl Cost {
     };
 
     /// For what is due at a time: pings, probes of a path, reports, questions to targets, a window of requests sent again,
-    /// and the end of 64 unfinished messages of each of two peers.
+    /// what was said at the begin of each of three sessions again, and the end of 64 unfinished messages, of each of two
+    /// peers.
     const OF_TURN: Cost = Cost {
         steps: 160,
-        bytes: 4096,
+        bytes: 4096 + 6 * 1536,
         events: 8,
     };
 
