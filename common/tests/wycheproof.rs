@@ -1,6 +1,8 @@
 //! The primitives that we use, held against the vectors of project Wycheproof: what is right works, and what is almost
 //! right is refused.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::kem::{DecapsulationKey, ML_KEM_768};
 use wycheproof::{TestResult, aead, mlkem, xdh};
