@@ -145,13 +145,10 @@ impl<'a> Reader<'a> {
 
     /// Something that was read ends by itself. Who looks is warned of it where it is written; who runs with it is warned
     /// by the log when it is time.
-    #[allow(
-        dead_code,
-        reason = "certificates and their lists end, and are read by another part"
-    )]
     pub(super) fn ends(&mut self, ending: Ending, place: &Place, faults: &mut Faults) {
         let now = i64::try_from(unix_time().as_secs()).unwrap_or(i64::MAX);
-        if self.purpose == Purpose::Look && ending.nearness(now).is_near() {
+        // What has ended already is reported by the reader that judges it.
+        if self.purpose == Purpose::Look && now < ending.end && ending.nearness(now).is_near() {
             faults.warn(place, ending.told(now), format!("run: {}", ending.cure));
         }
         self.origin.endings.push(ending);

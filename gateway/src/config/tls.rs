@@ -1,5 +1,6 @@
 //! `[tls]`: our certificate, its key, whom we believe; and the files that these lead to.
 
+mod endings;
 #[cfg(test)]
 mod tests;
 
@@ -124,6 +125,17 @@ impl TlsEntry {
         });
         let lists: Option<Vec<_>> = lists.collect();
         let now = unix_time().as_secs();
+        endings::of_certificates(
+            &self.certificate,
+            chain.as_deref(),
+            &endings::CERTIFICATE,
+            reader,
+            faults,
+        );
+        endings::of_certificates(&self.ca, roots.as_deref(), &endings::CA, reader, faults);
+        for (path, lists) in lists.iter().flatten() {
+            endings::of_lists(path, lists, self.crl_grace, reader, faults);
+        }
         if let (Some(path), Some(roots)) = (&self.ca, &roots) {
             judge_roots(path, roots, faults);
         }

@@ -26,7 +26,6 @@ pub(crate) const MOST: usize = 256;
 
 /// Something that ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(dead_code, reason = "made by the part that reads what ends")]
 pub(crate) struct Ending {
     /// When, in Unix time, in seconds.
     pub(crate) end: i64,

@@ -241,8 +241,10 @@ fn what_passes_with_time_is_a_warning() {
     let files = Files::new(good());
     files.write("ca.crl", &crl(&files.ca, unix_time() - DAY));
     warning(&files, "tls.crl[0]", "is stale");
-    files.write("ca.crl", &crl(&ca("Another"), unix_time() + DAY));
+    files.write("ca.crl", &crl(&ca("Another"), unix_time() + 90 * DAY));
     warning(&files, "tls.crl[0]", "which is no authority in `ca`");
+    files.write("ca.crl", &crl(&files.ca, unix_time() + DAY));
+    warning(&files, "tls.crl[0]", "it expires in 24 hours");
     let files = Files::new(good());
     files.write("ca.crt", &ca("The lab").pem());
     files.edit("crl = [\"ca.crl\"]\n", "");
