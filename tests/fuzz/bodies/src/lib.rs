@@ -20,6 +20,7 @@ mod certificate;
 mod config;
 mod datagram;
 mod engine;
+mod flight;
 mod frame;
 mod friend;
 mod handshake;
@@ -37,6 +38,7 @@ pub use certificate::{certificate, crl};
 pub use config::config;
 pub use datagram::datagram;
 pub use engine::engine;
+pub use flight::flight;
 pub use frame::frame;
 pub use handshake::handshake;
 pub use invitation::invitation;
@@ -64,6 +66,7 @@ targets!(
     crl,
     datagram,
     engine,
+    flight,
     frame,
     handshake,
     invitation,
