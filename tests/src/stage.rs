@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use aoe_common::frame::{Address, SECTOR_LEN};
 pub use aoe_lab::gateway::Counted;
-use aoe_lab::gateway::{Access, Binaries};
+use aoe_lab::gateway::{Access, Binaries, Transport};
 use aoe_lab::isolation::{KernelSettings, explain};
 use aoe_lab::netns::{Namespace, Process};
 use aoe_lab::topology::{Attach, Gateways, PATIENCE, World, WorldPlan};
@@ -45,6 +45,19 @@ pub fn play(story: impl FnOnce(&Stage) -> Result<()>) {
     };
     if let Err(error) = story(&stage) {
         panic!("{error:#}");
+    }
+}
+
+/// As [`play`], for a story about what only Noise has. Over another transport it says that it is not played, and why.
+///
+/// # Panics
+/// As [`play`], or when the environment names no transport.
+#[allow(clippy::print_stderr, reason = "nothing is skipped in silence")]
+pub fn play_by_noise(why: &str, story: impl FnOnce(&Stage) -> Result<()>) {
+    match Transport::of_environment() {
+        Ok(Transport::Noise) => play(story),
+        Ok(other) => eprintln!("not played over {}: {why}", other.name()),
+        Err(error) => panic!("{error:#}"),
     }
 }
 

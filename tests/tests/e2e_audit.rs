@@ -17,7 +17,7 @@ use aoe_lab::gateway::{Access, Site};
 use aoe_lab::relay::Side;
 use aoe_lab::topology::WorldPlan;
 use e2e::load;
-use e2e::stage::{eventually, play};
+use e2e::stage::{eventually, play, play_by_noise};
 use e2e::station::{Request, Station, ata};
 use e2e::trial::{PATIENCE, Trial};
 use nix::mount::{MsFlags, mount};
@@ -92,7 +92,8 @@ fn order(socket: &Path, request: &str) -> Result<String> {
 
 #[test]
 fn who_did_what_and_what_was_refused_to_whom_is_taken_down() {
-    play(|stage| {
+    let why = "the stranger and the entries are named by static keys";
+    play_by_noise(why, |stage| {
         let mut stranger = None;
         let mut trial = Trial::begin(stage, WorldPlan::default(), &[], |world| {
             world.share("archive", ARCHIVE, Access::ReadOnly, READ_ONLY);

@@ -8,7 +8,7 @@ use aoe_common::frame::Address;
 use aoe_lab::gateway::Access;
 use aoe_lab::sniffer::{Seen, Sniffer, contains};
 use aoe_lab::topology::{PATIENCE, WorldPlan};
-use e2e::stage::{Opened, Stage, play};
+use e2e::stage::{Opened, Stage, play, play_by_noise};
 
 const SECTORS: u64 = 4096;
 const TARGET: Address = Address { shelf: 7, slot: 3 };
@@ -58,7 +58,8 @@ fn authenticated_frames_are_readable_and_still_no_aoe() {
 
 #[test]
 fn with_post_quantum_keys_required_nothing_of_the_disk_passes_before_they_are_in_use() {
-    play(|stage| {
+    let why = "by TLS all keys withstand a quantum computer from the first session on";
+    play_by_noise(why, |stage| {
         let heard = listen(stage, "authenticate", 1500, "require")?;
         // A first message that names the secret of an exchange is longer than one that names none.
         let call = |packet: &Vec<u8>, len: usize| {

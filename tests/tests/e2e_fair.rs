@@ -21,7 +21,7 @@ use aoe_lab::topology::{World, WorldPlan, export_file, import_section, introduce
 use aoe_lab::workload::{Figures, Fresh, Ledger, Limit, Order, Workload};
 use e2e::hostile::{Export, Harm, HostilePeer};
 use e2e::load;
-use e2e::stage::{Stage, play};
+use e2e::stage::{Stage, play, play_by_noise};
 use e2e::station::{Request, Station, ata};
 use e2e::trial::{IMPORT, PATIENCE, SECTORS, Trial};
 use nix::sys::signal::Signal;
@@ -132,7 +132,8 @@ fn reads() -> Workload {
 
 #[test]
 fn a_hostile_peer_leaves_another_half_of_its_rate() {
-    play(|stage| {
+    let why = "the patched gateway speaks Noise";
+    play_by_noise(why, |stage| {
         let secret = SecretKey::generate()?;
         let public = secret.public();
         let (mut trial, host, _behind, site) = hub(stage, |world, _| {

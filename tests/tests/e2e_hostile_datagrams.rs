@@ -9,6 +9,7 @@ use aoe_common::drop_reason::DropReason;
 use aoe_common::output::{Path, Train};
 use aoe_gateway::sys::buffers::Buffers;
 use aoe_gateway::wire::UdpWire;
+use aoe_lab::gateway::Transport;
 use aoe_lab::random::Random;
 use aoe_lab::relay::{LONGEST_DATAGRAM, Side};
 use aoe_lab::topology::{Between, WorldPlan};
@@ -86,14 +87,14 @@ fn recorded_datagrams_sent_again_change_nothing() {
             trial.relay()?.record(side, 256);
             load.go_on(100)?;
             let recent = trial.relay()?.recorded(side);
-            let first_message = start
-                .iter()
-                .filter(|datagram| datagram.first() == Some(&1))
-                .count();
-            let answers = start
-                .iter()
-                .filter(|datagram| datagram.first() == Some(&2))
-                .count();
+            let of_types = |types: [u8; 3]| {
+                let those = start
+                    .iter()
+                    .filter(|datagram| datagram.first().is_some_and(|first| types.contains(first)));
+                those.count()
+            };
+            // Of Noise, then of TLS: its hello and cookie, and flights each way.
+            let (first_message, answers) = (of_types([1, 5, 7]), of_types([2, 6, 8]));
             ensure!(first_message + answers > 0, "the handshake was recorded");
             let all: Vec<&[u8]> = start.iter().take(256).chain(&recent).map(Vec::as_slice).collect();
             trial.say(format_args!("{} datagrams again towards {side:?}", all.len()));
@@ -105,7 +106,9 @@ fn recorded_datagrams_sent_again_change_nothing() {
             let counted = trial.counted(side)?;
             ensure!(counted.of("record_replayed") >= 256, "{counted:?}");
             let replayed = counted.of("handshake_replayed") + counted.of("handshake_cookie_sent");
-            ensure!(first_message == 0 || replayed > 0, "{counted:?}");
+            // A hello is answered as often as it comes, and a flight of before begins a handshake that nobody goes on with.
+            let is_counted = Transport::of_environment()? == Transport::Noise;
+            ensure!(!is_counted || first_message == 0 || replayed > 0, "{counted:?}");
             ensure!(
                 answers == 0 || counted.of("handshake_unsolicited") > 0,
                 "{counted:?}"

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use aoe_common::frame::{Address, MacAddr};
 use aoe_lab::gateway::{Access, RunningGateway};
 use aoe_lab::topology::{PATIENCE, WorldPlan, export_file, import_section};
-use e2e::stage::play;
+use e2e::stage::{play, play_by_noise};
 use e2e::station::{Request, Station, ata};
 use nix::sys::signal::Signal;
 
@@ -36,7 +36,8 @@ fn says_once(gateway: &mut RunningGateway, words: &[&str]) -> Result<()> {
 
 #[test]
 fn what_is_not_offered_refused_or_gone_is_in_both_logs() {
-    play(|stage| {
+    let why = "the log names strangers by their static keys";
+    play_by_noise(why, |stage| {
         let mut world = stage.world(WorldPlan::default())?;
         let [archive, listed, closed] = [4, 5, 6].map(|slot| Address { slot, ..TARGET });
         world.share("disk", TARGET, Access::ReadWrite, DISK);

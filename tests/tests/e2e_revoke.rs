@@ -8,7 +8,7 @@ use aoe_common::snapshot::State;
 use aoe_lab::relay::Side;
 use aoe_lab::topology::WorldPlan;
 use e2e::load;
-use e2e::stage::{Counted, Stage, eventually, play};
+use e2e::stage::{Counted, Stage, eventually, play_by_noise};
 use e2e::trial::{PATIENCE, Trial};
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ fn revoke(stage: &Stage, trial: &Trial, more: &[&str]) -> Result<Value> {
 
 #[test]
 fn a_revoked_peer_is_gone_at_once_with_all_it_has_queued_and_does_not_come_back() {
-    play(|stage| {
+    play_by_noise("static keys are revoked here", |stage| {
         let mut trial = Trial::start(stage, WorldPlan::default(), |world| {
             for site in [&mut world.site_a, &mut world.site_b] {
                 site.config.audit = Some("file = \"audit.jsonl\"".to_owned());
@@ -92,7 +92,7 @@ fn a_revoked_peer_is_gone_at_once_with_all_it_has_queued_and_does_not_come_back(
 
 #[test]
 fn what_a_revoked_peer_has_queued_is_dropped_though_the_psk_of_another_is_torn() {
-    play(|stage| {
+    play_by_noise("static keys are revoked here", |stage| {
         let mut trial = Trial::begin(stage, WorldPlan::default(), &[], |world| {
             world.site_a.share_psk(&world.site_b, "pair.psk")?;
             world.site_a.peer("site-b")?.psk = Some("pair.psk".to_owned());

@@ -169,8 +169,8 @@ impl Story {
         assert!(longest < LONGEST, "{longest:?}");
         assert_eq!(
             self.world.count(self.edge, Count::Handshakes),
-            1,
-            "it keeps its session"
+            2,
+            "the first session, and that with post-quantum keys right after it"
         );
         let of_first = |event: &Event| {
             matches!(event, Event::ImportUp { address, .. } | Event::ImportDown { address, .. }

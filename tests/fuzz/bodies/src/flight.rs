@@ -73,8 +73,8 @@ impl Wire {
     fn new() -> Wire {
         let now = Instant::from_micros(1);
         let mut wire = Wire {
-            gateways: [0, 1].map(|side| Gateway {
-                engine: Engine::new(config(side), [side as u8 + 1; 32], now, UNIX_TIME),
+            gateways: [(0, 1), (1, 2)].map(|(side, seed)| Gateway {
+                engine: Engine::new(config(side), [seed; 32], now, UNIX_TIME),
                 out: Output::default(),
                 bytes: [0; 2],
             }),
@@ -206,7 +206,7 @@ fn config(side: usize) -> GatewayConfig {
     };
     GatewayConfig {
         name: format!("site-{side}"),
-        keys: OwnKeys::of(SecretKey::from_bytes([side as u8 + 1; 32])),
+        keys: OwnKeys::of(SecretKey::from_bytes([if side == 0 { 1 } else { 2 }; 32])),
         revoked: Revoked::default(),
         tls: Some(certificates()[side].clone()),
         segments: Vec::new().into(),
