@@ -8,9 +8,11 @@ use aoe_lab::gateway::Site;
 use aoe_lab::relay::Side;
 use aoe_lab::topology::{World, WorldPlan};
 use e2e::load;
-use e2e::stage::{Stage, eventually, play};
+use e2e::stage::{Stage, eventually, play_by_noise};
 use e2e::trial::{IMPORT, PATIENCE, Trial};
 use serde_json::Value;
+
+const WHY: &str = "static keys and pre-shared keys are replaced here";
 
 const PSK: &str = "pair.psk";
 
@@ -83,7 +85,7 @@ fn with_psk(world: &mut World) -> Result<()> {
 
 #[test]
 fn a_psk_that_is_replaced_on_both_sides_counts_by_itself_and_no_request_fails() {
-    play(|stage| {
+    play_by_noise(WHY, |stage| {
         let mut trial = Trial::begin(stage, WorldPlan::default(), &[], |world| {
             short_sessions(world);
             with_psk(world)
@@ -135,7 +137,7 @@ fn a_psk_that_is_replaced_on_both_sides_counts_by_itself_and_no_request_fails() 
 
 #[test]
 fn a_key_is_replaced_twice_within_the_overlap_and_no_request_fails() {
-    play(|stage| {
+    play_by_noise(WHY, |stage| {
         let trial = Trial::start(stage, WorldPlan::default(), with_state)?;
         let load = trial.load(load::mixed())?;
         let a = trial.site(Side::A).clone();
@@ -183,7 +185,7 @@ fn a_key_is_replaced_twice_within_the_overlap_and_no_request_fails() {
 
 #[test]
 fn both_sides_replace_their_keys_at_once_and_old_ones_are_dropped_in_time() {
-    play(|stage| {
+    play_by_noise(WHY, |stage| {
         let trial = Trial::start(stage, WorldPlan::default(), with_state)?;
         let load = trial.load(load::mixed())?;
         let [a, b] = [Side::A, Side::B].map(|side| trial.site(side).clone());
@@ -218,7 +220,7 @@ fn both_sides_replace_their_keys_at_once_and_old_ones_are_dropped_in_time() {
 
 #[test]
 fn a_peer_that_was_away_is_waited_for_and_restarts_in_the_middle_forget_nothing() {
-    play(|stage| {
+    play_by_noise(WHY, |stage| {
         let mut trial = Trial::start(stage, WorldPlan::default(), with_state)?;
         let [a, b] = [Side::A, Side::B].map(|side| trial.site(side).clone());
         trial.gateway(Side::B).stop()?;
