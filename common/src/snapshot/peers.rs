@@ -21,7 +21,7 @@ pub struct Peer {
     pub has_key: String,
     /// Since when, in Unix time, in seconds.
     pub has_key_since: Option<f64>,
-    /// Why it did not take what it was told of our keys; empty if it did.
+    /// Why it did not take our keys; empty if it did.
     pub keys_refused: String,
     /// The worker whose session this is.
     pub worker: u8,
