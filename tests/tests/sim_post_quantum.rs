@@ -1,4 +1,4 @@
-//! Post-quantum keys: whatever both sides want, whatever is lost, whoever is restarted.
+//! Post-quantum keys: whatever both sides want, whatever is lost, whichever side is restarted.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Static keys that change under load: nothing fails of it, whoever changes them, and whoever is away meanwhile.
+//! Static keys that change under load: nothing fails, whichever side changes them, and also while a peer is away.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Things that end: certificates, revocation lists, keys that are dropped at a date.
 //!
-//! Whoever knows such a thing makes an [`Ending`] of it; all else is here. Who reads the configuration gives it to its
+//! The code that knows such a thing makes an [`Ending`] of it; all else is here. Who reads the configuration gives it to its
 //! `Reader::ends`; what is known only later goes into `endings` of `control::About`. `status` and metrics show them, an alarm
 //! stands in the last week, and [`warn`] has it logged 30, 7 and 1 days before.
 

@@ -37,7 +37,7 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Watches these files, and others whenever they are others. Whoever hears of changes reads the files, and says the
+    /// Watches these files, and others whenever they are others. The code that hears of changes reads the files, and says the
     /// versions if it goes by them.
     pub(crate) fn new(files: watch::Receiver<Vec<Watched>>, changes: mpsc::Sender<Vec<PathBuf>>) -> Self {
         Watcher {

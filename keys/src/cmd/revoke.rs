@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Show what is revoked
     #[arg(long, group = "task", conflicts_with = "why")]
     list: bool,
-    /// Why, for whoever reads the file, the log and the audit log
+    /// Why, for readers of the file, the log and the audit log
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
     #[command(flatten)]

@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args, format: Format) -> Result<Exit, Failure> {
         return Err(Failure::refused(
             Exit::CannotCreate,
             format!(
-                "{} is given to the gateway by systemd, and only whoever keeps it there can replace it: name a file as \
+                "{} is given to the gateway by systemd, and can be replaced only where it is kept: name a file as \
                  `key` of [gateway], or exchange the credential and tell each peer by hand",
                 key.display()
             ),

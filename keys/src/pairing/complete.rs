@@ -108,7 +108,7 @@ pub(super) fn complete(
     let owner = disk::owner_of(&site.held.path);
     let endpoint = reply.from.endpoint.as_deref();
     let peer = texts::peer(sealed.id, &theirs, endpoint, &name, "", &[]);
-    // Whoever is allowed something has to be a peer, so that comes first.
+    // Only a peer can be allowed something, so the peer comes first.
     let mut steps = vec![
         Step::new(
             psk_file,

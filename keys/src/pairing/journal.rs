@@ -5,7 +5,7 @@
 //! 3. The files are put in their places, in an order in which every beginning is a configuration that can be used.
 //! 4. The journal is removed.
 //!
-//! Whoever comes next removes what is left of 1, or finishes 3.
+//! The next command removes what is left of 1, or finishes 3.
 
 use std::path::{Path, PathBuf};
 

@@ -74,7 +74,7 @@ impl Held {
 
     /// Makes the directory of records.
     pub(super) fn make_invitations(&self, disk: &Disk) -> Result<()> {
-        // What is in it is for whoever pairs, not for the gateway.
+        // What is in it is for `aoe-keys`, not for the gateway.
         disk.make_directory(&self.invitations(), 0o700, None)
     }
 }
@@ -301,7 +301,7 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Table> {
     })
 }
 
-/// How directories in one are made: readable for whoever may read that.
+/// How directories in one are made: readable for those who may read that.
 pub(super) fn directory_mode(above: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(above).map_or(0o700, |found| found.permissions().mode() & 0o755 | 0o700)

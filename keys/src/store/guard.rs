@@ -127,7 +127,7 @@ fn owner_fault(path: &Path, owner: u32, us: u32) -> Option<StoreError> {
 /// Whether a file lies where root puts the files of a service that has this user: in a directory of root with the user's
 /// group, as the systemd layout has it, or in one that is the user's own.
 ///
-/// Only who looks may be content with that. Whoever uses a key must be its owner, or root's files could be swapped by
+/// Only who looks may be content with that. A user of a key must be its owner, or root's files could be swapped by
 /// another user.
 fn is_of_service(path: &Path, owner: u32) -> bool {
     let Ok(directory) = fs::metadata(parent(path)) else {

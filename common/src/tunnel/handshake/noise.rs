@@ -200,7 +200,7 @@ impl Dial {
         self.named.as_ref().map(|named| named.name)
     }
 
-    /// The payload of an answer, and whether it can be nothing but a refusal: whoever does not know the secret that the call
+    /// The payload of an answer, and whether it can be nothing but a refusal: a side that does not know the secret that the call
     /// names, or does not want it, says so under the configured psk.
     fn open(&mut self, body: &[u8]) -> Option<([u8; RESPONSE_PAYLOAD_LEN], bool)> {
         let message = body.get(RESPONSE_HEAD_LEN..)?;

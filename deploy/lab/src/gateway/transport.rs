@@ -43,7 +43,7 @@ impl Transport {
 }
 
 /// Puts a certificate for the site `name` into its directory, with its key and what is needed to judge those of others.
-/// The CA is in the directory beside it, and made by whoever comes first.
+/// The CA is in the directory beside it, and the first site makes it.
 pub(super) fn certify(dir: &Path, binaries: &Binaries, name: &str) -> Result<()> {
     let ca = dir
         .parent()

@@ -267,7 +267,7 @@ fn several_disks_come_with_one_invitation_and_another_invitation_ends_the_first(
         );
     }
 
-    // Whoever accepts the first one all the same is told at the end.
+    // A site that accepts the first one all the same learns it at the end.
     let other = World {
         dir: world.dir,
         identity: world.identity,

@@ -198,7 +198,7 @@ impl Authority {
     }
 }
 
-/// The names that a certificate claims, whoever signed it.
+/// The names that a certificate claims. Nothing of it is checked.
 pub(crate) fn claimed_names(certificate: &CertificateDer<'_>) -> Vec<CertificateName> {
     let Ok(end) = EndEntityCert::try_from(certificate) else {
         return Vec::new();

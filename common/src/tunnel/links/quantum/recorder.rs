@@ -88,7 +88,7 @@ impl Recording {
         opened
     }
 
-    /// The keys of the session that this first message led to, if `psks` has the right one. Whoever has the listener's
+    /// The keys of the session that this first message led to, if `psks` has the right one. Somebody who has the listener's
     /// secrets makes its answer again: if it is the one that was recorded, the keys are right.
     fn break_handshake(&self, listener: &Side, init: &[u8], psks: &[[u8; 32]]) -> Option<Agreed> {
         let static_secret = key(2);
