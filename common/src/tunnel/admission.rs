@@ -4,21 +4,15 @@
 //! than we want to compute, the answer is a cookie: a MAC over the sender's address and port, which only comes
 //! back (as mac2) if that address is real. A cookie reply is shorter than the message it answers.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use aoe_keys::PublicKey;
-use aws_lc_rs::hmac;
-use governor::clock::FakeRelativeClock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::keyed::HashMapStateStore;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use subtle::ConstantTimeEq;
 
-use super::macs::{COOKIE_LEN, MAC_LEN, MacKeys, cookie, hmac_key, mac2_of, split_macs};
+use super::cookie_secrets::{COOKIE_LIFE, CookieSecrets};
+use super::macs::{COOKIE_LEN, MAC_LEN, MacKeys, cookie, mac2_of, split_macs};
+use super::rates::{OfEach, Pace, Together, network};
 use crate::drop_reason::DropReason;
 use crate::random::Random;
 use crate::time::Instant;
@@ -36,28 +30,17 @@ const COOKIE_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
 const KNOWN_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// Of those for everybody, so many at once: each costs some 0.2 ms, in which no data is carried.
 const BURST: NonZeroU32 = NonZeroU32::new(40).unwrap();
-/// Source addresses remembered.
-const MAX_SOURCES: usize = 4096;
-/// How long a cookie is good, and a secret is used to make them.
-const COOKIE_LIFE: Duration = Duration::from_secs(120);
-
-type SourceLimiter = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, FakeRelativeClock, NoOpMiddleware<Nanos>>;
-type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>;
-
 /// The listening side's gate.
 pub(crate) struct Gate {
     /// Of each key of ours that is accepted: few, so that a first message costs few MACs.
     ours: Vec<(PublicKey, MacKeys)>,
-    secret: hmac::Key,
-    old_secret: hmac::Key,
-    secret_since: Instant,
-    clock: FakeRelativeClock,
-    clock_at: Instant,
-    all: Limiter,
-    sources: SourceLimiter,
-    all_with_cookie: Limiter,
-    with_cookie: SourceLimiter,
-    known: SourceLimiter,
+    secrets: CookieSecrets,
+    pace: Pace,
+    all: Together,
+    sources: OfEach,
+    all_with_cookie: Together,
+    with_cookie: OfEach,
+    known: OfEach,
 }
 
 /// What the gate says to a first message.
@@ -77,22 +60,16 @@ impl Gate {
         now: Instant,
         random: &mut Random,
     ) -> Option<Gate> {
-        let clock = FakeRelativeClock::default();
-        let all =
-            |rate| RateLimiter::direct_with_clock(Quota::per_second(rate).allow_burst(BURST), clock.clone());
-        let sources = |rate| RateLimiter::hashmap_with_clock(Quota::per_second(rate), clock.clone());
+        let pace = Pace::new(now);
         Some(Gate {
             ours: mac_keys(our_keys)?,
-            secret: hmac_key(&random.bytes::<32>()),
-            old_secret: hmac_key(&random.bytes::<32>()),
-            secret_since: now,
-            clock_at: now,
-            all: all(ALL_PER_SECOND),
-            sources: sources(SOURCE_PER_SECOND),
-            all_with_cookie: all(COOKIES_PER_SECOND),
-            with_cookie: sources(COOKIE_PER_SECOND),
-            known: sources(KNOWN_PER_SECOND),
-            clock,
+            secrets: CookieSecrets::new(now, random),
+            all: pace.together(ALL_PER_SECOND, BURST),
+            sources: pace.of_each(SOURCE_PER_SECOND),
+            all_with_cookie: pace.together(COOKIES_PER_SECOND, BURST),
+            with_cookie: pace.of_each(COOKIE_PER_SECOND),
+            known: pace.of_each(KNOWN_PER_SECOND),
+            pace,
         })
     }
 
@@ -118,12 +95,12 @@ impl Gate {
         let Some(key) = self.addressed(body, mac1) else {
             return Admission::Refuse(DropReason::HandshakeBadMac);
         };
-        self.advance(now, random);
+        self.pace.advance(now);
         let source = network(from);
-        if self.sources.check_key(&source).is_ok() && self.all.check().is_ok() {
+        if self.sources.permits(source) && self.all.permits() {
             return Admission::Admit(key);
         }
-        let cookies = [&self.secret, &self.old_secret].map(|secret| cookie(secret, from));
+        let cookies = self.secrets.at(now, random).map(|secret| cookie(secret, from));
         let proven = cookies
             .iter()
             .any(|cookie| bool::from(mac2_of(cookie, body, mac1).ct_eq(mac2)));
@@ -135,8 +112,8 @@ impl Gate {
                 None => Admission::Refuse(DropReason::HandshakeRateLimited),
             };
         }
-        let admitted = self.with_cookie.check_key(&source).is_ok() && self.all_with_cookie.check().is_ok();
-        if admitted || is_known(from.ip()) && self.known.check_key(&from.ip()).is_ok() {
+        let admitted = self.with_cookie.permits(source) && self.all_with_cookie.permits();
+        if admitted || is_known(from.ip()) && self.known.permits(from.ip()) {
             return Admission::Admit(key);
         }
         Admission::Refuse(DropReason::HandshakeRateLimited)
@@ -152,35 +129,6 @@ impl Gate {
         let mut ours = self.ours.iter();
         ours.find(|(_, ours)| ours.mac1_is_right(body, mac1))
             .map(|(key, _)| *key)
-    }
-
-    fn advance(&mut self, now: Instant, random: &mut Random) {
-        self.clock.advance(now.saturating_since(self.clock_at));
-        self.clock_at = self.clock_at.max(now);
-        let age = now.saturating_since(self.secret_since);
-        if age >= COOKIE_LIFE {
-            let fresh = hmac_key(&random.bytes::<32>());
-            self.old_secret = std::mem::replace(&mut self.secret, fresh);
-            self.secret_since = now;
-        }
-        if age >= COOKIE_LIFE * 2 {
-            self.old_secret = self.secret.clone();
-        }
-        for limiter in [&self.sources, &self.with_cookie, &self.known] {
-            if limiter.len() > MAX_SOURCES {
-                limiter.retain_recent();
-            }
-        }
-        // Sources by the thousand: forget them all; the limit over all of them still stands.
-        for (limiter, rate) in [
-            (&mut self.sources, SOURCE_PER_SECOND),
-            (&mut self.with_cookie, COOKIE_PER_SECOND),
-            (&mut self.known, KNOWN_PER_SECOND),
-        ] {
-            if limiter.len() > MAX_SOURCES {
-                *limiter = RateLimiter::hashmap_with_clock(Quota::per_second(rate), self.clock.clone());
-            }
-        }
     }
 }
 
@@ -243,22 +191,15 @@ pub(crate) fn append_to_answer(their_key: PublicKey, message: &mut Vec<u8>, answ
     message.extend_from_slice(&mac2);
 }
 
-/// Whose messages are counted together: an IPv4 address, or the /64 of an IPv6 address, all of which one host can have.
-pub(crate) fn network(from: SocketAddr) -> IpAddr {
-    match from.ip().to_canonical() {
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+    use std::time::Duration;
+
     use aoe_keys::SecretKey;
 
     use super::super::macs::cookie_receiver;
+    use super::super::rates::MAX_SOURCES;
     use super::*;
 
     struct World {
@@ -475,7 +416,10 @@ mod tests {
                 (_, v4) => v4,
             };
             let from = SocketAddr::new(host, 1);
-            world.stamp.cookie = Some((cookie(&world.gate.secret, from), now));
+            world.stamp.cookie = Some((
+                cookie(world.gate.secrets.at(now, &mut world.random)[0], from),
+                now,
+            ));
             let message = world.message(now);
             let verdict = world
                 .gate

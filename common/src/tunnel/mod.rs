@@ -2,7 +2,8 @@
 //!
 //! - [`links`]: all peers; what comes in and goes out
 //! - [`link`]: one peer; composes what follows
-//! - [`handshake`], [`macs`], [`admission`]: how a session comes to be, and the gate in front of it
+//! - [`handshake`], [`macs`], [`admission`]: how a session comes to be, and the gate in front of it; [`rates`] and
+//!   [`cookie_secrets`] are what the gates of both transports are made of
 //! - [`quantum`]: secrets that make keys withstand a quantum computer
 //! - [`session`], [`cipher`], [`replay`], [`record`]: one set of keys; [`sessions`]: those of one peer; [`seats`]: whose an
 //!   index is; [`closing`]: why one ends
@@ -16,6 +17,7 @@
 pub(crate) mod admission;
 pub(crate) mod cipher;
 pub(crate) mod closing;
+mod cookie_secrets;
 pub(crate) mod gaps;
 pub(crate) mod handshake;
 pub(crate) mod kept;
@@ -28,6 +30,7 @@ pub(crate) mod pack;
 pub(crate) mod path_mtu;
 pub(crate) mod peer_clock;
 pub(crate) mod quantum;
+mod rates;
 pub(crate) mod reassembly;
 pub(crate) mod record;
 pub(crate) mod repair;

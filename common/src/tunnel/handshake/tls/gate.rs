@@ -3,24 +3,18 @@
 //! A cookie shows that the caller receives at its address. It is a MAC of address, port and call, so nothing is kept of
 //! those who have none, and one that was given to somebody is good for nobody else.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use governor::clock::FakeRelativeClock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::keyed::HashMapStateStore;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use subtle::ConstantTimeEq;
 
 use super::datagrams::{Call, Cookie};
 use crate::random::Random;
 use crate::time::Instant;
-use crate::tunnel::admission::network;
-use crate::tunnel::macs::{hmac_key, update_with_address};
+use crate::tunnel::cookie_secrets::CookieSecrets;
+use crate::tunnel::macs::update_with_address;
+use crate::tunnel::rates::{OfEach, Pace, Together, network};
 
 /// Handshakes that are begun in a second, from everybody together. Each costs some 0.5 ms of signatures and key exchange.
 const ALL_PER_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
@@ -30,39 +24,24 @@ const SOURCE_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const KNOWN_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// Of those for everybody, so many at once.
 const BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
-/// Source addresses remembered.
-const MAX_SOURCES: usize = 4096;
-/// How long a secret makes cookies. A cookie is good as long, and at most twice as long.
-const COOKIE_LIFE: Duration = Duration::from_secs(120);
-
-type SourceLimiter = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, FakeRelativeClock, NoOpMiddleware<Nanos>>;
-type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>;
-
 /// The listening side's gate.
 pub(crate) struct Gate {
-    secret: hmac::Key,
-    old_secret: hmac::Key,
-    secret_since: Instant,
-    clock: FakeRelativeClock,
-    clock_at: Instant,
-    all: Limiter,
-    sources: SourceLimiter,
-    known: SourceLimiter,
+    secrets: CookieSecrets,
+    pace: Pace,
+    all: Together,
+    sources: OfEach,
+    known: OfEach,
 }
 
 impl Gate {
     pub(crate) fn new(now: Instant, random: &mut Random) -> Gate {
-        let clock = FakeRelativeClock::default();
-        let all = Quota::per_second(ALL_PER_SECOND).allow_burst(BURST);
+        let pace = Pace::new(now);
         Gate {
-            secret: hmac_key(&random.bytes::<32>()),
-            old_secret: hmac_key(&random.bytes::<32>()),
-            secret_since: now,
-            clock_at: now,
-            all: RateLimiter::direct_with_clock(all, clock.clone()),
-            sources: sources(SOURCE_PER_SECOND, &clock),
-            known: sources(KNOWN_PER_SECOND, &clock),
-            clock,
+            secrets: CookieSecrets::new(now, random),
+            all: pace.together(ALL_PER_SECOND, BURST),
+            sources: pace.of_each(SOURCE_PER_SECOND),
+            known: pace.of_each(KNOWN_PER_SECOND),
+            pace,
         }
     }
 
@@ -74,8 +53,8 @@ impl Gate {
         now: Instant,
         random: &mut Random,
     ) -> Cookie {
-        self.turn(now, random);
-        cookie(&self.secret, call, from)
+        let [in_use, _] = self.secrets.at(now, random);
+        cookie(in_use, call, from)
     }
 
     /// Whether a call from this address has a cookie of ours, in constant time.
@@ -86,47 +65,16 @@ impl Gate {
         now: Instant,
         random: &mut Random,
     ) -> bool {
-        self.turn(now, random);
-        [&self.secret, &self.old_secret]
-            .iter()
-            .any(|secret| bool::from(cookie(secret, call, from).ct_eq(shown)))
+        let mut secrets = self.secrets.at(now, random).into_iter();
+        secrets.any(|secret| bool::from(cookie(secret, call, from).ct_eq(shown)))
     }
 
     /// Whether a handshake is begun with a caller at this address, who has a cookie.
     pub(crate) fn admits(&mut self, from: SocketAddr, is_known: bool, now: Instant) -> bool {
-        self.clock.advance(now.saturating_since(self.clock_at));
-        self.clock_at = self.clock_at.max(now);
-        // Sources by the thousand: forget them all; the limit over all of them still stands.
-        for (limiter, rate) in [
-            (&mut self.sources, SOURCE_PER_SECOND),
-            (&mut self.known, KNOWN_PER_SECOND),
-        ] {
-            if limiter.len() > MAX_SOURCES {
-                limiter.retain_recent();
-            }
-            if limiter.len() > MAX_SOURCES {
-                *limiter = sources(rate, &self.clock);
-            }
-        }
-        let admitted = self.sources.check_key(&network(from)).is_ok() && self.all.check().is_ok();
-        admitted || is_known && self.known.check_key(&from.ip()).is_ok()
+        self.pace.advance(now);
+        let admitted = self.sources.permits(network(from)) && self.all.permits();
+        admitted || is_known && self.known.permits(from.ip())
     }
-
-    fn turn(&mut self, now: Instant, random: &mut Random) {
-        let age = now.saturating_since(self.secret_since);
-        if age >= COOKIE_LIFE {
-            let fresh = hmac_key(&random.bytes::<32>());
-            self.old_secret = std::mem::replace(&mut self.secret, fresh);
-            self.secret_since = now;
-        }
-        if age >= COOKIE_LIFE * 2 {
-            self.old_secret = self.secret.clone();
-        }
-    }
-}
-
-fn sources(rate: NonZeroU32, clock: &FakeRelativeClock) -> SourceLimiter {
-    RateLimiter::hashmap_with_clock(Quota::per_second(rate), clock.clone())
 }
 
 fn cookie(secret: &hmac::Key, call: Call, from: SocketAddr) -> Cookie {
@@ -139,7 +87,10 @@ fn cookie(secret: &hmac::Key, call: Call, from: SocketAddr) -> Cookie {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
+    use crate::tunnel::cookie_secrets::COOKIE_LIFE;
 
     fn call(n: u32) -> Call {
         Call {

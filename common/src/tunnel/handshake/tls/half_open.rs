@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::datagrams::Call;
 use crate::time::Instant;
-use crate::tunnel::admission::network;
+use crate::tunnel::rates::network;
 
 /// Handshakes under way at a time, from everybody.
 const MOST: usize = 64;
