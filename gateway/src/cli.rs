@@ -38,6 +38,7 @@ use self::paint::Paint;
 use crate::config::{Examined, Faults, Kind, examine, examine_to_run};
 use crate::hardening::harden;
 use crate::logging::{LogFormat, id};
+use crate::sys::heap;
 use crate::{daemon, logging};
 
 /// Carries ATA over Ethernet between gateways, encrypted.
@@ -246,6 +247,7 @@ fn parse_filter_or_nothing(text: &str) -> Result<String, String> {
 
 /// Runs a gateway. `filter` is what it logs, whatever its file says.
 fn run_gateway(config: &Path, filter: Option<String>, format: LogFormat) -> Exit {
+    heap::give_back_free_memory();
     let hardening = harden();
     let Examined { loaded, faults } = examine_to_run(config);
     let Some(loaded) = loaded else {

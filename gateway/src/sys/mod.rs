@@ -6,7 +6,7 @@
 //! - [`poll`]: waiting for several descriptors
 //! - [`buffers`]: socket buffers as large as the kernel lets us have
 //! - [`clock_sync`]: whether the wall clock is kept right
-//! - [`wiping`]: an allocator that erases what is given back
+//! - [`wiping`]: an allocator that erases what is given back; [`heap`]: what becomes of that
 //!
 //! Every block says why it is sound. Nothing in here knows what AoE is.
 
@@ -20,6 +20,7 @@ pub mod buffers;
 pub mod clock_sync;
 pub mod directory_changes;
 mod filter;
+pub mod heap;
 pub mod link;
 pub mod link_changes;
 mod message;
