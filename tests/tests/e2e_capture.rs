@@ -386,7 +386,9 @@ fn a_capture_is_read_in_words_by_a_pipe_and_by_machines_and_by_nobody_else() {
             said.code == Some(0) && said.stderr.contains("its time is over"),
             "{said:?}"
         );
-        ensure!(captures(&trial, Side::B)?.is_empty());
+        eventually("it is over at the gateway too", PATIENCE, || {
+            Ok(captures(&trial, Side::B)?.is_empty())
+        })?;
         only_its_owner_may(stage, &trial)?;
         trial.finish(load).map(drop)
     });
