@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use aoe_common::frame::{Address, MacAddr};
-use aoe_lab::gateway::{Access, RunningGateway};
+use aoe_lab::gateway::{Access, RunningGateway, Transport};
 use aoe_lab::topology::{PATIENCE, WorldPlan, export_file, import_section};
-use e2e::stage::{play, play_by_noise};
+use e2e::stage::play;
 use e2e::station::{Request, Station, ata};
 use nix::sys::signal::Signal;
 
@@ -36,8 +36,7 @@ fn says_once(gateway: &mut RunningGateway, words: &[&str]) -> Result<()> {
 
 #[test]
 fn what_is_not_offered_refused_or_gone_is_in_both_logs() {
-    let why = "the log names strangers by their static keys";
-    play_by_noise(why, |stage| {
+    play(|stage| {
         let mut world = stage.world(WorldPlan::default())?;
         let [archive, listed, closed] = [4, 5, 6].map(|slot| Address { slot, ..TARGET });
         world.share("disk", TARGET, Access::ReadWrite, DISK);
@@ -62,11 +61,15 @@ fn what_is_not_offered_refused_or_gone_is_in_both_logs() {
         gateways.wait_for_import(LISTED)?;
         let (a, b) = (&mut gateways.a, &mut gateways.b);
 
-        // A site that nobody knows, by address and fingerprint.
+        // A site that nobody knows, by its address and by its key or the name in its certificate.
         let mut c = site_c.start(&host_c)?;
         let key: aoe_keys::PublicKey = site_c.public_key().parse()?;
-        let fingerprint = key.fingerprint().to_string();
-        says_once(b, &["which no [[peer]] has", &fingerprint, "calls with key"])?;
+        let transport = Transport::of_environment()?;
+        let (who, calls) = match transport {
+            Transport::Noise => (key.fingerprint().to_string(), "calls with key"),
+            Transport::Tls => ("site-c".to_owned(), "calls with a certificate for"),
+        };
+        says_once(b, &[transport.of_strangers(), &who, calls])?;
         c.stop()?;
 
         for address in [NOWHERE, CLOSED] {

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use aoe_common::frame::{Address, MacAddr};
-use aoe_lab::gateway::{Access, RunningGateway, Site};
+use aoe_lab::gateway::{Access, RunningGateway, Site, Transport};
 use aoe_lab::netns::Namespace;
 use aoe_lab::topology::{PATIENCE, World, WorldPlan, export_file, import_section, introduce};
 use aoe_lab::workload::{Fresh, Ledger, Limit, Mix, Order, Workload};
-use e2e::stage::{Counted, Opened, Stage, eventually, play};
+use e2e::stage::{Counted, Opened, Stage, eventually, play, play_by_noise};
 use e2e::station::{Request, Station, ata};
 
 const SECTORS: usize = 1024;
@@ -43,13 +43,16 @@ struct Signs {
 fn a_stranger_gets_no_session() {
     // It knows site B's public key and address, and even the name of the export. Site B does not know it, and tells it
     // nothing at all.
-    let signs = Signs {
-        at_b: "which no [[peer]] has",
-        counter_at_b: "handshake_unknown_peer",
-        at_caller: None,
-        counter_at_caller: None,
-    };
-    play(|stage| keep_out(stage, &signs, |_, _| Ok(())));
+    // With TLS it even has a certificate of the same CA.
+    play(|stage| {
+        let signs = Signs {
+            at_b: Transport::of_environment()?.of_strangers(),
+            counter_at_b: "handshake_unknown_peer",
+            at_caller: None,
+            counter_at_caller: None,
+        };
+        keep_out(stage, &signs, |_, _| Ok(()))
+    });
 }
 
 #[test]
@@ -60,7 +63,7 @@ fn a_peer_with_another_psk_gets_no_session() {
         at_caller: Some("no session with site-b: its answer does not decrypt; compare the psk of both sides"),
         counter_at_caller: Some("handshake_undecryptable"),
     };
-    play(|stage| {
+    play_by_noise("there is no psk with TLS", |stage| {
         keep_out(stage, &signs, |world, site_c| {
             know_and_allow(world, site_c);
             // Same name of the file, but each has made its own.
@@ -81,7 +84,7 @@ fn a_peer_without_the_psk_gets_no_session() {
         at_caller: Some("no session with site-b: its answer does not decrypt; compare the psk of both sides"),
         counter_at_caller: Some("handshake_undecryptable"),
     };
-    play(|stage| {
+    play_by_noise("there is no psk with TLS", |stage| {
         keep_out(stage, &signs, |world, site_c| {
             know_and_allow(world, site_c);
             world.site_b.make_psk("pair.psk")?;
@@ -121,7 +124,8 @@ fn a_stranger_does_not_hide_what_is_wrong_with_a_peer() {
         world.site_b.config.peers.retain(|peer| peer.name == "site-c");
         let mut b = world.site_b.start(&world.ground.gwb)?;
         let _a = world.site_a.start(&world.ground.gwa)?;
-        b.process().wait_for_line("which no [[peer]] has", PATIENCE)?;
+        let stranger = Transport::of_environment()?.of_strangers();
+        b.process().wait_for_line(stranger, PATIENCE)?;
         let _c = site_c.start(&host_c)?;
         eventually("site C has called", PATIENCE, || {
             Ok(Counted::ask(&mut b)?.of("handshake_no_agreement") > 0)
@@ -224,7 +228,7 @@ fn stay_out(mut caller: Caller, signs: &Signs, b: &mut RunningGateway) -> Result
             caller.gateway.process().wait_for_line(at_caller, PATIENCE)?
         );
     }
-    // Whoever is behind it has no disk, with whatever it tries.
+    // A host behind it has no disk, with whatever it tries.
     let mut station = Station::open(&caller.behind, "eth0")?;
     for request in [
         Request::config(EVERYBODY, 0, b""),

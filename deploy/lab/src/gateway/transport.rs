@@ -33,6 +33,14 @@ impl Transport {
         }
     }
 
+    /// What the log of a gateway says of somebody who is none of its peers.
+    pub fn of_strangers(self) -> &'static str {
+        match self {
+            Transport::Noise => "which no [[peer]] has",
+            Transport::Tls => "not exactly one [[peer]] with transport = \"tls\" has",
+        }
+    }
+
     /// Its name in configuration files.
     pub fn name(self) -> &'static str {
         match self {
@@ -43,7 +51,7 @@ impl Transport {
 }
 
 /// Puts a certificate for the site `name` into its directory, with its key and what is needed to judge those of others.
-/// The CA is in the directory beside it, and the first site makes it.
+/// The CA is in the directory beside it, and the first site makes it. A site that has a certificate keeps it.
 pub(super) fn certify(dir: &Path, binaries: &Binaries, name: &str) -> Result<()> {
     let ca = dir
         .parent()
@@ -52,6 +60,9 @@ pub(super) fn certify(dir: &Path, binaries: &Binaries, name: &str) -> Result<()>
     let ca_dir = ca.to_str().context("the path of the lab is no text")?;
     if !ca.exists() {
         binaries.keys(dir, &["ca", "init", "--dir", ca_dir, "--name", "The lab"])?;
+    }
+    if dir.join(format!("{name}.crt")).exists() {
+        return Ok(());
     }
     binaries.keys(dir, &["ca", "issue", name, "--dir", ca_dir, "--again"])?;
     for file in ["ca.crt", "ca.crl"] {
